@@ -1,0 +1,1 @@
+"""Captionary's search: one query, ranked photos."""
