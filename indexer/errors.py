@@ -16,6 +16,7 @@
     │   ├── RateLimited                  ask again later; `retry_after` seconds when the service said so
     │   ├── Unreachable                  no answer, or a server's fault: the outcome is unknown
     │   └── Refused                      the service said no, and why
+    │       └── NotFound                 it knows no such job or file, or not yet: lists and look-ups lag
     └── Stopped                 exit 5   stopped before money was spent, or more of it
         ├── ApprovalRequired             carries the plan that waits for a yes
         ├── BudgetReached
@@ -106,6 +107,10 @@ class Unreachable(ProviderError):
 
 class Refused(ProviderError):
     """The service refused the call and would refuse it again."""
+
+
+class NotFound(Refused):
+    """The service knows no such job or file: gone, never there, or too new for its look-up to see."""
 
 
 class Stopped(CaptionaryError):

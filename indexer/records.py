@@ -29,6 +29,19 @@ class Reason(StrEnum):
     SERVER_ERROR = "server_error"
 
 
+class Handling(StrEnum):
+    """What a failed request means for the run.
+
+    `KEEP`: the photo failed, for its reason. `AGAIN`: the service never tried it, so it goes back to pending and no
+    attempt is used up. `PAUSE`: the account is at fault (no credit, a dead key), every other request would fail as
+    well: stop asking and blame no photo.
+    """
+
+    KEEP = "keep"
+    AGAIN = "again"
+    PAUSE = "pause"
+
+
 class Mode(StrEnum):
     """The lane that carries a request."""
 
@@ -161,10 +174,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a request brought no answer; `detail` is one line for a person."""
+    """Why a request brought no answer; `detail` is one line for a person, `handling` what it means for the run."""
 
     reason: Reason
     detail: str
+    handling: Handling = Handling.KEEP
 
 
 @dataclass(frozen=True, slots=True)
