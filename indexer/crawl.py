@@ -1,0 +1,160 @@
+"""Folder -> files and photos: what is new, changed, moved, gone, and what cannot be read.
+
+Three steps, each dearer than the one before: size and mtime unchanged, the file is not opened; known bytes, nothing
+is decoded; known pixels, nothing is asked. Deletions are judged only inside the roots that were given, and a root
+that looks unplugged keeps its rows.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+from indexer.ledger import crawled
+from indexer.ledger.crawled import Known, Scope, Sighting
+from indexer.ledger.store import Ledger
+from indexer.paths import is_inside
+from indexer.spool import Spool
+from indexer.walk import Folder, Found, WalkOptions, walk
+from indexer.workers import Examined, WorkOptions, examine
+
+_BATCH = 256
+_MANY = 20  # a root that lost more than half of more files than this looks unplugged
+
+
+@dataclass(frozen=True, slots=True)
+class CrawlOptions:
+    """How to crawl: which files, how they are opened, and whether vanished ones are surely deleted."""
+
+    walk: WalkOptions
+    work: WorkOptions
+    confirm_deleted: bool = False
+
+
+@dataclass(slots=True)
+class Crawled:
+    """What a crawl saw: pictures unchanged since last time, and notes for a person."""
+
+    unchanged: int = 0
+    opened: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+class Crawl:
+    """One crawl of `roots`. `progress` is told (files seen, files opened, bytes opened) now and then."""
+
+    def __init__(
+        self, ledger: Ledger, run: int, roots: Sequence[bytes], options: CrawlOptions, digest_version: int
+    ) -> None:
+        self._ledger = ledger
+        self._run = run
+        self._options = options
+        self._digest_version = digest_version
+        self.scope = Scope(tuple(roots))
+        self._standing = [root for root in roots if os.path.lexists(root)]
+        self._trees = [root for root in self._standing if Path(os.fsdecode(root)).is_dir()]
+        self._singles = frozenset(roots) - frozenset(self._trees)
+        self._visited: set[bytes] = set()
+        self._unreadable: list[bytes] = []
+        self._missing: list[bytes] = []
+        self._back: list[bytes] = []
+        self._result = Crawled()
+
+    def run(self, spool: Spool, progress: Callable[[int, int], None]) -> Crawled:
+        """Walk, open what must be opened, keep what was found; renditions of new photos go to the spool."""
+        work = examine(self._to_open(), options=self._options.work)
+        while batch := list(islice(work, _BATCH)):
+            self._keep(batch, spool)
+            self._result.opened += len(batch)
+            progress(self._result.unchanged + self._result.opened, self._result.opened)
+        crawled.record_states(self._ledger, self._run, self._back, "present", "back")
+        self._judge_missing()
+        crawled.mark_moves(self._ledger, self._run)
+        return self._result
+
+    def _to_open(self) -> Iterator[Found]:
+        for folder in walk(self._standing, self._options.walk):
+            self._visited.add(folder.path)
+            for problem in folder.problems:
+                self._unreadable.append(problem.path)
+                self._result.notes.append(f"cannot read the folder {os.fsdecode(problem.path)}: {problem.detail}")
+            yield from self._compare(folder)
+
+    def _compare(self, folder: Folder) -> Iterator[Found]:
+        known = crawled.known_in(self._ledger, folder.path)
+        for found in folder.files:
+            before = known.pop(found.path, None)
+            if before is None or before[:3] != (found.size, found.mtime_ns, found.sidecar_mtime_ns):
+                yield found
+                continue
+            self._result.unchanged += 1
+            if before.state != "present":
+                self._back.append(found.path)
+        whole = any(is_inside(folder.path, tree) for tree in self._trees)
+        self._missing += [
+            path for path, was in known.items() if was.state == "present" and (whole or path in self._singles)
+        ]
+
+    def _keep(self, batch: Sequence[Examined], spool: Spool) -> None:
+        sightings = [_sighting(seen) for seen in batch]
+        photos = crawled.record_sightings(self._ledger, self._run, sightings, self._digest_version)
+        spool.put((photos[seen.sha256], seen.rendition.jpeg) for seen in batch if seen.rendition and not seen.failure)
+
+    def _judge_missing(self) -> None:
+        self._missing += self._in_vanished_folders()
+        elsewhere = crawled.seen_elsewhere(self._ledger, self._run, self._missing)
+        lost = [path for path in self._missing if path not in elsewhere]
+        unplugged = [root for root in self.scope.roots or () if self._looks_unplugged(root, lost)]
+        offline = frozenset(path for path in lost if any(is_inside(path, root) for root in unplugged))
+        if offline:
+            self._result.notes.append(
+                f"{len(offline)} known files are not where they were, as if a drive were unplugged; they stay in the "
+                "search, marked offline. If they were deleted, run again with --confirm-deleted"
+            )
+        gone = [path for path in self._missing if path not in offline]
+        crawled.record_states(self._ledger, self._run, offline, "offline", "offline")
+        crawled.record_states(self._ledger, self._run, gone, "gone", "gone")
+        self._remember_devices(frozenset(unplugged))
+
+    def _in_vanished_folders(self) -> Iterator[bytes]:
+        for folder in crawled.folders_under(self._ledger, self.scope):
+            if folder in self._visited or any(is_inside(folder, bad) for bad in self._unreadable):
+                continue
+            whole = any(is_inside(folder, root) for root in self.scope.roots or ())
+            for path, was in crawled.known_in(self._ledger, folder).items():
+                if was.state == "present" and (whole or path in self._singles):
+                    yield path
+
+    def _looks_unplugged(self, root: bytes, lost: Sequence[bytes]) -> bool:
+        count = sum(is_inside(path, root) for path in lost)
+        if not count or self._options.confirm_deleted:
+            return False
+        if root not in self._trees:
+            return True
+        before = crawled.count_before(self._ledger, self._run, Scope((root,)))
+        device = crawled.root_device(self._ledger, root)
+        moved_device = device is not None and device != os.stat(root).st_dev
+        return moved_device or count == before or (before > _MANY and count > before / 2)
+
+    def _remember_devices(self, unplugged: frozenset[bytes]) -> None:
+        crawled.record_roots(
+            self._ledger, [(root, os.stat(root).st_dev) for root in self._trees if root not in unplugged]
+        )
+
+
+def _sighting(seen: Examined) -> Sighting:
+    found = seen.found
+    return Sighting(
+        path=found.path,
+        folder=os.path.dirname(found.path),
+        stat=Known(found.size, found.mtime_ns, found.sidecar_mtime_ns, "present"),
+        picture=not seen.ignored,
+        sha256=seen.sha256,
+        facts=seen.facts,
+        photo=seen.photo,
+        rendition=seen.rendition,
+        failure=seen.failure,
+    )

@@ -1,0 +1,171 @@
+"""The books: how many files, works, dollars and jobs there are, and whether the numbers add up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from indexer.ledger.crawled import Scope
+from indexer.ledger.store import Ledger
+from indexer.records import Mode, Question
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the files of a scope stand with a provider: `seen = described + pending + failed`."""
+
+    seen: int
+    described: int
+    pending: int
+    failed: int
+    ignored: int
+    offline: int
+    duplicate: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkCount:
+    """How the works of a scope stand with a question; `answered_before` those that a run found answered."""
+
+    planned: int
+    described: int
+    failed: int
+    pending: int
+
+
+@dataclass(frozen=True, slots=True)
+class FailedPath:
+    """A path without a description, and the one reason why."""
+
+    path: bytes
+    reason: str
+    detail: str
+    attempts: int
+    job: str
+
+
+def begin_run(ledger: Ledger, command: str) -> int:
+    """Number an invocation of a writing command."""
+    with ledger.transaction("begin run") as connection:
+        number = connection.execute("INSERT INTO runs (command, started_at) VALUES (?, ?)", (command, time.time()))
+    return int(number.lastrowid or 0)
+
+
+def record_asked(ledger: Ledger, run: int, question: int, mode: Mode) -> None:
+    """Keep what a run asked; inside the caller's transaction."""
+    ledger.connection.execute("UPDATE runs SET question = ?, mode = ? WHERE id = ?", (question, str(mode), run))
+
+
+def end_run(ledger: Ledger, run: int) -> None:
+    """Keep that an invocation ended in good order."""
+    with ledger.transaction("end run") as connection:
+        connection.execute("UPDATE runs SET ended_at = ? WHERE id = ?", (time.time(), run))
+
+
+def last_asked(ledger: Ledger) -> tuple[int, Mode] | None:
+    """Return the question and the lane of the library's last run, None before any."""
+    row = ledger.connection.execute(
+        "SELECT question, mode FROM runs WHERE question IS NOT NULL ORDER BY id DESC LIMIT 1"
+    ).fetchone()
+    return (row[0], Mode(row[1])) if row else None
+
+
+def standing_of_files(ledger: Ledger, scope: Scope, provider: str, question: int | None) -> Standing:
+    """Count the paths of `scope` by how they stand with `provider`; each path counts once."""
+    condition, values = scope.where()
+    row = ledger.connection.execute(
+        f"""
+        SELECT count(*), total(described), total(NOT described AND failed), total(offline),
+               count(photo) - count(DISTINCT photo)
+        FROM (
+            SELECT f.photo,
+                   f.state = 'offline' AS offline,
+                   EXISTS (SELECT 1 FROM answers a WHERE a.photo = f.photo AND a.provider = ?) AS described,
+                   f.reason IS NOT NULL OR EXISTS (SELECT 1 FROM works w
+                       WHERE w.photo = f.photo AND w.question = ? AND w.state = 'failed') AS failed
+            FROM files f WHERE f.picture = 1 AND f.state <> 'gone' AND {condition})
+        """,
+        (provider, -1 if question is None else question, *values),
+    ).fetchone()
+    seen, described, failed, offline, duplicate = (int(value) for value in row)
+    ignored = ledger.connection.execute(
+        f"SELECT count(*) FROM files f WHERE f.picture = 0 AND f.state = 'present' AND {condition}", values
+    ).fetchone()[0]
+    return Standing(seen, described, seen - described - failed, failed, int(ignored), offline, duplicate)
+
+
+def changes_of_run(ledger: Ledger, run: int) -> dict[str, int]:
+    """Count the pictures that changed in `run`, by how."""
+    rows = ledger.connection.execute(
+        "SELECT change, count(*) FROM files WHERE changed_run = ? AND picture = 1 GROUP BY change", (run,)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def count_works(ledger: Ledger, scope: Scope, question: int | None) -> WorkCount:
+    """Count the distinct works that the paths of `scope` need of a question."""
+    condition, values = scope.where()
+    row = ledger.connection.execute(
+        f"""
+        SELECT count(*), total(w.state = 'answered'), total(w.state = 'failed') FROM (
+            SELECT DISTINCT f.photo FROM files f
+            WHERE f.picture = 1 AND f.state <> 'gone' AND f.photo IS NOT NULL AND f.reason IS NULL AND {condition})
+        AS p LEFT JOIN works w ON w.photo = p.photo AND w.question = ?
+        """,
+        (*values, -1 if question is None else question),
+    ).fetchone()
+    planned, described, failed = (int(value) for value in row)
+    return WorkCount(planned, described, failed, planned - described - failed)
+
+
+def count_in_doubt(ledger: Ledger) -> int:
+    """Count the calls that are booked at their high price because nobody knows whether they were served."""
+    return int(ledger.connection.execute("SELECT count(*) FROM attempts WHERE state = 'in_doubt'").fetchone()[0])
+
+
+def spent(ledger: Ledger, since_run: int | None = None) -> tuple[float, int, int, int]:
+    """Return (dollars, input tokens, output tokens, requests begun) in all, or since a run began."""
+    since = 0.0
+    if since_run is not None:
+        since = ledger.connection.execute("SELECT started_at FROM runs WHERE id = ?", (since_run,)).fetchone()[0]
+    row = ledger.connection.execute(
+        "SELECT total(CASE WHEN coalesce(ended_at, 0) >= ?1 THEN spent_usd END),"
+        " total(CASE WHEN ended_at >= ?1 THEN input_tokens END),"
+        " total(CASE WHEN ended_at >= ?1 THEN output_tokens END), total(started_at >= ?1) FROM attempts",
+        (since,),
+    ).fetchone()
+    return float(row[0]), int(row[1]), int(row[2]), int(row[3])
+
+
+def failed_paths(ledger: Ledger, scope: Scope, question: int | None) -> list[FailedPath]:
+    """Return one entry for each path that failed, by path."""
+    condition, values = scope.where()
+    rows = ledger.connection.execute(
+        f"""
+        SELECT f.path, coalesce(f.reason, w.reason), coalesce(f.detail, w.detail, ''),
+               CASE WHEN f.reason IS NULL THEN w.attempts ELSE 0 END,
+               coalesce((SELECT s.job FROM attempts t JOIN shards s ON s.id = t.shard
+                         WHERE t.work = w.key AND f.reason IS NULL ORDER BY t.number DESC LIMIT 1), '')
+        FROM files f LEFT JOIN works w ON w.photo = f.photo AND w.question = ? AND w.state = 'failed'
+        WHERE f.picture = 1 AND f.state <> 'gone' AND (f.reason IS NOT NULL OR w.key IS NOT NULL) AND {condition}
+        ORDER BY f.path
+        """,
+        (-1 if question is None else question, *values),
+    )
+    return [FailedPath(*row) for row in rows]
+
+
+def count_rows(ledger: Ledger) -> int:
+    """Count the rows that the table should hold."""
+    return int(ledger.connection.execute("SELECT count(*) FROM files WHERE row_digest IS NOT NULL").fetchone()[0])
+
+
+def turnaround(ledger: Ledger, question: Question) -> Sequence[float]:
+    """Return how many seconds the library's own finished jobs of this provider and model took, sorted."""
+    rows = ledger.connection.execute(
+        "SELECT s.ended_at - s.submitted_at AS took FROM shards s JOIN questions q ON q.id = s.question"
+        " WHERE q.provider = ? AND q.model = ? AND s.job_state = 'finished' AND s.ended_at IS NOT NULL ORDER BY took",
+        (question.provider, question.model),
+    )
+    return [row[0] for row in rows]

@@ -1,0 +1,84 @@
+"""Campaigns, approvals and spend: what may be paid, what is reserved, what was paid.
+
+A budget is a reservation: every request in flight is booked at its high price until its usage is known, and one
+whose outcome stays unknown stays booked high.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from indexer.ledger.store import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Purse:
+    """What a campaign may spend, in US dollars."""
+
+    cap: float
+    spent: float
+    reserved: float
+
+    @property
+    def left(self) -> float:
+        """What can still be reserved."""
+        return self.cap - self.spent - self.reserved
+
+
+def current_campaign(ledger: Ledger) -> int | None:
+    """Return the campaign that still has unfinished work, None when nothing is unfinished."""
+    row = ledger.connection.execute("SELECT max(id) FROM campaigns WHERE ended_at IS NULL").fetchone()
+    return int(row[0]) if row[0] is not None else None
+
+
+def begin_campaign(ledger: Ledger) -> int:
+    """Return the current campaign, or begin one; inside the caller's transaction."""
+    current = current_campaign(ledger)
+    if current is not None:
+        return current
+    return int(
+        ledger.connection.execute("INSERT INTO campaigns (started_at) VALUES (?)", (time.time(),)).lastrowid or 0
+    )
+
+
+def end_campaign_when_done(ledger: Ledger) -> None:
+    """End the campaign when no work waits or is out and every shard is closed."""
+    busy = ledger.connection.execute(
+        "SELECT EXISTS (SELECT 1 FROM works WHERE state IN ('wanted', 'out'))"
+        " OR EXISTS (SELECT 1 FROM shards WHERE state <> 'closed')"
+    ).fetchone()[0]
+    if not busy and current_campaign(ledger) is not None:
+        with ledger.transaction("end of campaign") as connection:
+            connection.execute("UPDATE campaigns SET ended_at = ? WHERE ended_at IS NULL", (time.time(),))
+
+
+def approve(ledger: Ledger, campaign: int, plan: str, cap_usd: float, deadline_at: float | None) -> None:
+    """Keep that somebody said yes: the plan as JSON, and a cap for the whole campaign; in the caller's transaction."""
+    ledger.connection.execute(
+        "INSERT INTO approvals (campaign, plan, cap_usd, deadline_at, approved_at) VALUES (?, ?, ?, ?, ?)",
+        (campaign, plan, cap_usd, deadline_at, time.time()),
+    )
+
+
+def purse(ledger: Ledger, campaign: int | None = None) -> Purse:
+    """Return what the campaign (the current one) may still spend; without a campaign nothing."""
+    number = current_campaign(ledger) if campaign is None else campaign
+    if number is None:
+        return Purse(0.0, 0.0, 0.0)
+    cap = ledger.connection.execute(
+        "SELECT cap_usd FROM approvals WHERE campaign = ? ORDER BY id DESC LIMIT 1", (number,)
+    ).fetchone()
+    spent, reserved = ledger.connection.execute(
+        "SELECT total(spent_usd), total(CASE state WHEN 'out' THEN high_usd END) FROM attempts WHERE campaign = ?",
+        (number,),
+    ).fetchone()
+    return Purse(float(cap[0]) if cap else 0.0, float(spent), float(reserved))
+
+
+def deadline(ledger: Ledger) -> float | None:
+    """Return the moment after which the current campaign stops waiting, in seconds since the epoch."""
+    row = ledger.connection.execute(
+        "SELECT deadline_at FROM approvals WHERE campaign = ? ORDER BY id DESC LIMIT 1", (current_campaign(ledger),)
+    ).fetchone()
+    return row[0] if row else None

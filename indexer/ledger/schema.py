@@ -1,0 +1,170 @@
+"""The ledger's tables, as numbered migrations; `PRAGMA user_version` is the number of the last one applied.
+
+A migration, once released, is never edited: a change is a new entry at the end. Times are seconds since the epoch,
+money is US dollars, paths are the bytes the file system gave.
+"""
+
+from __future__ import annotations
+
+_FIRST = """
+CREATE TABLE library (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+-- a photo is pixels; it keeps its id for ever
+CREATE TABLE photos (
+    id TEXT PRIMARY KEY,
+    phash TEXT NOT NULL,
+    width INTEGER NOT NULL,
+    height INTEGER NOT NULL,
+    format TEXT NOT NULL,
+    note TEXT NOT NULL,
+    added_at REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- bytes that were seen once keep their photo, whatever a later decoder makes of them
+CREATE TABLE contents (
+    sha256 TEXT PRIMARY KEY,
+    photo TEXT NOT NULL REFERENCES photos
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE roots (path BLOB PRIMARY KEY, device INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+
+CREATE TABLE files (
+    path BLOB PRIMARY KEY,
+    folder BLOB NOT NULL,
+    size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    sidecar_ns INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('present', 'gone', 'offline')),
+    picture INTEGER NOT NULL,           -- 0: neither content nor extension says picture
+    photo TEXT REFERENCES photos,       -- the last photo that could be read here
+    facts TEXT,                         -- JSON of records.Facts
+    reason TEXT,                        -- why the file as it is now cannot be read
+    detail TEXT,
+    changed_run INTEGER NOT NULL,       -- the run that last changed this row, and how
+    change TEXT NOT NULL,               -- 'new', 'changed', 'moved', 'gone', 'back', 'offline'
+    row_digest TEXT                     -- digest of the document that stands in the table for this path
+) STRICT;
+CREATE INDEX files_by_folder ON files (folder);
+CREATE INDEX files_by_photo ON files (photo);
+CREATE INDEX files_by_row_digest ON files (row_digest) WHERE row_digest IS NOT NULL;
+CREATE INDEX files_by_run ON files (changed_run);
+CREATE INDEX files_faulty ON files (reason) WHERE reason IS NOT NULL;
+
+-- what a rebuild of the table still has to compose
+CREATE TABLE dirty (path BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;
+
+CREATE TABLE texts (version TEXT PRIMARY KEY, kind TEXT NOT NULL, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+CREATE TABLE questions (
+    id INTEGER PRIMARY KEY,
+    provider TEXT NOT NULL,
+    model TEXT NOT NULL,
+    prompt_version TEXT NOT NULL REFERENCES texts,
+    schema_version TEXT NOT NULL REFERENCES texts,
+    settings TEXT NOT NULL,
+    UNIQUE (provider, model, prompt_version, schema_version, settings)
+) STRICT;
+
+-- one invocation of a command that writes
+CREATE TABLE runs (
+    id INTEGER PRIMARY KEY,
+    command TEXT NOT NULL,
+    question INTEGER REFERENCES questions,
+    mode TEXT,
+    started_at REAL NOT NULL,
+    ended_at REAL
+) STRICT;
+
+-- everything since the library last had nothing unfinished: what a budget caps
+CREATE TABLE campaigns (
+    id INTEGER PRIMARY KEY,
+    started_at REAL NOT NULL,
+    ended_at REAL
+) STRICT;
+
+CREATE TABLE approvals (
+    id INTEGER PRIMARY KEY,
+    campaign INTEGER NOT NULL REFERENCES campaigns,
+    plan TEXT NOT NULL,
+    cap_usd REAL NOT NULL,              -- for the campaign as a whole
+    deadline_at REAL,
+    approved_at REAL NOT NULL
+) STRICT;
+
+CREATE TABLE works (
+    key TEXT PRIMARY KEY,
+    photo TEXT NOT NULL REFERENCES photos,
+    question INTEGER NOT NULL REFERENCES questions,
+    campaign INTEGER NOT NULL REFERENCES campaigns,
+    mode TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('wanted', 'out', 'answered', 'failed')),
+    attempts INTEGER NOT NULL DEFAULT 0,
+    reason TEXT,
+    detail TEXT,
+    UNIQUE (photo, question)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX works_open ON works (state, question) WHERE state IN ('wanted', 'out', 'failed');
+
+CREATE TABLE shards (
+    id TEXT PRIMARY KEY,
+    question INTEGER NOT NULL REFERENCES questions,
+    campaign INTEGER NOT NULL REFERENCES campaigns,
+    state TEXT NOT NULL CHECK (state IN
+        ('packed', 'intended', 'creating', 'submitted', 'ended', 'fetched', 'collected', 'closed')),
+    attempt INTEGER NOT NULL DEFAULT 1,
+    requests INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    input_tokens INTEGER NOT NULL,
+    high_usd REAL NOT NULL,
+    packed_at REAL NOT NULL,
+    input_file TEXT NOT NULL DEFAULT '',
+    created_at REAL,                    -- when the last create was about to be sent
+    not_before REAL NOT NULL DEFAULT 0, -- the queue was full: try again then
+    job TEXT NOT NULL DEFAULT '',
+    job_state TEXT NOT NULL DEFAULT 'intended',
+    output_file TEXT NOT NULL DEFAULT '',
+    submitted_at REAL,
+    ended_at REAL,
+    error TEXT NOT NULL DEFAULT ''
+) STRICT, WITHOUT ROWID;
+CREATE INDEX shards_open ON shards (state) WHERE state <> 'closed';
+
+-- one request that was or may be paid for
+CREATE TABLE attempts (
+    key TEXT PRIMARY KEY,
+    work TEXT NOT NULL REFERENCES works,
+    number INTEGER NOT NULL,
+    campaign INTEGER NOT NULL REFERENCES campaigns,
+    shard TEXT REFERENCES shards,       -- NULL: an ordinary call
+    state TEXT NOT NULL CHECK (state IN ('out', 'answered', 'failed', 'in_doubt', 'void')),
+    high_usd REAL NOT NULL,
+    spent_usd REAL NOT NULL DEFAULT 0,
+    input_tokens INTEGER,
+    output_tokens INTEGER,
+    reason TEXT,
+    detail TEXT,
+    started_at REAL NOT NULL,
+    ended_at REAL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX attempts_by_work ON attempts (work);
+CREATE INDEX attempts_by_shard ON attempts (shard) WHERE shard IS NOT NULL;
+CREATE INDEX attempts_open ON attempts (state) WHERE state IN ('out', 'in_doubt');
+CREATE INDEX attempts_by_campaign ON attempts (campaign);
+
+CREATE TABLE answers (
+    work TEXT PRIMARY KEY REFERENCES works,
+    photo TEXT NOT NULL REFERENCES photos,
+    question INTEGER NOT NULL REFERENCES questions,
+    provider TEXT NOT NULL,
+    standing INTEGER NOT NULL,
+    model TEXT NOT NULL,
+    description TEXT NOT NULL,
+    tags TEXT NOT NULL,
+    visible_text TEXT NOT NULL,
+    fields TEXT NOT NULL,
+    answered_at REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX answers_by_photo ON answers (photo, standing, answered_at);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST,)

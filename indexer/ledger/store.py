@@ -1,0 +1,120 @@
+"""Open the ledger: one SQLite file, the durable truth of a library.
+
+Readers open it without any lock and never wait. A writer holds the library's file lock for a step, not for a night
+of polling; every change is one named transaction, durable when it returns.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from indexer.errors import LibraryError, LibraryNewer, LibraryUnwritable
+from indexer.ledger.schema import MIGRATIONS
+
+FILE_NAME = "ledger.sqlite3"
+
+
+def no_step(_: str) -> None:
+    """Do nothing: the step callback of everybody but the tests that kill at a step."""
+
+
+class Ledger:
+    """A connection to the ledger. `step` is called with a name right before and right after every commit."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, step: Callable[[str], None]) -> None:
+        self.path = path
+        self.connection = connection
+        self.step = step
+        self.library_id = self.setting("library_id")
+
+    @classmethod
+    def open(cls, folder: Path, *, step: Callable[[str], None] = no_step) -> Ledger:
+        """Open or create the ledger in `folder` for writing, and migrate it; the caller holds the lock."""
+        path = folder / FILE_NAME
+        try:
+            connection = sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=False)
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            _migrate(connection, path)
+        except sqlite3.OperationalError as fault:
+            raise LibraryUnwritable(
+                f"the library at {folder} cannot be written: {fault}",
+                hint="check its owner, permissions and free space, or name another with --library",
+            ) from fault
+        except sqlite3.DatabaseError as fault:
+            raise _damaged(path, fault) from fault
+        connection.execute("PRAGMA foreign_keys=ON")
+        return cls(path, connection, step)
+
+    @classmethod
+    def read(cls, folder: Path) -> Ledger:
+        """Open an existing ledger for reading only; it must have been migrated by a writer."""
+        path = folder / FILE_NAME
+        try:
+            connection = sqlite3.connect(
+                f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=30, check_same_thread=False
+            )
+            _refuse_newer(connection, path)
+            return cls(path, connection, no_step)
+        except sqlite3.DatabaseError as fault:
+            raise _damaged(path, fault) from fault
+
+    @contextmanager
+    def transaction(self, name: str) -> Iterator[sqlite3.Connection]:
+        """One durable change; either all of the block is kept or nothing of it."""
+        self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield self.connection
+            self.step(f"before commit {name}")
+            self.connection.execute("COMMIT")
+        except BaseException:
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
+            raise
+        self.step(f"after commit {name}")
+
+    def setting(self, name: str) -> str:
+        """Return a value of the table `library`, "" when it has none."""
+        found = self.connection.execute("SELECT value FROM library WHERE name = ?", (name,)).fetchone()
+        return str(found[0]) if found else ""
+
+    def set_setting(self, name: str, value: str) -> None:
+        """Keep a value in the table `library`, inside the caller's transaction."""
+        self.connection.execute("INSERT OR REPLACE INTO library VALUES (?, ?)", (name, value))
+
+    def close(self) -> None:
+        """Close the connection; everything committed is durable already."""
+        self.connection.close()
+
+
+def _damaged(path: Path, fault: Exception) -> LibraryError:
+    return LibraryError(
+        f"the ledger {path} cannot be read: {fault}", hint="restore the library directory from a backup"
+    )
+
+
+def _refuse_newer(connection: sqlite3.Connection, path: Path) -> int:
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if version > len(MIGRATIONS):
+        raise LibraryNewer(
+            f"the library at {path.parent} was written by a newer Captionary (format {version}, "
+            f"this one reads up to {len(MIGRATIONS)})",
+            hint="upgrade Captionary: pip install --upgrade captionary",
+        )
+    return version
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    version = _refuse_newer(connection, path)
+    for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
+        connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
+    if not connection.execute("SELECT 1 FROM library WHERE name = 'library_id'").fetchone():
+        connection.execute(
+            "INSERT INTO library VALUES ('library_id', ?), ('created_at', ?)",
+            (secrets.token_hex(8), repr(time.time())),
+        )

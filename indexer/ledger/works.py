@@ -1,0 +1,260 @@
+"""Questions, the works they make of photos, and the answers: what is asked, what is owned, what failed."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from indexer.ledger.crawled import Scope
+from indexer.ledger.store import Ledger
+from indexer.records import Answer, Failure, Mode, Question, Settings, Usage, canonical_json
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One question about one photo, as it stands; `attempts` counts requests that were begun."""
+
+    key: str
+    photo: str
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """A finished request: what it was, what it cost, and until then booked at `high_usd`."""
+
+    attempt: str
+    work: str
+    spent_usd: float
+    usage: Usage | None
+
+
+def question_id(ledger: Ledger, question: Question) -> int:
+    """Return the number of `question`, keeping its texts; inside the caller's transaction."""
+    connection = ledger.connection
+    connection.executemany(
+        "INSERT OR IGNORE INTO texts VALUES (?, ?, ?)",
+        [
+            (question.prompt_version, "prompt", question.template),
+            (question.schema_version, "schema", question.schema),
+        ],
+    )
+    identity = _identity(question)
+    connection.execute(
+        "INSERT OR IGNORE INTO questions (provider, model, prompt_version, schema_version, settings)"
+        " VALUES (?, ?, ?, ?, ?)",
+        identity,
+    )
+    return known_question(ledger, question) or 0
+
+
+def known_question(ledger: Ledger, question: Question) -> int | None:
+    """Return the number of `question`, None when it was never asked here."""
+    found = ledger.connection.execute(
+        "SELECT id FROM questions WHERE provider = ? AND model = ? AND prompt_version = ? AND schema_version = ?"
+        " AND settings = ?",
+        _identity(question),
+    ).fetchone()
+    return int(found[0]) if found else None
+
+
+def _identity(question: Question) -> tuple[str, ...]:
+    return (
+        question.provider,
+        question.model,
+        question.prompt_version,
+        question.schema_version,
+        question.settings_json(),
+    )
+
+
+def question_of(ledger: Ledger, number: int) -> Question:
+    """Return the question of this number."""
+    provider, model, template, schema, settings = ledger.connection.execute(
+        "SELECT provider, model, p.body, s.body, settings FROM questions q"
+        " JOIN texts p ON p.version = q.prompt_version JOIN texts s ON s.version = q.schema_version WHERE q.id = ?",
+        (number,),
+    ).fetchone()
+    return Question(provider, model, template, schema, Settings(**json.loads(settings)))
+
+
+def unasked(ledger: Ledger, question: int | None, scope: Scope) -> Iterator[str]:
+    """Yield the photos of `scope` that this question was never approved for, in the order of their paths."""
+    condition, values = scope.where()
+    yield from (
+        row[0]
+        for row in ledger.connection.execute(
+            f"""
+            SELECT f.photo FROM files f
+            WHERE f.state = 'present' AND f.reason IS NULL AND f.photo IS NOT NULL AND {condition}
+              AND NOT EXISTS (SELECT 1 FROM works w WHERE w.photo = f.photo AND w.question = ?)
+            GROUP BY f.photo ORDER BY min(f.path)
+            """,
+            (*values, -1 if question is None else question),
+        )
+    )
+
+
+def want(ledger: Ledger, question: Question, photos: Iterable[str], campaign: int, mode: Mode) -> None:
+    """Begin the works of `photos`: approved, not yet sent. Inside the caller's transaction."""
+    number = question_id(ledger, question)
+    ledger.connection.executemany(
+        "INSERT OR IGNORE INTO works (key, photo, question, campaign, mode, state) VALUES (?, ?, ?, ?, ?, 'wanted')",
+        ((question.work_key(photo), photo, number, campaign, str(mode)) for photo in photos),
+    )
+
+
+def wanted(ledger: Ledger, question: int, mode: Mode, limit: int, after: str = "") -> list[Work]:
+    """Return up to `limit` works that wait to be sent, by key, beginning after `after`."""
+    rows = ledger.connection.execute(
+        "SELECT key, photo, attempts FROM works WHERE state = 'wanted' AND question = ? AND mode = ? AND key > ?"
+        " ORDER BY key LIMIT ?",
+        (question, str(mode), after, limit),
+    )
+    return [Work(*row) for row in rows]
+
+
+def open_questions(ledger: Ledger) -> list[tuple[int, Mode, int]]:
+    """Return (question, lane, number of works) for all that waits to be sent."""
+    rows = ledger.connection.execute(
+        "SELECT question, mode, count(*) FROM works WHERE state = 'wanted' GROUP BY question, mode ORDER BY question"
+    )
+    return [(row[0], Mode(row[1]), row[2]) for row in rows]
+
+
+def begin_calls(ledger: Ledger, works: Sequence[tuple[Work, str, float]]) -> None:
+    """Commit the intent of ordinary calls: (work, attempt key, high price in dollars)."""
+    with ledger.transaction("intent of calls") as connection:
+        for work, key, high in works:
+            connection.execute(
+                "UPDATE works SET state = 'out', attempts = attempts + 1 WHERE key = ?", (work.key,)
+            )
+            connection.execute(
+                "INSERT INTO attempts (key, work, number, campaign, state, high_usd, started_at)"
+                " SELECT ?, key, attempts, campaign, 'out', ?, ? FROM works WHERE key = ?",
+                (key, high, time.time(), work.key),
+            )
+
+
+def doubt_calls(ledger: Ledger) -> int:
+    """Put ordinary calls that a crash cut off in doubt: booked at their high price, to be asked again once."""
+    with ledger.transaction("calls in doubt") as connection:
+        lost = connection.execute("SELECT key, work FROM attempts WHERE state = 'out' AND shard IS NULL").fetchall()
+        for key, work in lost:
+            doubt(ledger, key, work, "the process ended before the answer came")
+    return len(lost)
+
+
+def doubt(ledger: Ledger, attempt: str, work: str, detail: str) -> None:
+    """Book one call at its high price, because its outcome is unknown; a second time the work fails."""
+    connection = ledger.connection
+    connection.execute(
+        "UPDATE attempts SET state = 'in_doubt', spent_usd = high_usd, detail = ?, ended_at = ? WHERE key = ?",
+        (detail, time.time(), attempt),
+    )
+    twice = connection.execute(
+        "SELECT count(*) FROM attempts WHERE work = ? AND state = 'in_doubt' AND shard IS NULL", (work,)
+    ).fetchone()[0]
+    if twice < 2:
+        connection.execute("UPDATE works SET state = 'wanted' WHERE key = ? AND state = 'out'", (work,))
+    else:
+        _fail(ledger, work, "server_error", detail)
+
+
+def void(ledger: Ledger, attempt: str, work: str) -> None:
+    """Take back a call that was surely not served: nothing was paid, the work waits again."""
+    connection = ledger.connection
+    connection.execute("UPDATE attempts SET state = 'void', ended_at = ? WHERE key = ?", (time.time(), attempt))
+    connection.execute("UPDATE works SET state = 'wanted' WHERE key = ? AND state = 'out'", (work,))
+
+
+def record_answer(ledger: Ledger, booking: Booking, answer: Answer, standing: int) -> None:
+    """Keep an answer and what it cost, mark the rows of its photo; inside the caller's transaction."""
+    connection = ledger.connection
+    _book(ledger, booking, "answered", None, None)
+    connection.execute(
+        "INSERT OR IGNORE INTO answers SELECT w.key, w.photo, w.question, q.provider, ?, ?, ?, ?, ?, ?, ?"
+        " FROM works w JOIN questions q ON q.id = w.question WHERE w.key = ?",
+        (
+            standing,
+            answer.model,
+            answer.description,
+            canonical_json(list(answer.tags)),
+            answer.visible_text,
+            canonical_json(dict(answer.fields)),
+            time.time(),
+            booking.work,
+        ),
+    )
+    connection.execute(
+        "UPDATE works SET state = 'answered', reason = NULL, detail = NULL WHERE key = ?", (booking.work,)
+    )
+    connection.execute(
+        "INSERT OR IGNORE INTO dirty SELECT path FROM files"
+        " WHERE photo = (SELECT photo FROM works WHERE key = ?) AND state <> 'gone'",
+        (booking.work,),
+    )
+
+
+def record_failure(ledger: Ledger, booking: Booking, failure: Failure) -> None:
+    """Keep why a request brought no answer, and what it cost; inside the caller's transaction."""
+    _book(ledger, booking, "failed", str(failure.reason), failure.detail)
+    _fail(ledger, booking.work, str(failure.reason), failure.detail)
+
+
+def _fail(ledger: Ledger, work: str, reason: str, detail: str) -> None:
+    ledger.connection.execute(
+        "UPDATE works SET state = 'failed', reason = ?, detail = ? WHERE key = ? AND state <> 'answered'",
+        (reason, detail, work),
+    )
+
+
+def fail_unsent(ledger: Ledger, work: str, failure: Failure) -> None:
+    """Keep that a work cannot be sent at all: its picture can no longer be made."""
+    with ledger.transaction("unsendable work"):
+        _fail(ledger, work, str(failure.reason), failure.detail)
+
+
+def _book(ledger: Ledger, booking: Booking, state: str, reason: str | None, detail: str | None) -> None:
+    usage = booking.usage
+    ledger.connection.execute(
+        "UPDATE attempts SET state = ?, spent_usd = ?, input_tokens = ?, output_tokens = ?, reason = ?, detail = ?,"
+        " ended_at = ? WHERE key = ?",
+        (
+            state,
+            booking.spent_usd,
+            usage.input_tokens if usage else None,
+            usage.output_tokens if usage else None,
+            reason,
+            detail,
+            time.time(),
+            booking.attempt,
+        ),
+    )
+
+
+def want_again(ledger: Ledger, reasons: Sequence[str], most_attempts: int) -> int:
+    """Let failed works of these reasons wait again, unless they were tried `most_attempts` times; returns how many."""
+    marks = ",".join("?" * len(reasons))
+    with ledger.transaction("retry") as connection:
+        done = connection.execute(
+            f"UPDATE works SET state = 'wanted' WHERE state = 'failed' AND attempts < ? AND reason IN ({marks})",
+            (most_attempts, *reasons),
+        )
+    return done.rowcount
+
+
+def best_answer(ledger: Ledger, photo: str) -> tuple[Answer, str, str, int] | None:
+    """Return (answer, provider, prompt version, standing) of the best answer that `photo` has, None without any."""
+    row = ledger.connection.execute(
+        "SELECT a.description, a.tags, a.visible_text, a.fields, a.model, a.provider, q.prompt_version, a.standing"
+        " FROM answers a JOIN questions q ON q.id = a.question WHERE a.photo = ?"
+        " ORDER BY a.standing DESC, a.answered_at DESC LIMIT 1",
+        (photo,),
+    ).fetchone()
+    if not row:
+        return None
+    answer = Answer(row[0], tuple(json.loads(row[1])), row[2], json.loads(row[3]), row[4])
+    return answer, row[5], row[6], row[7]
