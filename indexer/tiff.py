@@ -1,0 +1,148 @@
+"""The structure of TIFF: entries in directories. EXIF is made of it, and most RAW files are.
+
+Everything here reads bytes that nobody vouches for. What does not fit is left out; nothing but an `OSError` of the
+file itself is raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import BinaryIO, Literal, Protocol
+
+MAX_VALUE_BYTES = 4 * 2**20
+"""Values longer than this are not read: no caption and no list of previews is."""
+MAX_ENTRIES = 512
+MAX_DIRECTORIES = 32
+SUB_DIRECTORIES = 0x14A
+
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 13: 4}
+_SIGNED = frozenset({6, 8, 9, 10})
+_RATIONAL = frozenset({5, 10})
+
+Order = Literal["little", "big"]
+
+
+class Span(Protocol):
+    """Bytes that can be cut, whether they lie in memory or in a file."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, part: slice, /) -> bytes: ...
+
+
+class FileSpan:
+    """An open file seen as bytes: a cut reads just that part."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._length = stream.seek(0, 2)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, part: slice, /) -> bytes:
+        start, stop, _ = part.indices(self._length)
+        self._stream.seek(start)
+        return self._stream.read(max(stop - start, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a directory: its type, its raw bytes, and the byte order to read them by."""
+
+    type: int
+    raw: bytes
+    order: Order
+
+    def numbers(self) -> tuple[Fraction, ...]:
+        """The values as exact numbers; rationals with a zero below are left out."""
+        size = _SIZES[self.type]
+        pieces = [self.raw[at : at + size] for at in range(0, len(self.raw) - size + 1, size)]
+        if self.type not in _RATIONAL:
+            return tuple(Fraction(self._integer(piece)) for piece in pieces)
+        pairs = [(self._integer(piece[:4]), self._integer(piece[4:])) for piece in pieces]
+        return tuple(Fraction(above, below) for above, below in pairs if below)
+
+    def _integer(self, raw: bytes) -> int:
+        return int.from_bytes(raw, self.order, signed=self.type in _SIGNED)
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """One image file directory: entries by tag, and where the next one lies (0: nowhere)."""
+
+    entries: Mapping[int, Entry] = field(default_factory=dict)
+    next: int = 0
+
+    def raw(self, tag: int) -> bytes:
+        """The bytes of a tag, empty when it is not there."""
+        entry = self.entries.get(tag)
+        return entry.raw if entry else b""
+
+    def numbers(self, tag: int) -> tuple[Fraction, ...]:
+        """All numbers of a tag."""
+        entry = self.entries.get(tag)
+        return entry.numbers() if entry else ()
+
+    def integer(self, tag: int) -> int | None:
+        """The first number of a tag when it is whole."""
+        numbers = self.numbers(tag)
+        return int(numbers[0]) if numbers and numbers[0].denominator == 1 else None
+
+
+def byte_order(data: Span) -> Order | None:
+    """Return the byte order of a TIFF structure or one of its RAW dialects, None when `data` is neither."""
+    if len(data) < 8:
+        return None
+    start = data[:2]
+    return "little" if start == b"II" else "big" if start == b"MM" else None
+
+
+def first_directory(data: Span) -> Directory:
+    """Return the first directory of a TIFF structure, empty when `data` is none."""
+    order = byte_order(data)
+    return directory(data, int.from_bytes(data[4:8], order)) if order else Directory()
+
+
+def directory(data: Span, offset: int) -> Directory:
+    """Return the directory at `offset`, as much of it as `data` holds."""
+    order = byte_order(data)
+    if order is None or offset < 8:
+        return Directory()
+    count = min(int.from_bytes(data[offset : offset + 2], order), MAX_ENTRIES)
+    block = data[offset + 2 : offset + 2 + 12 * count + 4]
+    entries: dict[int, Entry] = {}
+    for at in range(0, min(12 * count, len(block) - 11), 12):
+        entry = _entry(data, block[at : at + 12], order)
+        if entry is not None:
+            entries.setdefault(int.from_bytes(block[at : at + 2], order), entry)
+    return Directory(entries, int.from_bytes(block[12 * count :], order))
+
+
+def directories(data: Span) -> Iterator[Directory]:
+    """Yield the chain of directories and their sub-directories, each once however they loop."""
+    order = byte_order(data)
+    waiting = [int.from_bytes(data[4:8], order)] if order else []
+    seen: set[int] = set()
+    while waiting and len(seen) < MAX_DIRECTORIES:
+        offset = waiting.pop(0)
+        if offset in seen:
+            continue
+        seen.add(offset)
+        found = directory(data, offset)
+        yield found
+        waiting += [int(number) for number in found.numbers(SUB_DIRECTORIES)[:MAX_DIRECTORIES]]
+        waiting.append(found.next)
+
+
+def _entry(data: Span, raw: bytes, order: Order) -> Entry | None:
+    """Read one entry of 12 bytes; values longer than 4 bytes lie elsewhere in `data`."""
+    kind = int.from_bytes(raw[2:4], order)
+    length = _SIZES.get(kind, 0) * int.from_bytes(raw[4:8], order)
+    if not 0 < length <= MAX_VALUE_BYTES:
+        return None
+    start = int.from_bytes(raw[8:12], order)
+    value = raw[8 : 8 + length] if length <= 4 else data[start : start + length]
+    return Entry(kind, value, order) if len(value) == length else None
