@@ -1,0 +1,106 @@
+"""What a photo says to search: facts and best answer, composed into the text to embed and the words beside it.
+
+This is the only place where a document is composed. Its digest decides whether a photo is embedded again; a
+change of the composition raises `DOCUMENT_VERSION`, which embeds every photo anew and asks no provider anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from indexer.records import Answer, Facts, digest
+from indexer.words import name_words
+
+DOCUMENT_VERSION = 1
+LOCAL = "local"
+"""The provider that only measures pixels: its text is for words only, as embedded it drowns meaning in colours."""
+ENGLISH_FIELD = "description_english"
+"""The answer's field with an English description, where the description itself is in another language."""
+
+_FOLDERS = 3
+_LONGEST_VISIBLE_TEXT = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A photo's text, composed.
+
+    `text` is what is embedded ("" when nothing meaningful is known), `words` what is searched by words only,
+    `description` and `tags` what is shown. `digest` changes exactly when `text` or its composition does.
+    """
+
+    text: str
+    words: str
+    description: str | None
+    tags: tuple[str, ...]
+    digest: str
+
+
+def compose(path_text: str, facts: Facts, answer: Answer | None, *, generated_by: str | None) -> Document:
+    """Compose the document of the photo at `path_text`; `generated_by` names the provider of `answer`."""
+    measured = answer is not None and generated_by == LOCAL
+    described = None if measured else answer
+    human = _sentences(facts.title, facts.caption)
+    text = _lines(
+        _meant(described),
+        human,
+        ", ".join(_tags(described.tags if described else (), facts.keywords)),
+        _clipped(described.visible_text) if described else "",
+    )
+    return Document(
+        text=text,
+        words=_lines(_place_words(path_text, facts), _words_only(answer, measured)),
+        description=_shown(answer, measured, human),
+        tags=_tags(answer.tags if answer else (), facts.keywords),
+        digest=digest(str(DOCUMENT_VERSION), text),
+    )
+
+
+def _meant(described: Answer | None) -> str:
+    if described is None:
+        return ""
+    return str(described.fields.get(ENGLISH_FIELD) or described.description).strip()
+
+
+def _words_only(answer: Answer | None, measured: bool) -> str:
+    if answer is None:
+        return ""
+    if measured:
+        return _lines(answer.description, " ".join(answer.tags), answer.visible_text)
+    rest = answer.visible_text[len(_clipped(answer.visible_text)) :]
+    return _lines(answer.description if answer.fields.get(ENGLISH_FIELD) else "", rest)
+
+
+def _shown(answer: Answer | None, measured: bool, human: str) -> str | None:
+    if answer is not None and not measured and answer.description.strip():
+        return answer.description.strip()
+    return _sentences(human, answer.description if answer else None) or None
+
+
+def _place_words(path_text: str, facts: Facts) -> str:
+    path = PurePosixPath(path_text)
+    folders = [part for part in path.parts[:-1] if part != "/"][-_FOLDERS:]
+    names = [name_words(name) for name in (*folders, path.stem)]
+    return _lines(*names, facts.place, facts.camera, facts.lens)
+
+
+def _tags(*groups: Iterable[str]) -> tuple[str, ...]:
+    spelled = (" ".join(tag.split()).lower() for group in groups for tag in group)
+    return tuple(dict.fromkeys(tag for tag in spelled if tag))
+
+
+def _sentences(*parts: str | None) -> str:
+    distinct = dict.fromkeys(" ".join(part.split()) for part in parts if part and part.strip())
+    return " ".join(part if part.endswith((".", "!", "?", "…")) else f"{part}." for part in distinct)
+
+
+def _lines(*parts: str | None) -> str:
+    return "\n".join(part.strip() for part in parts if part and part.strip())
+
+
+def _clipped(text: str) -> str:
+    if len(text) <= _LONGEST_VISIBLE_TEXT:
+        return text
+    return text[:_LONGEST_VISIBLE_TEXT].rsplit(" ", 1)[0]

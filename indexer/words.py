@@ -1,0 +1,146 @@
+"""Text to the terms that word search compares: one normaliser for documents, queries and explanations.
+
+The index stores these terms and the query is cut by the same function, so what a hit says about its words is
+exactly what found it. Stemming is deliberately light: it joins singular and plural, and the forms of regular
+verbs, and leaves the rest to the embedding. Changing anything here needs a new `DOCUMENT_VERSION`.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from functools import lru_cache
+from itertools import pairwise
+
+STOP_WORDS = frozenset(
+    re.findall(
+        r"\w+",
+        """
+        a about an and any are as at be been being by can did do does for from had has have he her him his i if in
+        into is it its me my of on onto or our she so some such than that the their them then there these they this
+        those to us was we were what when where which while who whose will with you your
+        image images photo photos photograph picture pictures show shows showing
+        """,
+    )
+)
+"""Words that say nothing about one picture among pictures; a query made only of them keeps them."""
+
+_IRREGULAR = {
+    "men": "man",
+    "women": "woman",
+    "children": "child",
+    "feet": "foot",
+    "teeth": "tooth",
+    "mice": "mouse",
+    "geese": "goose",
+    "wolves": "wolf",
+    "leaves": "leaf",
+    "knives": "knife",
+    "shelves": "shelf",
+    "loaves": "loaf",
+    "scarves": "scarf",
+    "calves": "calf",
+    "lying": "lie",
+    "dying": "die",
+    "tying": "tie",
+    "skis": "ski",
+    "taxis": "taxi",
+    "buses": "bus",
+}
+_LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i", "þ": "th"})
+_POSSESSIVE = re.compile(r"['’]s\b")
+_TOKEN = re.compile(r"[^\W_]+")
+_UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
+_VOWEL = re.compile(r"[aeiouy]")
+_ASCII_WORD = re.compile(r"[a-z]+\Z")
+_LONGEST = 64
+
+
+def fold(text: str) -> str:
+    """Return `text` without case and accents: "Café" and "cafe" are one word."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(c for c in decomposed if not unicodedata.combining(c)).translate(_LETTERS)
+
+
+def terms(text: str) -> list[str]:
+    """Return the terms of `text` in order, stop words included.
+
+    Scripts written without spaces give their characters and pairs of neighbours.
+    """
+    found: list[str] = []
+    for token in _TOKEN.findall(fold(_POSSESSIVE.sub("", text))):
+        if _ASCII_WORD.match(token):
+            found.append(stem(token[:_LONGEST]))
+        else:
+            found.extend(_pieces(token))
+    return found
+
+
+def query_terms(text: str) -> list[str]:
+    """Return the distinct terms of a query in order, without stop words unless there is nothing else."""
+    spoken = _TOKEN.findall(fold(_POSSESSIVE.sub("", text)))
+    telling = [token for token in spoken if token not in STOP_WORDS]
+    return list(dict.fromkeys(terms(" ".join(telling or spoken))))
+
+
+@lru_cache(maxsize=65536)
+def stem(word: str) -> str:
+    """Return the light stem of a lower-case ASCII word."""
+    if word in _IRREGULAR:
+        word = _IRREGULAR[word]
+    if len(word) < 4:
+        return word
+    word = _verb(_singular(word))
+    if len(word) > 3 and word.endswith("e"):
+        return word[:-1]
+    if len(word) > 3 and word.endswith("y") and word[-2] not in "aeiou":
+        return word[:-1] + "i"
+    return word
+
+
+def name_words(name: str) -> str:
+    """Return the words of a file or folder name, cut at punctuation, digits and inner capitals."""
+    name = re.sub(r"(?<=[a-zß-ÿ])(?=[A-ZÀ-Þ])", " ", name)
+    name = re.sub(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])", " ", name)
+    return " ".join(_TOKEN.findall(name))
+
+
+def joined(parts: Iterable[str]) -> str:
+    """Return the terms of `parts` as one line with a space around each, so that a term can be found whole."""
+    line = " ".join(term for part in parts for term in terms(part))
+    return f" {line} " if line else ""
+
+
+def _singular(word: str) -> str:
+    if word.endswith("ies") and len(word) > 4:
+        return word[:-3] + "y"
+    if word.endswith(("sses", "shes", "ches", "xes", "zzes")):
+        return word[:-2]
+    if word.endswith("s") and not word.endswith(("ss", "us", "is")):
+        return word[:-1]
+    return word
+
+
+def _verb(word: str) -> str:
+    for ending in ("ing", "ed"):
+        base = word.removesuffix(ending)
+        if base != word and len(base) > 2 and _VOWEL.search(base):
+            doubled = base[-1] == base[-2] and base[-1] not in "lsz"
+            return base[:-1] if doubled else base
+    if word.endswith("ly") and len(word) > 5:
+        return word[:-2]
+    return word
+
+
+def _pieces(token: str) -> list[str]:
+    found: list[str] = []
+    last = 0
+    for run in _UNSPACED.finditer(token):
+        found.extend(part[:_LONGEST] for part in (token[last : run.start()],) if part)
+        characters = run.group()
+        found.extend(characters)
+        found.extend(a + b for a, b in pairwise(characters))
+        last = run.end()
+    found.extend(part[:_LONGEST] for part in (token[last:],) if part)
+    return found
