@@ -32,7 +32,7 @@ from indexer.records import Reason, Rendition, digest
 from indexer.sniff import HEAD_BYTES, Kind, sniff
 from indexer.tiff import FileSpan, first_directory
 
-DIGEST_VERSION = "pixels/1"
+DIGEST_VERSION = 1
 ANALYSIS_DECODE = 768
 ANALYSIS_SIDE = 256
 RENDITION_SIDE = 768
@@ -204,7 +204,7 @@ def _from_image(image: Image.Image, kind: Kind, *, orientation: int = 1) -> Rend
     seen = colour.screen(_fit(colour.eight_bits(upright), ANALYSIS_DECODE), image.info.get("icc_profile") or b"")
     analysis = seen.resize(_fitted(seen.size, ANALYSIS_SIDE), Image.Resampling.BOX)
     return Rendition(
-        digest=digest(DIGEST_VERSION, str(width), str(height), analysis.tobytes()),
+        digest=digest("pixels", str(DIGEST_VERSION), str(width), str(height), analysis.tobytes()),
         phash=phash(analysis),
         width=width,
         height=height,
