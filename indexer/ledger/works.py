@@ -12,6 +12,9 @@ from indexer.ledger.store import Ledger
 from indexer.records import Answer, Failure, Mode, Question, Settings, Usage, canonical_json
 
 
+_MOST_BEGUN = 20  # so that a service which takes requests and never serves them cannot keep us busy for ever
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """One question about one photo, as it stands; `attempts` counts requests that were begun."""
@@ -167,7 +170,11 @@ def void(ledger: Ledger, attempt: str, work: str) -> None:
     """Take back a call that was surely not served: nothing was paid, the work waits again."""
     connection = ledger.connection
     connection.execute("UPDATE attempts SET state = 'void', ended_at = ? WHERE key = ?", (time.time(), attempt))
-    connection.execute("UPDATE works SET state = 'wanted' WHERE key = ? AND state = 'out'", (work,))
+    begun = connection.execute("SELECT attempts FROM works WHERE key = ?", (work,)).fetchone()[0]
+    if begun < _MOST_BEGUN:
+        connection.execute("UPDATE works SET state = 'wanted' WHERE key = ? AND state = 'out'", (work,))
+    else:
+        _fail(ledger, work, "server_error", f"sent {begun} times and never served")
 
 
 def record_answer(ledger: Ledger, booking: Booking, answer: Answer, standing: int) -> None:
@@ -233,6 +240,25 @@ def _book(ledger: Ledger, booking: Booking, state: str, reason: str | None, deta
             booking.attempt,
         ),
     )
+
+
+def photos_of(ledger: Ledger, keys: Sequence[str]) -> list[str]:
+    """Return the photos of these works."""
+    found = (ledger.connection.execute("SELECT photo FROM works WHERE key = ?", (key,)).fetchone() for key in keys)
+    return [row[0] for row in found]
+
+
+def count_answers(ledger: Ledger, question: int | None) -> int:
+    """Return how many photos have an answer to this question."""
+    return int(ledger.connection.execute("SELECT count(*) FROM answers WHERE question = ?", (question,)).fetchone()[0])
+
+
+def unsent(ledger: Ledger, question: int | None) -> int:
+    """Return how many approved works of this question still wait to be sent."""
+    row = ledger.connection.execute(
+        "SELECT count(*) FROM works WHERE state = 'wanted' AND question = ?", (question,)
+    ).fetchone()
+    return int(row[0])
 
 
 def want_again(ledger: Ledger, reasons: Sequence[str], most_attempts: int) -> int:

@@ -1,0 +1,73 @@
+"""Waiting works -> shard files, cut by what binds first: the budget, the queue, bytes or lines."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from indexer.batchfile import ShardWriter
+from indexer.ledger import money, shards, works
+from indexer.ledger.shards import Line, Packed
+from indexer.pipeline.batch import shard_file
+from indexer.pipeline.pictures import rendition_of, request
+from indexer.pipeline.session import Session
+from indexer.records import Failure, Mode, line_key
+
+_MOST_BYTES = 128 << 20  # a shard is small enough that its first answers come early
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What the next shard may hold: requests by budget, tokens by the queue."""
+
+    requests: int
+    tokens: int
+
+
+def pack_shard(session: Session, number: int) -> bool:
+    """Pack one shard of the waiting works of a question; False when nothing waits or there is no room for one."""
+    question = works.question_of(session.ledger, number)
+    limits = session.provider(question.provider).limits(question.model)
+    quote = session.pricing.quote(question, Mode.BATCH)
+    room = _room(session, quote.high_usd, limits.max_queued_tokens)
+    most = min(room.requests, room.tokens // max(quote.input_tokens, 1), limits.max_lines, session.tuning.shard_lines)
+    source = _lines(session, number, most)
+    first = next(source, None)
+    if first is None:
+        return False
+    lines: list[Line] = []
+    shard = secrets.token_hex(4)
+    with ShardWriter(shard_file(session, shard)) as writer:
+        entry: tuple[Line, bytes] | None = first
+        while entry and (not lines or writer.bytes + len(entry[1]) < min(limits.max_bytes, _MOST_BYTES)):
+            writer.write(entry[1])
+            lines.append(entry[0])
+            entry = next(source, None)
+    campaign = money.current_campaign(session.ledger) or 0
+    packed = Packed(shard, number, campaign, writer.bytes, len(lines) * quote.input_tokens)
+    shards.record_packed(session.ledger, packed, lines)
+    return True
+
+
+def _room(session: Session, high_usd: float, queue: int) -> Room:
+    purse = money.purse(session.ledger)
+    requests = int(purse.left / high_usd + 1e-9) if high_usd else 1 << 40
+    queued = sum(shard.input_tokens for shard in shards.open_shards(session.ledger) if shard.state in _QUEUED)
+    return Room(max(0, requests), max(0, queue - queued))
+
+
+_QUEUED = ("packed", "intended", "creating", "submitted")
+
+
+def _lines(session: Session, number: int, most: int) -> Iterator[tuple[Line, bytes]]:
+    question = works.question_of(session.ledger, number)
+    provider = session.provider(question.provider)
+    high = session.pricing.quote(question, Mode.BATCH).high_usd
+    for work in works.wanted(session.ledger, number, Mode.BATCH, most):
+        image = rendition_of(session, work.photo)
+        if isinstance(image, Failure):
+            works.fail_unsent(session.ledger, work.key, image)
+            continue
+        key = line_key(work.key, session.ledger.library_id, work.attempts + 1)
+        yield Line(work, key, high), provider.encode(request(question, key, image))

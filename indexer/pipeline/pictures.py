@@ -1,0 +1,35 @@
+"""The rendition that a request carries: from the spool, else made again from the picture."""
+
+from __future__ import annotations
+
+from indexer.ledger import crawled
+from indexer.pipeline.session import Session
+from indexer.prompts import fill
+from indexer.records import Failure, Question, Reason, Request
+from indexer.rendition import PictureError, render
+
+_GONE = Failure(Reason.UNREADABLE, "no file with this picture can be read any more")
+
+
+def rendition_of(session: Session, photo: str) -> bytes | Failure:
+    """Return the JPEG bytes of `photo`, or why they cannot be had."""
+    kept = session.spool.get(photo)
+    if kept:
+        return kept
+    failure = _GONE
+    for path in crawled.paths_of(session.ledger, photo):
+        try:
+            jpeg = render(path).jpeg
+        except PictureError as fault:
+            failure = Failure(fault.reason, fault.detail)
+        except OSError as fault:
+            failure = Failure(Reason.UNREADABLE, fault.strerror or "cannot be read")
+        else:
+            session.spool.put([(photo, jpeg)])
+            return jpeg
+    return failure
+
+
+def request(question: Question, key: str, image: bytes) -> Request:
+    """Make the request that asks `question` about `image`."""
+    return Request(key, question, image, fill(question.template, question.settings.language))

@@ -1,0 +1,168 @@
+"""The report of a run, in the shape that programs are promised."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from indexer.ledger import books, shards, works
+from indexer.ledger.crawled import Scope
+from indexer.ledger.shards import Shard
+from indexer.ledger.store import Ledger
+from indexer.records import Cost, Mode, Question
+
+
+@dataclass(frozen=True, slots=True)
+class FileCounts:
+    """Paths, each counted once: `seen = described + pending + failed`; the rest says how they changed."""
+
+    seen: int = 0
+    described: int = 0
+    pending: int = 0
+    failed: int = 0
+    ignored: int = 0
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    moved: int = 0
+    deleted: int = 0
+    duplicate: int = 0
+    offline: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RequestCounts:
+    """Distinct works: `planned = reused + described + failed + pending`."""
+
+    planned: int = 0
+    reused: int = 0
+    submitted: int = 0
+    described: int = 0
+    failed: int = 0
+    pending: int = 0
+    in_doubt: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """US dollars and tokens: the estimate of this run, and what was booked."""
+
+    estimate_usd: Cost = Cost()
+    spent_usd: float = 0.0
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class JobLine:
+    """A job that is not closed yet; ages and times are seconds, `eta_s` is None when nobody can say."""
+
+    name: str
+    shard: str
+    state: str
+    requests: int
+    age_s: int
+    eta_s: Mapping[str, Any] | None
+    stuck: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a command did and how the library stands. `stopped` says why it stopped early, "" when it did not."""
+
+    library: str
+    provider: str
+    model: str
+    files: FileCounts
+    requests: RequestCounts
+    cost: Spend
+    jobs: Sequence[JobLine]
+    rows: int
+    stopped: str = ""
+    notes: tuple[str, ...] = field(default=())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the object that `--json` prints."""
+        whole = asdict(self)
+        del whole["stopped"], whole["notes"]
+        return whole
+
+    @property
+    def exit_code(self) -> int:
+        """5 stopped, 3 work still out, 4 some photos failed, 0 done."""
+        if self.stopped:
+            return 5
+        if self.requests.pending or self.jobs:
+            return 3
+        return 4 if self.files.failed else 0
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What only the run itself knows: its number, how many works were answered before it, its estimate."""
+
+    run: int | None = None
+    reused: int = 0
+    estimate: Cost = Cost()
+    unchanged: int | None = None
+    stopped: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def make_report(
+    ledger: Ledger, library: str, asked: tuple[Question, Mode], scope: Scope, facts: RunFacts, now: float
+) -> Report:
+    """Read the books into a report."""
+    question, _ = asked
+    number = works.known_question(ledger, question)
+    requests = books.count_works(ledger, scope, number)
+    spent, paid_in, paid_out, submitted = books.spent(ledger, facts.run)
+    reused = min(facts.reused, requests.described)
+    return Report(
+        library=library,
+        provider=question.provider,
+        model=question.model,
+        files=_file_counts(ledger, scope, question.provider, number, facts),
+        requests=RequestCounts(
+            planned=requests.planned,
+            reused=reused,
+            submitted=submitted,
+            described=requests.described - reused,
+            failed=requests.failed,
+            pending=requests.pending,
+            in_doubt=books.count_in_doubt(ledger),
+        ),
+        cost=Spend(facts.estimate, spent, paid_in, paid_out),
+        jobs=[_job_line(shard, now) for shard in shards.open_shards(ledger)],
+        rows=books.count_rows(ledger),
+        stopped=facts.stopped,
+        notes=facts.notes,
+    )
+
+
+def _file_counts(
+    ledger: Ledger, scope: Scope, provider: str, question: int | None, facts: RunFacts
+) -> FileCounts:
+    files = books.standing_of_files(ledger, scope, provider, question)
+    changes = books.changes_of_run(ledger, facts.run) if facts.run is not None else {}
+    moved = changes.get("moved", 0)
+    return FileCounts(
+        seen=files.seen,
+        described=files.described,
+        pending=files.pending,
+        failed=files.failed,
+        ignored=files.ignored,
+        new=changes.get("new", 0) + changes.get("back", 0),
+        changed=changes.get("changed", 0),
+        unchanged=files.seen - sum(changes.get(kind, 0) for kind in ("new", "back", "changed", "moved", "offline")),
+        moved=moved,
+        deleted=max(0, changes.get("gone", 0) - moved),
+        duplicate=files.duplicate,
+        offline=files.offline,
+    )
+
+
+def _job_line(shard: Shard, now: float) -> JobLine:
+    since = shard.submitted_at or shard.packed_at
+    return JobLine(shard.job, shard.id, str(shard.job_state), shard.requests, max(0, int(now - since)), None, False)

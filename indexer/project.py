@@ -1,0 +1,127 @@
+"""Facts + best answer -> document, vector, row -> table; the table's only writer.
+
+The table is a pure function of the ledger. A dirty path is composed, embedded only when its document is new, put into
+the table and synced to disk; then its mark is cleared. Killed in between, the same paths are composed again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from indexer.document import Document, compose
+from indexer.ledger import books, rows, works
+from indexer.ledger.rows import Source
+from indexer.ledger.store import Ledger
+from indexer.paths import kept_bytes, to_text
+from indexer.records import Answer
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from indexer.embedding import Encoder
+    from indexer.table import PhotoRow, PhotoTable
+
+_BATCH = 2048
+_LOCAL = 10
+
+
+@dataclass(frozen=True, slots=True)
+class _Composed:
+    source: Source
+    photo: str
+    document: Document
+    answer: Answer | None
+    provider: str | None
+    prompt_version: str | None
+    standing: int
+
+
+class Projector:
+    """Writes dirty rows. `table` and `encoder` are opened when first needed: importing them takes seconds."""
+
+    def __init__(
+        self, ledger: Ledger, table: Callable[[], PhotoTable], encoder: Callable[[], Encoder]
+    ) -> None:
+        self._ledger = ledger
+        self._table = table
+        self._encoder = encoder
+
+    def run(self, progress: Callable[[int], None] = lambda _: None) -> int:
+        """Project every dirty path; returns how many. `progress` is told the running number."""
+        done = 0
+        while batch := rows.dirty(self._ledger, _BATCH):
+            self._project(batch)
+            done += len(batch)
+            progress(done)
+        return done
+
+    def verify(self) -> None:
+        """Compose everything again when the table does not hold as many rows as the ledger says."""
+        if self._table().count() != books.count_rows(self._ledger):
+            rows.mark_all(self._ledger)
+            self._table().clear()
+            self.run()
+
+    def _project(self, batch: Sequence[Source]) -> None:
+        composed = [self._compose(source, source.photo) for source in batch if source.photo]
+        vectors = self._vectors(composed)
+        table = self._table()
+        table.upsert([_row(item, vectors.get(item.document.digest)) for item in composed])
+        table.delete([to_text(source.path) for source in batch if not source.photo and source.row_digest])
+        table.sync()
+        digests: dict[bytes, str | None] = {source.path: None for source in batch}
+        digests.update((item.source.path, item.document.digest) for item in composed)
+        rows.clear(self._ledger, digests)
+
+    def _compose(self, source: Source, photo: str) -> _Composed:
+        best = works.best_answer(self._ledger, photo)
+        answer, provider, version, standing = best or (None, None, None, 0)
+        document = compose(to_text(source.path), source.facts, answer, generated_by=provider)
+        return _Composed(source, photo, document, answer, provider, version, standing)
+
+    def _vectors(self, composed: Sequence[_Composed]) -> dict[str, NDArray[np.float32]]:
+        texts = {item.document.digest: item.document.text for item in composed if item.document.text}
+        twins = {digest: to_text(path) for digest, path in rows.twins(self._ledger, list(texts)).items()}
+        standing = self._table().vectors(list(twins.values())) if twins else {}
+        vectors = {digest: standing[path] for digest, path in twins.items() if path in standing}
+        fresh = [digest for digest in texts if digest not in vectors]
+        if fresh:
+            vectors.update(zip(fresh, self._encoder().encode([texts[digest] for digest in fresh]), strict=True))
+        return vectors
+
+
+def _row(item: _Composed, vector: NDArray[np.float32] | None) -> PhotoRow:
+    from indexer.table import PhotoRow
+
+    source, document, facts, answer = item.source, item.document, item.source.facts, item.answer
+    return PhotoRow(
+        path=to_text(source.path),
+        path_bytes=kept_bytes(source.path),
+        photo=item.photo,
+        description=document.description,
+        tags=document.tags,
+        visible_text=answer.visible_text if answer else None,
+        caption=". ".join(part for part in (facts.title, facts.caption) if part) or None,
+        words=document.words,
+        document=document.text,
+        digest=document.digest,
+        taken_at=facts.taken_at,
+        camera=facts.camera,
+        lens=facts.lens,
+        place=facts.place,
+        latitude=facts.latitude,
+        longitude=facts.longitude,
+        width=source.width,
+        height=source.height,
+        rating=facts.rating,
+        provider=item.provider,
+        model=answer.model if answer else None,
+        prompt_version=item.prompt_version,
+        described=item.standing > _LOCAL,
+        cluster=None,
+        offline=source.offline,
+        vector=vector,
+    )
