@@ -1,0 +1,3 @@
+"""Fixtures for all tests."""
+
+from tests.emulator.fixtures import *  # noqa: F403

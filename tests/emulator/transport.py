@@ -1,0 +1,145 @@
+"""Faults of the connection and of the front end: what happens to an answer on its way."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+from tests.emulator.faults import Fault
+from tests.emulator.wire import (
+    EXHAUSTED,
+    OPAQUE,
+    ApiError,
+    Reply,
+    bad_request,
+    error_reply,
+    quota_exceeded,
+    unknown_name,
+)
+
+_HTML = b"<html><head><title>502 Server Error</title></head><body><h1>Error: Server Error</h1></body></html>"
+_TEXTS = {
+    1: "The operation was cancelled.",
+    3: OPAQUE,
+    4: "Deadline expired before operation could complete.",
+    5: "Requested entity was not found.",
+    7: "The caller does not have permission",
+    8: EXHAUSTED,
+    13: "An internal error has occurred. Please retry or report in https://developers.generativeai.google/guide/troubleshooting",
+    14: "The model is overloaded. Please try again later.",
+    16: "Request had invalid authentication credentials.",
+}
+_CODES = {"400": 3, "401": 16, "403": 7, "404": 5, "429": 8, "499": 1, "500": 13, "503": 14, "504": 4}
+
+
+class Vanished(Exception):
+    """The connection ends here without an answer, after `linger` real seconds of silence."""
+
+    def __init__(self, linger: float = 0.0) -> None:
+        super().__init__("no answer")
+        self.linger = linger
+
+
+def is_before(fault: Fault) -> bool:
+    """Say whether the request must not be processed."""
+    if fault.when:
+        return fault.when == "before"
+    return fault.kind == "kill" or fault.kind in _CODES or fault.kind in ("unknown_name", "html", "quota")
+
+
+def instead(fault: Fault, peer: tuple[str, int]) -> Reply | None:
+    """Return the answer that replaces the processing; None for a kind that does not replace it."""
+    if fault.kind == "kill":
+        _kill(fault, peer)
+        raise Vanished
+    if fault.kind in ("drop", "hang"):
+        raise Vanished(fault.params.get("seconds", 600.0) if fault.kind == "hang" else 0.0)
+    return _canned(fault)
+
+
+def _canned(fault: Fault) -> Reply | None:
+    params = fault.params
+    if fault.kind in _CODES:
+        code = _CODES[fault.kind]
+        return error_reply(ApiError(code, params.get("message", _TEXTS[code]), params.get("details", ())))
+    if fault.kind == "quota":
+        metric = params.get("metric", "generate_requests_per_model")
+        return error_reply(quota_exceeded(metric, params.get("limit", 10), "", params.get("retry_seconds", 7)))
+    if fault.kind == "unknown_name":
+        name, path = params.get("name", "file_name"), params.get("path", "batch.input_config.requests")
+        return error_reply(bad_request([unknown_name(name, path)]))
+    if fault.kind == "html":
+        return Reply(_HTML, int(params.get("status", 502)), "text/html; charset=UTF-8")
+    if fault.kind == "status":
+        return Reply(str(params.get("body", "")).encode(), int(params["status"]))
+    if fault.kind == "garbage":
+        return Reply(str(params.get("body", "<!doctype html> upstream says hello")).encode())
+    return Reply() if fault.kind == "empty" else None
+
+
+def afterwards(fault: Fault, reply: Reply, peer: tuple[str, int]) -> Reply:
+    """Return the reply as the fault lets it through; raises `Vanished` when nothing comes through."""
+    if fault.kind in ("kill", "drop", "hang"):
+        instead(fault, peer)
+    if fault.kind in ("torn_last_line", "bit_flip", "invalid_utf8") and reply.status == 200:
+        return Reply(_damage(fault, _content(reply)), 200, reply.content_type, reply.headers)
+    if fault.kind == "headers":
+        reply.headers.update(fault.params)
+        return reply
+    if fault.kind in (*_CODES, "unknown_name", "html", "quota", "status", "garbage", "empty"):
+        return _canned(fault) or reply
+    return reply
+
+
+def redirected(path: str, query: str) -> Reply:
+    """Return a 302 to the download host's spelling of the same file."""
+    target = path if path.startswith("/download") else "/download" + path
+    return Reply(b"", 302, headers={"Location": f"{target}?{query or 'alt=media'}"})
+
+
+def _content(reply: Reply) -> bytes:
+    return reply.file.read_bytes() if reply.file is not None else reply.body
+
+
+def _damage(fault: Fault, body: bytes) -> bytes:
+    if fault.kind == "torn_last_line":
+        last = body.rstrip(b"\n").rfind(b"\n") + 1
+        return body[: last + int((len(body) - last) * fault.params.get("part", 0.5))]
+    at = int(fault.params.get("at", len(body) // 2))
+    if fault.kind == "invalid_utf8":
+        return body[:at] + b"\xff\xfe" + body[at + 2 :]
+    return body[:at] + bytes([body[at] ^ int(fault.params.get("mask", 0x80))]) + body[at + 1 :] if body else body
+
+
+def _kill(fault: Fault, peer: tuple[str, int]) -> None:
+    pid = fault.pid
+    if pid is None and "pid_file" in fault.params:
+        pid = int(Path(fault.params["pid_file"]).read_text())
+    if pid is None:
+        pid = process_at(peer)
+    if pid is None or pid in (0, 1, os.getpid(), os.getppid()):
+        raise ValueError(f"will not kill process {pid}")
+    os.kill(pid, signal.SIGKILL)
+
+
+def process_at(peer: tuple[str, int]) -> int | None:
+    """Return the process that holds the other end of a local connection (Linux only)."""
+    wanted = f"{peer[1]:04X}"
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        columns = line.split()
+        if columns[1].endswith(":" + wanted):
+            return _owner(f"socket:[{columns[9]}]")
+    return None
+
+
+def _owner(link: str) -> int | None:
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            if any(str(item.readlink()) == link for item in (entry / "fd").iterdir()):
+                return int(entry.name)
+        except OSError:
+            continue
+    return None
