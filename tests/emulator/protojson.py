@@ -229,7 +229,7 @@ def _wrong(path: str, kind: str, value: Any, note: str = "") -> Violation:
         path,
         f"Invalid value{at} ({kind}), {note or shown}",
         f"invalid value for field '{name}' ({kind.rpartition('.')[2]})",
-        f'"{re.sub(r"\[.*", "", name)}"',
+        f'"{name.partition("[")[0]}"',
     )
 
 
