@@ -134,6 +134,10 @@ class PhotoTable:
         while batch := list(islice(iterator, BATCH_ROWS)):
             self._dataset.delete(among("path", batch))
 
+    def clear(self) -> None:
+        """Remove all rows."""
+        self._dataset.delete("true")
+
     def vectors(self, paths: Iterable[str]) -> dict[str, np.ndarray]:
         """Return the vectors of those `paths` that have one."""
         return self._vectors_by("path", paths)
