@@ -57,8 +57,11 @@ def read_lines(path: Path) -> Iterator[bytes]:
 def compress(path: Path) -> Path:
     """Replace `path` by a gzipped copy beside it, whole or not at all; returns the copy's path."""
     packed = path.with_name(path.name + ".gz")
-    with whole_file(packed) as stream, path.open("rb") as source:
-        with gzip.GzipFile(fileobj=stream, mode="wb", compresslevel=6, mtime=0) as squeezed:
-            shutil.copyfileobj(source, squeezed, _BLOCK)
+    with (
+        whole_file(packed) as stream,
+        path.open("rb") as source,
+        gzip.GzipFile(fileobj=stream, mode="wb", compresslevel=6, mtime=0) as squeezed,
+    ):
+        shutil.copyfileobj(source, squeezed, _BLOCK)
     path.unlink()
     return packed

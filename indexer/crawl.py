@@ -5,6 +5,8 @@ is decoded; known pixels, nothing is asked. Deletions are judged only inside the
 that looks unplugged keeps its rows.
 """
 
+# ruff: noqa: PTH116, PTH120 - paths are bytes here, which pathlib cannot hold
+
 from __future__ import annotations
 
 import os
@@ -13,13 +15,15 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+from indexer.examination import Examined, WorkOptions
 from indexer.ledger import crawled
 from indexer.ledger.crawled import Known, Scope, Sighting
 from indexer.ledger.store import Ledger
+from indexer.listing import Folder, Found
 from indexer.paths import is_inside
 from indexer.spool import Spool
-from indexer.walk import Folder, Found, WalkOptions, walk
-from indexer.workers import Examined, WorkOptions, examine
+from indexer.walk import WalkOptions, walk
+from indexer.workers import examine
 
 _BATCH = 256
 _MANY = 20  # a root that lost more than half of more files than this looks unplugged
@@ -93,9 +97,8 @@ class Crawl:
             self._result.unchanged += 1
             if before.state != "present":
                 self._back.append(found.path)
-        whole = any(is_inside(folder.path, tree) for tree in self._trees)
         self._missing += [
-            path for path, was in known.items() if was.state == "present" and (whole or path in self._singles)
+            path for path, was in known.items() if was.state == "present" and (folder.whole or path in self._singles)
         ]
 
     def _keep(self, batch: Sequence[Examined], spool: Spool) -> None:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from indexer import prices
 from indexer.errors import UsageError
 from indexer.ledger import books, works
 from indexer.ledger.crawled import Scope
 from indexer.ledger.store import Ledger
+from indexer.prices import Price, PriceTable
 from indexer.prompts import fill
 from indexer.records import Cost, Limits, Mode, Plan, Question, Usage
 
 _EDGE = 768  # the rendition's longest side, in pixels
-_LIKELY_OUTPUT = 130  # tokens; a description with its tags is seldom shorter
 _BYTES_A_LINE = 140_000  # a rendition of 100 KB in base64, with its prompt
 PILOT_SIZE = 20
 _PILOT_FROM = 50
@@ -34,42 +33,38 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class Pricing:
-    """Turns tokens into dollars. `own` prices (per million tokens: input, output; ordinary calls) win by model."""
+    """Turns tokens into dollars by a price table as of `today`; `free` names the providers that cost nothing."""
 
     free: frozenset[str]
     today: datetime.date
-    own: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    table: PriceTable = prices.TABLE
 
-    def rate(self, question: Question, mode: Mode) -> tuple[float, float]:
-        """Return dollars per input token and per output token; raises `UsageError` for a model without a price."""
+    def price(self, question: Question, mode: Mode) -> Price:
+        """Return the price of a lane; raises `UsageError` for a model without one."""
         if question.provider in self.free:
-            return 0.0, 0.0
-        if question.model in self.own:
-            share = 0.5 if mode is Mode.BATCH else 1.0
-            paid_in, paid_out = self.own[question.model]
-            return paid_in * share / 1e6, paid_out * share / 1e6
-        price = prices.price(question.model, mode, self.today)
-        if price is None:
+            return Price(0.0, 0.0)
+        known = self.table.price(question.model, mode, self.today)
+        if known is None:
             raise UsageError(
-                f"the model {question.model} has no price here",
-                hint="give it with --price IN,OUT (US dollars per million tokens, ordinary calls)",
+                f"the model {question.model} has no price here for {mode}",
+                hint="give it with --price IN,OUT (US dollars per million tokens)",
             )
-        return price.input / 1e6, price.output / 1e6
+        return known
 
     def cost(self, question: Question, mode: Mode, usage: Usage) -> float:
         """Return the dollars that measured usage costs."""
-        paid_in, paid_out = self.rate(question, mode)
-        return usage.input_tokens * paid_in + usage.output_tokens * paid_out
+        return self.price(question, mode).of(usage.input_tokens, usage.output_tokens)
 
     def quote(self, question: Question, mode: Mode) -> Quote:
         """Return what one request of this question may cost."""
-        paid_in, paid_out = self.rate(question, mode)
-        settings = question.settings
-        text = fill(question.template, settings.language)
-        tokens = prices.text_tokens(text) + prices.image_tokens(question.model, settings.media_resolution, _EDGE, _EDGE)
-        most = settings.max_output_tokens
-        low = tokens * paid_in + min(_LIKELY_OUTPUT, most) * paid_out
-        return Quote(tokens, most, low, tokens * paid_in + most * paid_out)
+        prompt = fill(question.template, question.settings.language)
+        tokens = prices.estimate(question, prompt, _EDGE, _EDGE)
+        cost = prices.cost(tokens, self.price(question, mode))
+        return Quote(tokens.input, tokens.output_high, cost.low, cost.high)
+
+    def warnings(self, question: Question, mode: Mode) -> tuple[str, ...]:
+        """Return lines for a person about prices that may not hold for long."""
+        return () if question.provider in self.free else self.table.warnings(question.model, mode, self.today)
 
 
 def make_plan(
@@ -102,7 +97,7 @@ def make_plan(
         interactive_cost=Cost(new * call.low_usd, new * call.high_usd),
         upload_bytes=0 if question.provider in pricing.free else new * _BYTES_A_LINE,
         shards=max(1, math.ceil(tokens / limits.max_queued_tokens)) if new and mode is Mode.BATCH else 0,
-        warnings=() if question.provider in pricing.free else tuple(prices.warnings(question.model, pricing.today)),
+        warnings=pricing.warnings(question, mode),
     )
 
 
@@ -112,3 +107,25 @@ def _pilot_size(ledger: Ledger, question: int | None, new: int, wished: int | No
     if wished is not None:
         return max(0, min(wished - answered, new))
     return PILOT_SIZE if new >= _PILOT_FROM and answered < PILOT_SIZE else 0
+
+
+def retry_plan(question: Question, mode: Mode, failed: int, pricing: Pricing) -> Plan:
+    """Say what asking again for `failed` photos would cost."""
+    lane, call = pricing.quote(question, mode), pricing.quote(question, Mode.INTERACTIVE)
+    return Plan(
+        provider=question.provider,
+        model=question.model,
+        mode=mode,
+        files=failed,
+        planned=failed,
+        reused=0,
+        new=failed,
+        duplicate=0,
+        pilot=0,
+        input_tokens=failed * lane.input_tokens,
+        output_tokens=failed * lane.output_tokens,
+        cost=Cost(failed * lane.low_usd, failed * lane.high_usd),
+        interactive_cost=Cost(failed * call.low_usd, failed * call.high_usd),
+        upload_bytes=0 if question.provider in pricing.free else failed * _BYTES_A_LINE,
+        shards=1 if mode is Mode.BATCH else 0,
+    )

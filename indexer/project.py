@@ -6,8 +6,11 @@ the table and synced to disk; then its mark is cleared. Killed in between, the s
 
 from __future__ import annotations
 
+import datetime
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from indexer.document import Document, compose
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from indexer.table import PhotoRow, PhotoTable
 
 _BATCH = 2048
+TABLE_FOLDER = "lancedb"
+ENCODER_FOLDER = "encoder"
 _LOCAL = 10
 
 
@@ -40,14 +45,17 @@ class _Composed:
 
 
 class Projector:
-    """Writes dirty rows. `table` and `encoder` are opened when first needed: importing them takes seconds."""
+    """Writes dirty rows into the table of the library in `folder`; table and encoder are opened when first needed.
 
-    def __init__(
-        self, ledger: Ledger, table: Callable[[], PhotoTable], encoder: Callable[[], Encoder]
-    ) -> None:
+    `encoders` is a folder shared by the libraries of this machine, None keeps the encoder to this library.
+    """
+
+    def __init__(self, ledger: Ledger, folder: Path, encoders: Path | None) -> None:
         self._ledger = ledger
-        self._table = table
-        self._encoder = encoder
+        self._folder = folder
+        self._encoders = encoders
+        self._opened: PhotoTable | None = None
+        self._loaded: Encoder | None = None
 
     def run(self, progress: Callable[[int], None] = lambda _: None) -> int:
         """Project every dirty path; returns how many. `progress` is told the running number."""
@@ -58,12 +66,40 @@ class Projector:
             progress(done)
         return done
 
-    def verify(self) -> None:
-        """Compose everything again when the table does not hold as many rows as the ledger says."""
+    def finish(self) -> None:
+        """At the end of a run: project what is left, make the table whole, compact and index what was written."""
+        self.run()
+        if self._opened is None and self._table_stands():
+            return
         if self._table().count() != books.count_rows(self._ledger):
-            rows.mark_all(self._ledger)
-            self._table().clear()
-            self.run()
+            self.rebuild()
+        self._table().maintain()
+        self._table().sync()
+
+    def rebuild(self) -> None:
+        """Compose every row again into an empty table."""
+        rows.mark_all(self._ledger)
+        self._opened = None
+        shutil.rmtree(self._folder / TABLE_FOLDER, ignore_errors=True)
+        self.run()
+
+    def _table_stands(self) -> bool:
+        """Whether the table is there at all; cheap, because opening it costs seconds of imports."""
+        return books.count_rows(self._ledger) == 0 or (self._folder / TABLE_FOLDER).is_dir()
+
+    def _table(self) -> PhotoTable:
+        if self._opened is None:
+            from indexer.table import PhotoTable
+
+            self._opened = PhotoTable.open(self._folder / TABLE_FOLDER)
+        return self._opened
+
+    def _encoder(self) -> Encoder:
+        if self._loaded is None:
+            from indexer.embedding import ensure_encoder
+
+            self._loaded = ensure_encoder(self._folder / ENCODER_FOLDER, cache=self._encoders)
+        return self._loaded
 
     def _project(self, batch: Sequence[Source]) -> None:
         composed = [self._compose(source, source.photo) for source in batch if source.photo]
@@ -103,12 +139,12 @@ def _row(item: _Composed, vector: NDArray[np.float32] | None) -> PhotoRow:
         photo=item.photo,
         description=document.description,
         tags=document.tags,
-        visible_text=answer.visible_text if answer else None,
-        caption=". ".join(part for part in (facts.title, facts.caption) if part) or None,
+        visible_text=answer.visible_text if answer else "",
+        caption=". ".join(part for part in (facts.title, facts.caption) if part),
         words=document.words,
         document=document.text,
         digest=document.digest,
-        taken_at=facts.taken_at,
+        taken_at=datetime.datetime.fromisoformat(facts.taken_at) if facts.taken_at else None,
         camera=facts.camera,
         lens=facts.lens,
         place=facts.place,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from indexer.ledger.store import Ledger
 from indexer.ledger.works import Booking, Work
@@ -111,7 +111,7 @@ def shard(ledger: Ledger, number: str) -> Shard:
 
 def _select(ledger: Ledger, condition: str, *values: object) -> list[Shard]:
     rows = ledger.connection.execute(f"SELECT {_COLUMNS} FROM shards WHERE {condition}", values)
-    return [Shard(*row[:14], JobState(row[14]), *row[15:]) for row in rows]
+    return [replace(Shard(*row), job_state=JobState(row[14])) for row in rows]
 
 
 def intend(ledger: Ledger, number: str) -> None:

@@ -56,9 +56,8 @@ class Ledger:
         """Open an existing ledger for reading only; it must have been migrated by a writer."""
         path = folder / FILE_NAME
         try:
-            connection = sqlite3.connect(
-                f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=30, check_same_thread=False
-            )
+            address = f"{path.resolve().as_uri()}?mode=ro"
+            connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=30, check_same_thread=False)
             _refuse_newer(connection, path)
             return cls(path, connection, no_step)
         except sqlite3.DatabaseError as fault:
@@ -82,6 +81,13 @@ class Ledger:
         """Return a value of the table `library`, "" when it has none."""
         found = self.connection.execute("SELECT value FROM library WHERE name = ?", (name,)).fetchone()
         return str(found[0]) if found else ""
+
+    def settings(self, start: str) -> dict[str, str]:
+        """Return the values of the table `library` whose names begin with `start`, by the rest of their names."""
+        rows = self.connection.execute(
+            "SELECT name, value FROM library WHERE substr(name, 1, ?) = ?", (len(start), start)
+        )
+        return {name[len(start) :]: value for name, value in rows}
 
     def set_setting(self, name: str, value: str) -> None:
         """Keep a value in the table `library`, inside the caller's transaction."""

@@ -11,7 +11,6 @@ from indexer.ledger.crawled import Scope
 from indexer.ledger.store import Ledger
 from indexer.records import Answer, Failure, Mode, Question, Settings, Usage, canonical_json
 
-
 _MOST_BEGUN = 20  # so that a service which takes requests and never serves them cannot keep us busy for ever
 
 
@@ -131,9 +130,7 @@ def begin_calls(ledger: Ledger, works: Sequence[tuple[Work, str, float]]) -> Non
     """Commit the intent of ordinary calls: (work, attempt key, high price in dollars)."""
     with ledger.transaction("intent of calls") as connection:
         for work, key, high in works:
-            connection.execute(
-                "UPDATE works SET state = 'out', attempts = attempts + 1 WHERE key = ?", (work.key,)
-            )
+            connection.execute("UPDATE works SET state = 'out', attempts = attempts + 1 WHERE key = ?", (work.key,))
             connection.execute(
                 "INSERT INTO attempts (key, work, number, campaign, state, high_usd, started_at)"
                 " SELECT ?, key, attempts, campaign, 'out', ?, ? FROM works WHERE key = ?",
@@ -261,15 +258,21 @@ def unsent(ledger: Ledger, question: int | None) -> int:
     return int(row[0])
 
 
-def want_again(ledger: Ledger, reasons: Sequence[str], most_attempts: int) -> int:
-    """Let failed works of these reasons wait again, unless they were tried `most_attempts` times; returns how many."""
+def retryable(ledger: Ledger, reasons: Sequence[str], most_attempts: int) -> int:
+    """Return how many works failed for these reasons and were tried fewer than `most_attempts` times."""
+    condition, values = _failed_for(reasons, most_attempts)
+    return int(ledger.connection.execute(f"SELECT count(*) FROM works WHERE {condition}", values).fetchone()[0])
+
+
+def want_again(ledger: Ledger, reasons: Sequence[str], most_attempts: int, campaign: int) -> None:
+    """Let those works wait again, at the cost of `campaign`; inside the caller's transaction."""
+    condition, values = _failed_for(reasons, most_attempts)
+    ledger.connection.execute(f"UPDATE works SET state = 'wanted', campaign = ? WHERE {condition}", (campaign, *values))
+
+
+def _failed_for(reasons: Sequence[str], most_attempts: int) -> tuple[str, tuple[object, ...]]:
     marks = ",".join("?" * len(reasons))
-    with ledger.transaction("retry") as connection:
-        done = connection.execute(
-            f"UPDATE works SET state = 'wanted' WHERE state = 'failed' AND attempts < ? AND reason IN ({marks})",
-            (most_attempts, *reasons),
-        )
-    return done.rowcount
+    return f"state = 'failed' AND attempts < ? AND reason IN ({marks})", (most_attempts, *reasons)
 
 
 def best_answer(ledger: Ledger, photo: str) -> tuple[Answer, str, str, int] | None:

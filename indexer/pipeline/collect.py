@@ -52,9 +52,7 @@ def collect_results(session: Session, shard: Shard, provider: Provider, results:
 
 def fail_shard(session: Session, shard: Shard, provider: Provider | None) -> None:
     """Give every request of a shard that ended without results its outcome; without a provider nothing was sent."""
-    failure = _ENDED.get(
-        shard.job_state, Failure(Reason.SERVER_ERROR, shard.error or "the job failed without results")
-    )
+    failure = _ENDED.get(shard.job_state, Failure(Reason.SERVER_ERROR, shard.error or "the job failed without results"))
     with session.ledger.transaction("shard without results"):
         for key, booking in shards.out_attempts(session.ledger, shard.id).items():
             if provider is None or failure.handling is Handling.AGAIN:

@@ -105,14 +105,12 @@ class RunFacts:
     run: int | None = None
     reused: int = 0
     estimate: Cost = Cost()
-    unchanged: int | None = None
+    now: float = 0.0
     stopped: str = ""
     notes: tuple[str, ...] = ()
 
 
-def make_report(
-    ledger: Ledger, library: str, asked: tuple[Question, Mode], scope: Scope, facts: RunFacts, now: float
-) -> Report:
+def make_report(ledger: Ledger, library: str, asked: tuple[Question, Mode], scope: Scope, facts: RunFacts) -> Report:
     """Read the books into a report."""
     question, _ = asked
     number = works.known_question(ledger, question)
@@ -134,16 +132,14 @@ def make_report(
             in_doubt=books.count_in_doubt(ledger),
         ),
         cost=Spend(facts.estimate, spent, paid_in, paid_out),
-        jobs=[_job_line(shard, now) for shard in shards.open_shards(ledger)],
+        jobs=[_job_line(shard, facts.now) for shard in shards.open_shards(ledger)],
         rows=books.count_rows(ledger),
         stopped=facts.stopped,
         notes=facts.notes,
     )
 
 
-def _file_counts(
-    ledger: Ledger, scope: Scope, provider: str, question: int | None, facts: RunFacts
-) -> FileCounts:
+def _file_counts(ledger: Ledger, scope: Scope, provider: str, question: int | None, facts: RunFacts) -> FileCounts:
     files = books.standing_of_files(ledger, scope, provider, question)
     changes = books.changes_of_run(ledger, facts.run) if facts.run is not None else {}
     moved = changes.get("moved", 0)

@@ -1,0 +1,116 @@
+"""Settings of a library: `captionary.toml` in its folder, below `CAPTIONARY_*`, below the command's flags."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from indexer.errors import BadSetting
+
+FILE_NAME = "captionary.toml"
+ENV_PREFIX = "CAPTIONARY_"
+_ELSEWHERE = ("library",)  # CAPTIONARY_LIBRARY says where the library is, so it cannot stand inside it
+_LANES = ("batch", "interactive")
+_RESOLUTIONS = ("low", "medium", "high")
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What can be set once for a library; None leaves the choice to the provider or the machine.
+
+    Money is in US dollars, times are seconds; `prices` maps a model to "IN,OUT" per million tokens.
+    """
+
+    provider: str = "auto"
+    model: str | None = None
+    mode: str | None = None
+    language: str | None = None
+    media_resolution: str | None = None
+    pilot: int | None = None
+    budget: float | None = None
+    workers: int | None = None
+    concurrency: int = 4
+    max_pixels: int | None = None
+    keep_batches: bool = False
+    shard_lines: int = 2000
+    poll_seconds: float = 2.0
+    lookup_seconds: float = 120.0
+    prices: Mapping[str, Any] = field(default_factory=dict)
+
+
+_KINDS: dict[str, tuple[type, ...]] = {
+    "provider": (str,),
+    "model": (str,),
+    "mode": (str,),
+    "language": (str,),
+    "media_resolution": (str,),
+    "pilot": (int,),
+    "budget": (float, int),
+    "workers": (int,),
+    "concurrency": (int,),
+    "max_pixels": (int,),
+    "keep_batches": (bool,),
+    "shard_lines": (int,),
+    "poll_seconds": (float, int),
+    "lookup_seconds": (float, int),
+    "prices": (dict,),
+}
+
+
+def read_config(folder: Path, environ: Mapping[str, str]) -> Config:
+    """Return the settings of the library in `folder`; raises `BadSetting` that names the unknown or unfit one."""
+    return _with_environment(_from_file(folder / FILE_NAME), environ)
+
+
+def _from_file(path: Path) -> Config:
+    try:
+        told = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return Config()
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
+        raise BadSetting(f"{path} is not TOML: {fault}", hint="mend that line or delete the file") from fault
+    config = Config()
+    for name, value in told.items():
+        if name not in _KINDS:
+            raise BadSetting(f"{path}: there is no setting {name!r}", hint=f"known: {', '.join(sorted(_KINDS))}")
+        config = replace(config, **{name: _checked(name, value, str(path))})
+    return config
+
+
+def _with_environment(config: Config, environ: Mapping[str, str]) -> Config:
+    for variable, text in environ.items():
+        name = variable.removeprefix(ENV_PREFIX).lower()
+        if not variable.startswith(ENV_PREFIX) or name in _ELSEWHERE:
+            continue
+        if name not in _KINDS or name == "prices":
+            raise BadSetting(
+                f"there is no setting {variable}",
+                hint=f"known: {', '.join(ENV_PREFIX + known.upper() for known in sorted(_KINDS) if known != 'prices')}",
+            )
+        config = replace(config, **{name: _checked(name, _parsed(name, text, variable), variable)})
+    return config
+
+
+def _parsed(name: str, text: str, variable: str) -> object:
+    kind = _KINDS[name][0]
+    try:
+        if kind is bool:
+            return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[text.lower()]
+        return kind(text)
+    except (ValueError, KeyError):
+        raise BadSetting(f"{variable}={text!r} is not a {kind.__name__}", hint="mend or unset it") from None
+
+
+def _checked(name: str, value: object, where: str) -> Any:
+    kinds = _KINDS[name]
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+        raise BadSetting(f"{where}: {name} = {value!r} is not a {kinds[0].__name__}", hint="mend that setting")
+    if isinstance(value, int | float) and value < 0:
+        raise BadSetting(f"{where}: {name} = {value!r} is negative", hint="mend that setting")
+    for choice, allowed in (("mode", _LANES), ("media_resolution", _RESOLUTIONS)):
+        if name == choice and value not in allowed:
+            raise BadSetting(f"{where}: {name} = {value!r}", hint=f"one of: {', '.join(allowed)}")
+    return value

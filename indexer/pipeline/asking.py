@@ -1,0 +1,171 @@
+"""Options -> `Ask`: what one call of `index` means in this library, with every default resolved."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any, TypedDict
+
+from indexer.config import Config
+from indexer.crawl import CrawlOptions
+from indexer.errors import BadSetting, MissingPath, UsageError
+from indexer.ledger import books, crawled, works
+from indexer.ledger.crawled import Scope
+from indexer.ledger.store import Ledger
+from indexer.paths import for_terminal, resolve_root, to_text
+from indexer.pipeline.run import Ask
+from indexer.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE
+from indexer.providers import automatic
+from indexer.providers.base import Provider
+from indexer.records import Mode, Question, Settings, canonical_json
+from indexer.rendition import DIGEST_VERSION
+from indexer.walk import WalkOptions
+from indexer.workers import WorkOptions
+
+AnyPath = str | bytes | os.PathLike[str]
+
+
+class IndexOptions(TypedDict, total=False):
+    """What `plan` and `index` take by keyword; everything has a default.
+
+    `prompt` and `schema` are files; money is in US dollars, `deadline` in seconds from the approval, `price`
+    "IN,OUT" in dollars per million tokens.
+    """
+
+    provider: str
+    mode: str
+    model: str
+    prompt: AnyPath
+    schema: AnyPath
+    language: str
+    media_resolution: str
+    pilot: int
+    budget: float
+    deadline: float
+    price: str
+    exclude: Sequence[str]
+    follow: bool
+    hidden: bool
+    max_pixels: int
+    workers: int
+    confirm_deleted: bool
+    wait: bool
+
+
+def make_ask(
+    ledger: Ledger,
+    paths: Sequence[AnyPath],
+    options: IndexOptions,
+    config: Config,
+    opened: tuple[Callable[[str], Provider], Mapping[str, str]],
+) -> Ask:
+    """Resolve `options` over the settings, over what this library asked last; `opened` opens providers by name."""
+    open_named, environ = opened
+    roots = _roots(ledger, paths)
+    last = books.last_asked(ledger)
+    wished = options.get("provider", config.provider)
+    before = works.question_of(ledger, last[0]) if last and wished == "auto" else None
+    name = wished if wished != "auto" else (before.provider if before else automatic(environ))
+    provider = open_named(name)
+    question = _question(provider, before, options, config)
+    mode = _mode(provider, options.get("mode", config.mode))
+    return Ask(
+        roots=roots,
+        question=question,
+        mode=mode,
+        crawl=_crawl_options(ledger, options, config),
+        digest_version=DIGEST_VERSION,
+        pilot=options.get("pilot", config.pilot),
+        budget=options.get("budget", config.budget),
+        deadline=options.get("deadline"),
+        wait=options.get("wait", True),
+    )
+
+
+def _roots(ledger: Ledger, paths: Sequence[AnyPath]) -> tuple[bytes, ...]:
+    """Resolve the roots; one that is not there counts only when its files are known: it may be unplugged."""
+    roots = dict.fromkeys(resolve_root(path) for path in paths)
+    for root in roots:
+        if not os.path.lexists(root) and not crawled.folders_under(ledger, Scope((root,))):
+            raise MissingPath(
+                f"there is no such file or folder: {for_terminal(to_text(root))}",
+                hint="check the spelling, or plug the drive in",
+            )
+    return tuple(roots)
+
+
+def _question(provider: Provider, before: Question | None, options: IndexOptions, config: Config) -> Question:
+    base = before or Question(provider.name, config.model or provider.default_model, DEFAULT_TEMPLATE, DEFAULT_SCHEMA)
+    told: dict[str, Any] = {
+        name: value
+        for name in (field.name for field in fields(Settings))
+        if (value := options.get(name, getattr(config, name, None))) is not None
+    }
+    return replace(
+        base,
+        model=options.get("model") or config.model or base.model,
+        template=_template(options["prompt"]) if "prompt" in options else base.template,
+        schema=_schema(options["schema"]) if "schema" in options else base.schema,
+        settings=replace(base.settings, **told),
+    )
+
+
+def _template(file: AnyPath) -> str:
+    text = _read(file, "prompt").strip()
+    if not text:
+        raise UsageError(f"the prompt file {_shown(file)} is empty", hint="write what should be asked about each photo")
+    return text
+
+
+def _schema(file: AnyPath) -> str:
+    try:
+        told = json.loads(_read(file, "schema"))
+    except ValueError as fault:
+        raise UsageError(f"{_shown(file)} is not JSON: {fault}", hint="give a JSON Schema of an object") from fault
+    named = told.get("properties") if isinstance(told, dict) and told.get("type") == "object" else None
+    if not isinstance(named, dict) or "description" not in named:
+        raise UsageError(
+            f"{_shown(file)} is not a JSON Schema of an object with a property `description`",
+            hint='begin with {"type": "object", "properties": {"description": {"type": "string"}, ...}}',
+        )
+    return canonical_json(told)
+
+
+def _read(file: AnyPath, what: str) -> str:
+    try:
+        return Path(os.fsdecode(file)).expanduser().read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as fault:
+        raise UsageError(f"the {what} file {_shown(file)} cannot be read: {fault}", hint="check its path") from fault
+
+
+def _shown(file: AnyPath) -> str:
+    return for_terminal(to_text(os.fsencode(file)))
+
+
+def _mode(provider: Provider, wished: str | None) -> Mode:
+    try:
+        mode = Mode(wished) if wished else provider.modes[0]
+    except ValueError:
+        raise BadSetting(f"there is no mode {wished!r}", hint="batch or interactive") from None
+    if mode not in provider.modes:
+        raise UsageError(
+            f"the provider {provider.name} has no {mode} mode", hint=f"it has: {', '.join(provider.modes)}"
+        )
+    return mode
+
+
+def _crawl_options(ledger: Ledger, options: IndexOptions, config: Config) -> CrawlOptions:
+    pixels = options.get("max_pixels", config.max_pixels)
+    return CrawlOptions(
+        walk=WalkOptions(
+            follow=options.get("follow", False),
+            hidden=options.get("hidden", False),
+            exclude=tuple(options.get("exclude", ())),
+            skip=frozenset({os.fsencode(ledger.path.parent)}),
+        ),
+        work=WorkOptions(workers=options.get("workers", config.workers), ledger=ledger.path, max_pixels=pixels),
+        confirm_deleted=options.get("confirm_deleted", False),
+    )

@@ -1,0 +1,100 @@
+"""What `index` writes on a terminal: progress, notes, a plan, a report. Data goes to stdout, all else to stderr."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from indexer.paths import for_terminal
+
+if TYPE_CHECKING:
+    from indexer.pipeline.report import Report
+    from indexer.pipeline.session import Progress
+    from indexer.records import Plan
+
+
+class Screen:
+    """Writes to stderr: bars only on a terminal, nothing but errors when quiet."""
+
+    def __init__(self, *, quiet: bool, bars: bool) -> None:
+        self.quiet = quiet
+        self._bars = bars and not quiet and sys.stderr.isatty()
+        self._stage = ""
+        self._bar: Any = None
+
+    def progress(self, progress: Progress) -> None:
+        """Move the bar of a stage."""
+        if not self._bars:
+            return
+        if progress.stage != self._stage:
+            self.close()
+            from tqdm import tqdm
+
+            self._stage = progress.stage
+            self._bar = tqdm(desc=progress.stage, total=progress.total, unit=" photos", file=sys.stderr, leave=False)
+        if progress.total is not None:
+            self._bar.total = progress.total
+        self._bar.update(progress.done - self._bar.n)
+
+    def note(self, text: str) -> None:
+        """Write one line for a person."""
+        self.lines([text])
+
+    def lines(self, lines: Iterable[str]) -> None:
+        """Write lines for a person."""
+        if self.quiet:
+            return
+        self.close()
+        for line in lines:
+            sys.stderr.write(for_terminal(line) + "\n")
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.close()
+        self._bar, self._stage = None, ""
+
+
+def plan_lines(plan: Plan) -> Iterator[str]:
+    """Say what a plan would do and cost."""
+    yield (
+        f"{plan.files:,} photos: {plan.new:,} to describe, {plan.reused:,} described already"
+        + (f", {plan.duplicate:,} copies" if plan.duplicate else "")
+    )
+    if plan.cost.high and plan.new:
+        lane = "the batch API" if plan.mode == "batch" else "ordinary calls"
+        yield (
+            f"{plan.provider} {plan.model} by {lane}: ${plan.cost.low:.4f} to ${plan.cost.high:.4f}"
+            + (
+                f" (ordinary calls: ${plan.interactive_cost.low:.4f} to ${plan.interactive_cost.high:.4f})"
+                if plan.mode == "batch"
+                else ""
+            )
+        )
+        if plan.pilot:
+            yield f"of these {plan.pilot} go first, by ordinary calls, so that you see answers at once"
+        yield (
+            f"what leaves this machine: {plan.new:,} small pictures without metadata (about "
+            f"{plan.upload_bytes / 1e6:,.0f} MB) and the prompt"
+        )
+    yield from plan.warnings
+
+
+def report_lines(report: Report) -> Iterator[str]:
+    """Say how the library stands."""
+    files, requests = report.files, report.requests
+    parts = [f"{files.described:,} of {files.seen:,} photos described"]
+    parts += [f"{files.pending:,} pending"] if files.pending else []
+    parts += [f"{files.failed:,} failed (index failures)"] if files.failed else []
+    parts += [f"{files.offline:,} offline"] if files.offline else []
+    yield ", ".join(parts) + f"; {report.rows:,} can be searched"
+    if not files.seen:
+        yield "there are no pictures here"
+    if report.cost.spent_usd or requests.in_doubt:
+        doubt = f", {requests.in_doubt} calls in doubt booked in full" if requests.in_doubt else ""
+        yield f"spent ${report.cost.spent_usd:.4f} with {report.provider} {report.model}{doubt}"
+    for job in report.jobs:
+        yield f"job {job.name or '(not yet created)'}: {job.state}, {job.requests:,} photos, {job.age_s // 60} min"
+    if report.jobs:
+        yield "work is still out: index collect --wait goes on"
