@@ -183,7 +183,11 @@ class Library:
             ledger = Ledger.open(self.folder, step=self._seams.step)
             try:
                 _keep_price(ledger, options or {})
-                yield Run(self._session(ledger, lock, config), command), config
+                session = self._session(ledger, lock, config)
+                try:
+                    yield Run(session, command), config
+                finally:
+                    session.spool.close()
             finally:
                 ledger.close()
 

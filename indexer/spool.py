@@ -15,9 +15,9 @@ class Spool:
 
     def __init__(self, path: Path) -> None:
         self._connection = sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=False)
+        self._connection.execute("PRAGMA auto_vacuum=FULL")  # first: it is laid down when the file is made
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=NORMAL")
-        self._connection.execute("PRAGMA auto_vacuum=FULL")
         self._connection.execute(
             "CREATE TABLE IF NOT EXISTS renditions (photo TEXT PRIMARY KEY, jpeg BLOB NOT NULL) STRICT"
         )
