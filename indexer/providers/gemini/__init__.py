@@ -9,13 +9,13 @@ from urllib.parse import urlsplit
 
 from indexer.errors import BadSetting, KeyMissing, KeyRefused
 from indexer.providers.gemini import calls, jobs, wire
+from indexer.providers.gemini.check import MAX_FILE_BYTES
 from indexer.providers.gemini.faults import KEY_HINT, KEY_PAGE, KEY_VARIABLE
 from indexer.providers.gemini.models import DEFAULT_MODEL, queued_tokens
 from indexer.providers.gemini.schema import SchemaField
-from indexer.providers.gemini.service import BASE_URL, Service
+from indexer.providers.gemini.service import BASE_URL, Service, Timeouts
 from indexer.records import Job, Limits, Mode, Question, Request, Row
 
-MAX_FILE_BYTES = 2_000_000_000
 _MARGIN = 0.9
 _MOST_LINES = 100_000
 
@@ -40,9 +40,12 @@ class Gemini:
         *,
         schema_field: SchemaField = SchemaField.OPENAPI,
         tier: int = 1,
+        timeouts: Timeouts | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._service = Service(_checked_key(api_key), _checked_url(base_url or BASE_URL), sleep)
+        self._service = Service(
+            _checked_key(api_key), _checked_url(base_url or BASE_URL), timeouts or Timeouts(), sleep
+        )
         self._schema_field = SchemaField(schema_field)
         self._tier = tier
 
@@ -131,4 +134,4 @@ def _checked_url(url: str) -> str:
     return url
 
 
-__all__ = ["MAX_FILE_BYTES", "Gemini", "SchemaField", "open_gemini"]
+__all__ = ["MAX_FILE_BYTES", "Gemini", "SchemaField", "Timeouts", "open_gemini"]

@@ -6,8 +6,10 @@ from the raw operation: the SDK drops the reason of a failure, the counts and th
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +19,12 @@ from indexer.files import whole_file
 from indexer.providers.answer import one_line
 from indexer.providers.gemini.models import bare
 from indexer.providers.gemini.operations import BATCH_NAME, read_job, state_of
-from indexer.providers.gemini.service import UPLOAD_SECONDS, Service, log, milliseconds
+from indexer.providers.gemini.service import Service, log, milliseconds
 from indexer.records import Job
 
 _PAGE_SIZE = "100"
 _MOST_PAGES = 1000
+_SAME_TOKEN = 3
 _FILE_READY_SECONDS = 120
 _AGREEING_DOWNLOADS = 3
 
@@ -36,7 +39,7 @@ def _upload_once(service: Service, path: Path, display_name: str) -> str:
     config = {
         "mime_type": "application/jsonl",
         "display_name": display_name,
-        "http_options": {"timeout": milliseconds(UPLOAD_SECONDS)},
+        "http_options": {"timeout": milliseconds(service.timeouts.upload)},
     }
     # A stream, not a path: the SDK would put the file's name into a header, which must be ASCII.
     with path.open("rb") as stream:
@@ -85,18 +88,18 @@ def create(service: Service, model: str, input_file: str, display_name: str) -> 
 def find(service: Service, display_name: str) -> list[Job]:
     """Return the jobs of exactly this display name, oldest first, each once."""
     found: dict[str, Job] = {}
-    token, seen = "", set[str]()
-    while len(seen) < _MOST_PAGES:
+    token, seen = "", Counter[str]()
+    while seen.total() < _MOST_PAGES:
         page = _page(service, token)
         operations = page.get("operations")
         for operation in operations if isinstance(operations, list) else ():
             job = read_job(operation) if isinstance(operation, dict) else None
             if job is not None and job.display_name == display_name:
                 found[job.name] = job
-        seen.add(token)
+        seen[token] += 1
         token = str(page.get("nextPageToken") or "")
-        # An empty page with a token goes on; a token that comes again would go round for ever.
-        if not token or token in seen:
+        # An empty page with a token goes on; a token that keeps coming would go round for ever.
+        if not token or seen[token] >= _SAME_TOKEN:
             break
     return sorted(found.values(), key=lambda job: (job.created_at or math.inf, job.name))
 
@@ -176,19 +179,29 @@ def fetch(service: Service, job: Job, target: Path) -> None:
     service.patiently(attempt, also=(NotFound,))
 
 
-def _receive(service: Service, handle: str, write: Any) -> _Received:
+def _receive(service: Service, handle: str, write: Callable[[bytes], int]) -> _Received:
     size = lines = 0
-    last = b"\n"
+    tail = bytearray()
     with service.download("download the results", handle) as (length, pieces):
         for piece in pieces:
             write(piece)
             size += len(piece)
             lines += piece.count(b"\n")
-            last = piece[-1:]
+            start = piece.rfind(b"\n") + 1
+            if start:
+                tail.clear()
+            tail += piece[start:]
     if length is not None and length != size:
         raise Unreachable(f"the download broke off: {size} of {length} bytes came", hint="try again later")
-    # The last line may lack its newline and yet be whole; whether it is torn shows at its closing brace.
-    return _Received(size, lines + (last != b"\n"), torn=last not in (b"\n", b"}"))
+    return _Received(size, lines + bool(tail), torn=not _is_whole(bytes(tail)))
+
+
+def _is_whole(line: bytes) -> bool:
+    """Whether a last line without its newline is all there."""
+    try:
+        return not line.strip() or bool(json.loads(line))
+    except (ValueError, RecursionError):
+        return False
 
 
 def _job_path(name: str) -> str:

@@ -13,6 +13,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from indexer.errors import ProviderError, RateLimited, Unreachable
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
 
 API_VERSION = "v1beta"
 BASE_URL = "https://generativelanguage.googleapis.com"
-CALL_SECONDS = 60.0
-ASK_SECONDS = 180.0
-UPLOAD_SECONDS = 300.0
-STALL_SECONDS = 60.0
 _CHUNK = 1 << 20
 _PAUSES = (1.0, 2.0, 4.0)
 _LONGEST_PAUSE = 60.0
@@ -36,10 +33,25 @@ log = logging.getLogger("indexer.providers.gemini")
 Result = TypeVar("Result")
 
 
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long to wait for the service, in seconds.
+
+    `call` is for short questions, `ask` for a description, `upload` for one chunk of 8 MiB; a download may take as
+    long as it likes while no `stall` lies between two pieces.
+    """
+
+    call: float = 60.0
+    ask: float = 180.0
+    upload: float = 300.0
+    stall: float = 60.0
+
+
 class Service:
     """A connection that is made when first used; safe to share between threads."""
 
-    def __init__(self, api_key: str, base_url: str, sleep: Callable[[float], None]) -> None:
+    def __init__(self, api_key: str, base_url: str, timeouts: Timeouts, sleep: Callable[[float], None]) -> None:
+        self.timeouts = timeouts
         self._key = api_key
         self._base_url = base_url.rstrip("/")
         self._sleep = sleep
@@ -77,7 +89,7 @@ class Service:
                 options = types.HttpOptions(
                     base_url=self._base_url,
                     api_version=API_VERSION,
-                    timeout=milliseconds(CALL_SECONDS),
+                    timeout=milliseconds(self.timeouts.call),
                     retry_options=types.HttpRetryOptions(attempts=1),
                     httpx_client=pool,
                 )
@@ -110,11 +122,11 @@ class Service:
 
     def get(self, what: str, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
         """Return the JSON object at `path`."""
-        return _as_object(what, self._send(what, "GET", path, CALL_SECONDS, query=query))
+        return _as_object(what, self._send(what, "GET", path, self.timeouts.call, query=query))
 
     def post(self, what: str, path: str, body: bytes) -> bytes:
         """Send the JSON `body` to `path`, once, and return the answer's bytes, which are a JSON object."""
-        answer = self._send(what, "POST", path, ASK_SECONDS, content=body)
+        answer = self._send(what, "POST", path, self.timeouts.ask, content=body)
         _as_object(what, answer)
         return answer
 
@@ -127,7 +139,7 @@ class Service:
         headers = {**self._headers(), "Accept-Encoding": "identity"}
         url = f"{self._base_url}/{API_VERSION}/{handle}:download"
         pool = self.http()
-        request = pool.build_request("GET", url, params={"alt": "media"}, headers=headers, timeout=STALL_SECONDS)
+        request = pool.build_request("GET", url, params={"alt": "media"}, headers=headers, timeout=self.timeouts.stall)
         response = self.calling(what, lambda: pool.send(request, stream=True))
         try:
             self._check(what, response)
@@ -201,7 +213,7 @@ def _open_pool(base_url: str) -> httpx2.Client:
         if request.url.origin != home:
             request.headers.pop("x-goog-api-key", None)
 
-    return httpx2.Client(follow_redirects=True, timeout=CALL_SECONDS, event_hooks={"request": [keep_key_home]})
+    return httpx2.Client(follow_redirects=True, event_hooks={"request": [keep_key_home]})
 
 
 def _faults() -> tuple[type[Exception], ...]:
