@@ -19,8 +19,8 @@ from PIL import Image, ImageFile, PngImagePlugin, UnidentifiedImageError, featur
 from indexer.records import Reason
 from indexer.sniff import Kind
 
-_FORMATS = {
-    Kind.JPEG: ("JPEG", "MPO"),
+DECODED = {
+    Kind.JPEG: ("JPEG",),
     Kind.PNG: ("PNG",),
     Kind.GIF: ("GIF",),
     Kind.WEBP: ("WEBP",),
@@ -99,7 +99,7 @@ def opened(stream: BinaryIO, kind: Kind, limits: PictureLimits) -> Image.Image:
         _learn_heif()
     stream.seek(0)
     try:
-        image = Image.open(stream, formats=_FORMATS[kind])
+        image = Image.open(stream, formats=DECODED[kind])
     except UnidentifiedImageError as error:
         codec = _CODECS.get(kind)
         if codec and not features.check(codec):
@@ -112,6 +112,9 @@ def opened(stream: BinaryIO, kind: Kind, limits: PictureLimits) -> Image.Image:
     most = limits.max_jpeg_pixels if scalable else limits.max_pixels
     if pixels > most:
         raise PictureError(Reason.TOO_LARGE, f"{_mega(pixels)} are more than the limit of {_mega(most)}")
+    if kind is Kind.JPEG and pixels // 64 > 8 * stream.seek(0, os.SEEK_END):
+        # Each block of 8 x 8 takes a bit at the very least; the decoder would paint what is not there grey.
+        raise PictureError(Reason.UNREADABLE, "its header claims a larger picture than the file can hold")
     return image
 
 
@@ -136,6 +139,27 @@ def fault(error: Exception) -> PictureError:
 
 def _mega(pixels: int) -> str:
     return f"{pixels / 1e6:,.0f} megapixels"
+
+
+@contextmanager
+def native_silence() -> Iterator[None]:
+    """Send what C code writes to standard error nowhere: libtiff prints there, in words that the file chooses.
+
+    For a moment this holds for the whole process, so it is for decoding what needs it only.
+    """
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is no standard error to keep clean
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 class _Ease:

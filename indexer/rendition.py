@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import io
 import os
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,6 +23,7 @@ from PIL import Image
 from indexer import colour, rawfile
 from indexer.phash import phash
 from indexer.picture import (
+    DECODED,
     DECODER_FAULTS,
     DEFAULT_LIMITS,
     UNSUPPORTED,
@@ -30,11 +31,12 @@ from indexer.picture import (
     PictureLimits,
     content,
     fault,
+    native_silence,
     opened,
     pillow_at_ease,
 )
 from indexer.records import Reason, Rendition, digest
-from indexer.sniff import HEAD_BYTES, Kind, sniff
+from indexer.sniff import HEAD_BYTES, Kind, by_content, sniff
 from indexer.tiff import FileSpan, first_directory
 
 __all__ = ["DECODER_FAULTS", "DEFAULT_LIMITS", "DIGEST_VERSION", "PictureError", "PictureLimits", "decode", "render"]
@@ -68,6 +70,8 @@ def render(source: Path | bytes, *, limits: PictureLimits = DEFAULT_LIMITS) -> R
         with content(source, limits) as stream:
             head = stream.read(HEAD_BYTES)
             kind = sniff(head, os.fsencode(source.name) if isinstance(source, Path) else b"")
+            if kind is None or (by_content(head) is None and kind in DECODED):
+                raise PictureError(Reason.UNREADABLE, "its content is not a picture's")
             return _rendered(stream, kind, limits)
     except DECODER_FAULTS as error:
         raise fault(error) from error
@@ -80,15 +84,13 @@ def decode(jpeg: bytes) -> Image.Image:
     return image
 
 
-def _rendered(stream: BinaryIO, kind: Kind | None, limits: PictureLimits) -> Rendition:
-    if kind is None:
-        raise PictureError(Reason.UNREADABLE, "its content is not a picture's")
+def _rendered(stream: BinaryIO, kind: Kind, limits: PictureLimits) -> Rendition:
     if kind in UNSUPPORTED:
         raise PictureError(Reason.UNSUPPORTED, UNSUPPORTED[kind])
     if kind is Kind.RAW or (kind is Kind.TIFF and rawfile.looks_raw(FileSpan(stream))):
         return _from_raw(stream, limits)
     most = limits.max_jpeg_pixels if kind is Kind.JPEG else limits.max_pixels
-    with pillow_at_ease(most):
+    with pillow_at_ease(most), native_silence() if kind is Kind.TIFF else nullcontext():
         return _from_image(opened(stream, kind, limits), kind)
 
 
