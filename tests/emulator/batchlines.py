@@ -55,7 +55,9 @@ def _line(value: Any) -> Line:
     request = parse(value["request"], "GenerateContentRequest")
     # Unknown fields beside the request come back, but lists lose what is in them.
     echo = {name: [] if isinstance(item, list) else item for name, item in value.items() if name != "request"}
-    return Line(str(echo.get("key", "")), request, echo)
+    metadata = echo.get("metadata")
+    key = echo.get("key", metadata.get("key", "") if isinstance(metadata, dict) else "")
+    return Line(str(key), request, echo)
 
 
 def measure(path: Path, model: Model, brain: Brain) -> Measure:

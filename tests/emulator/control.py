@@ -8,10 +8,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tests.emulator.faults import Fault, fault_from
+from tests.emulator.kinds import kinds
 from tests.emulator.service import Service
 from tests.emulator.settings import fingerprint
 from tests.emulator.wire import Json
 
+_LAGGING = """
+SELECT 1 FROM jobs WHERE (state = 'PENDING' AND min(starts, expires) <= :now) OR (state = 'RUNNING' AND (
+  cancelled OR min(ends, expires) <= :now
+  OR succeeded + failed < CAST(requests * (:now - 0.001 - starts) / nullif(ends - starts, 0) AS INTEGER))) LIMIT 1
+"""
 _PAID = "outcome IN ('ok', 'blocked')"
 
 
@@ -28,6 +34,7 @@ class Control:
             ("GET", "jobs"): self.jobs,
             ("GET", "files"): self.files,
             ("GET", "faults"): self.faults,
+            ("GET", "kinds"): lambda route: sorted(kinds(route)),
             ("POST", "faults"): lambda **rule: self.add_fault(fault_from(rule)),
             ("DELETE", "faults"): self.clear_faults,
             ("POST", "clock"): self.clock,
@@ -141,15 +148,11 @@ class Control:
         self._service.settings.change(**values)
 
     def settle(self, timeout: float = 30.0) -> bool:
-        """Wait (real seconds) until no job lags behind the clock; returns False when that took too long."""
-        sql = (
-            "SELECT 1 FROM jobs WHERE (state = 'PENDING' AND min(starts, expires) <= ?) OR (state = 'RUNNING'"
-            " AND (cancelled OR min(ends, expires) <= ?)) LIMIT 1"
-        )
+        """Wait (real seconds) until no job or row lags behind the clock; returns False when that took too long."""
         end = time.monotonic() + timeout
         while time.monotonic() < end:
             now = self._service.clock.now()
-            if self._service.store.row(sql, now, now) is None:
+            if self._service.store.row(_LAGGING, {"now": now}) is None:
                 return True
             time.sleep(0.01)
         return False

@@ -11,15 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.emulator import kinds
 from tests.emulator.store import Store
-
-ROUTES = (
-    *("upload_start", "upload_chunk", "file_get", "file_list", "file_delete", "download"),
-    *("create", "get", "list", "cancel", "delete"),
-    *("generate", "count_tokens", "model_get", "model_list"),
-    *("row", "job", "*"),
-)
-_GROUPS = {"upload": ("upload_start", "upload_chunk"), "batch": ("create", "get", "list", "cancel", "delete")}
 
 
 @dataclass(slots=True)
@@ -27,10 +20,11 @@ class Fault:
     """One rule.
 
     `route` is a route name, "row" for lines of a batch result, "job" for the fate of a job at its creation, "upload"
-    for both upload routes, or "*" for every call. Of the calls that match route and `match` (a glob on the row key,
-    display name or path), the rule fires on the `nth` (from 1, counted since the rule was added) and the following
-    `times` - 1 ones, on each `every`-th, with a `probability`, or on all; never more than `times` times. `when` says
-    whether the request is still processed: "before" or "after" ("" = what the kind does by itself).
+    for both upload routes, "batch" for the five job routes, or "*" for every call. `kind` is one of `kinds.kinds`.
+    Of the calls that match route and `match` (a glob on row key, content hash, display name, path or the key's
+    fingerprint), the rule fires on the `nth` (from 1, counted since the rule was added) and the following `times` - 1
+    ones, on each `every`-th, with a `probability`, or on all; never more than `times` times. `when` says whether the
+    request is still processed: "before" or "after" ("" = what the kind does by itself).
     """
 
     route: str
@@ -49,16 +43,13 @@ class Fault:
     number: int = 0
 
     def __post_init__(self) -> None:
-        if self.route not in ROUTES and self.route not in _GROUPS:
-            raise ValueError(f"no such route: {self.route}; known are {', '.join([*ROUTES, *_GROUPS])}")
+        kinds.check(self.route, self.kind, self.when)
         if self.nth is not None and self.times is None:
             self.times = 1
 
     def covers(self, route: str) -> bool:
         """Say whether calls of this route are counted by the rule."""
-        if self.route == "*":
-            return route not in ("row", "job")
-        return route == self.route or route in _GROUPS.get(self.route, ())
+        return route == self.route or route in kinds.GROUPS.get(self.route, ())
 
     def strikes(self, subjects: Sequence[str]) -> bool:
         """Count one call and say whether the rule fires on it."""

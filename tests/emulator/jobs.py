@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from tests.emulator.batchlines import Measure, measure, write_inline
 from tests.emulator.clock import stamp
@@ -19,7 +18,6 @@ from tests.emulator.wire import EXHAUSTED, NO_CREDIT, ApiError, Json, quota_exce
 
 _TYPE = "type.googleapis.com/google.ai.generativelanguage.v1main.GenerateContentBatch"
 ACTIVE = ("PENDING", "RUNNING")
-DOOMS = ("stuck_pending", "stuck_running", "fail", "expire", "slow")
 _NEVER = 1e15
 
 
@@ -62,7 +60,7 @@ class Jobs:
         return path
 
     def _doom(self, display_name: str) -> Json:
-        fired = [fault for fault in self._service.faults.take("job", display_name) if fault.kind in DOOMS]
+        fired = self._service.faults.take("job", display_name)
         return {"kind": fired[0].kind, **fired[0].params} if fired else {}
 
     def _room_for(self, caller: Caller, model: Model, tokens: int) -> None:
@@ -193,17 +191,31 @@ def _stats(row: Row) -> Json:
 
 def alter_operation(operation: Json, fault: Fault) -> Json:
     """Return the operation as a faulty answer shows it."""
-    metadata: Json = operation["metadata"]
-    changed: dict[str, Any] = {}
-    if fault.kind in ("unknown_state", "state", "flap"):
-        default = {"flap": "BATCH_STATE_PENDING", "unknown_state": "BATCH_STATE_REHEATING"}.get(fault.kind, "")
-        changed = {"state": fault.params.get("state", default)}
-    if fault.kind == "missing_state":
-        metadata = {name: item for name, item in metadata.items() if name != "state"}
+    altered: Json = json.loads(json.dumps(operation))
+    metadata = altered["metadata"]
     if fault.kind in ("no_output", "response_only"):
-        metadata = {name: item for name, item in metadata.items() if name != "output"}
-    altered = {**operation, "metadata": {**metadata, **changed}}
-    gone = {"no_output": ("response",), "flap": ("done", "response", "error")}.get(fault.kind, ())
-    if fault.kind in ("unknown_state", "missing_state") or (fault.kind == "state" and not fault.params.get("done")):
-        gone = ("done", "response", "error")
-    return {name: item for name, item in altered.items() if name not in gone}
+        metadata.pop("output", None)
+        if fault.kind == "no_output":
+            altered.pop("response", None)
+    elif fault.kind == "missing_state":
+        metadata.pop("state")
+        _set_outcome(altered, {})
+    elif fault.kind in _SHOWN_STATES:
+        metadata["state"] = fault.params.get("state", _SHOWN_STATES[fault.kind])
+        _set_outcome(altered, fault.params)
+    return altered
+
+
+_SHOWN_STATES = {
+    "flap": "BATCH_STATE_PENDING",
+    "unknown_state": "BATCH_STATE_REHEATING",
+    "state": "BATCH_STATE_RUNNING",
+}
+
+
+def _set_outcome(operation: Json, params: Json) -> None:
+    """Let only what `params` says stand as the end of the operation: `done`, `error`."""
+    for name in ("done", "response", "error"):
+        operation.pop(name, None)
+    operation["metadata"].pop("output", None)
+    operation |= {name: params[name] for name in ("done", "error") if name in params}

@@ -255,10 +255,11 @@ def _page(request: Request, default: int) -> tuple[int, str]:
 
 
 def _listing(name: str, items: list[Json], more: str, request: Request) -> Json:
-    if request.fault("empty_page"):
+    first = not (request.query.get("pageToken") or request.query.get("page_token"))
+    if request.fault("empty_page") and first:
         # Nothing on this page, everything on the next one.
-        return {"nextPageToken": request.query.get("pageToken") or str(1 << 59)}
-    if request.fault("dangling_token") and not more:
+        return {"nextPageToken": str(1 << 59)}
+    if request.fault("dangling_token") and items and not more:
         more = "1"
     document: Json = {name: items} if items else {}
     if more:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tests.emulator.faults import Fault
 from tests.emulator.generate import CHARS_PER_TOKEN, Served
 from tests.emulator.wire import ApiError, Json
+
+if TYPE_CHECKING:
+    from tests.emulator.faults import Fault
 
 Alter = Callable[[Served, Json, Json], None]
 """Changes a served answer in place; gets the served row, its response and the parameters of the fault."""
@@ -257,4 +259,4 @@ LINES: dict[str, _Lines] = {
     "blank_line": lambda document, lines, params: [b"", *lines, b""],
     "crlf": lambda document, lines, params: [line + b"\r" for line in lines],
 }
-ROW_KINDS = {"error", *ANSWERS, *LINES}
+ROW_KINDS = frozenset({"error", *ANSWERS, *LINES})

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from tests.emulator.batchlines import Line, read_lines
 from tests.emulator.files import Files
+from tests.emulator.jobs import ACTIVE
 from tests.emulator.models import MODELS
-from tests.emulator.rowfaults import line_bytes, spoil
+from tests.emulator.rowfaults import ANSWERS, line_bytes, spoil
 from tests.emulator.service import SERVED, Caller, Service
 from tests.emulator.store import Row
 from tests.emulator.wire import ApiError, Json
@@ -63,6 +64,12 @@ class Runner:
 
     def _live(self, job_id: str) -> None:
         job = self._job(job_id)
+        self._pass_through(job)
+        if self._job(job_id)["state"] not in ACTIVE:
+            Path(job["input_path"]).unlink(missing_ok=True)
+
+    def _pass_through(self, job: Row) -> None:
+        job_id = job["id"]
         start = min(job["starts"], job["expires"])
         if not self._service.clock.wait(start, lambda: self._stopped(job_id)):
             return
@@ -129,6 +136,9 @@ class Runner:
         total = job["requests"]
         for number, line in enumerate(read_lines(Path(job["input_path"])), 1):
             due = job["starts"] + span * number / total
+            if progress.booked and due > self._service.clock.now():
+                # Whoever looks while the job waits sees all that was served so far.
+                self._commit(job, progress)
             if self._service.clock.wait(min(due, job["expires"]), lambda: self._stopped(job["id"])):
                 if due > job["expires"]:
                     return
@@ -143,6 +153,8 @@ class Runner:
         caller, due = who
         model = MODELS[job["model"]]
         served = self._service.brain.answer(line.request, model, lambda uri: self._files.read(uri, job["project"], due))
+        if self._service.settings.batch_ignores in line.request.get("generation_config", {}) and served.response:
+            ANSWERS["wrong_schema"](served, served.response, {})
         subjects = (line.key, *(picture.sha256 for picture in served.pictures), job["display_name"] or "")
         faults = self._service.faults.take("row", *subjects)
         raws = spoil(served, line.echo, faults)
@@ -171,7 +183,6 @@ class Runner:
     def _end(self, job: Row, state: str, moment: float, error: Json | None = None) -> None:
         text = json.dumps(error) if error is not None else None
         self._service.store.update("jobs", job["id"], state=state, ended=moment, updated=moment, error=text)
-        Path(job["input_path"]).unlink(missing_ok=True)
 
 
 def _shuffled(rows: Iterator[list[bytes]], window: int, seed: str) -> Iterator[bytes]:

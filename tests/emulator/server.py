@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 from tests.emulator import transport
 from tests.emulator.control import Control
 from tests.emulator.faults import Fault
+from tests.emulator.kinds import strikes_before
 from tests.emulator.routes import Api, Request, match
 from tests.emulator.service import Service
 from tests.emulator.settings import fingerprint
@@ -43,7 +44,7 @@ class Server(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that goes away is no news; anything else is told."""
-        if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
+        if not self.service.stopping.is_set() and not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
             super().handle_error(request, client_address)
 
 
@@ -71,6 +72,8 @@ class Handler(BaseHTTPRequestHandler):
     timeout = 900
     server: Server
     headers: Message
+    server_version = "scaffolding on HTTPServer2"
+    sys_version = ""
 
     def log_message(self, format: str, *args: object) -> None:
         """Stay silent; the log is in the store."""
@@ -121,7 +124,8 @@ class Handler(BaseHTTPRequestHandler):
         if request.route != "upload_chunk" and request.length <= self.server.service.settings.max_inline_bytes:
             request.body = request.stream.read(request.length)
         name = _NAME.search(request.body)
-        subjects = (request.path, name[1].decode(errors="replace") if name else "")
+        shown = name[1].decode(errors="replace") if name else ""
+        subjects = (request.path, shown, fingerprint(request.key))
         request.faults = self.server.service.faults.take(request.route or "unknown", *subjects)
         try:
             reply = self._answer(request) if known else error_reply(ApiError(5, "Requested entity was not found."))
@@ -129,15 +133,17 @@ class Handler(BaseHTTPRequestHandler):
             self._log(request, 0)
             self._vanish(gone.linger)
             return
-        self._log(request, reply.status)
         slow = request.fault("slow")
-        if slow:
-            self.server.service.stopping.wait(slow.params.get("seconds", 1.0))
+        seconds, late = transport.deadline(slow, request.headers) if slow else (0.0, None)
+        reply = late or reply
+        self._log(request, reply.status)
+        if seconds:
+            self.server.service.stopping.wait(seconds)
         self._send(reply, request.fault("truncate", "stall"))
 
     def _answer(self, request: Request) -> Reply:
         for fault in request.faults:
-            if transport.is_before(fault):
+            if strikes_before(fault.kind, fault.when):
                 reply = transport.instead(fault, self.client_address)
                 if reply is not None:
                     return reply
@@ -145,18 +151,22 @@ class Handler(BaseHTTPRequestHandler):
             return transport.redirected(request.path, urlsplit(self.path).query)
         reply = self._process(request)
         for fault in request.faults:
-            if not transport.is_before(fault):
+            if not strikes_before(fault.kind, fault.when):
                 reply = transport.afterwards(fault, reply, self.client_address)
         return reply
 
     def _process(self, request: Request) -> Reply:
         limit = self.server.service.settings.max_inline_bytes
         try:
+            if "chunked" in request.headers.get("transfer-encoding", ""):
+                return Reply(b"Length Required", 411, "text/plain")
             if request.length > limit and request.route != "upload_chunk":
                 raise ApiError(3, f"Request payload size exceeds the limit: {limit} bytes.")
             return self.server.api.answer(request)
         except ApiError as error:
             return error_reply(error)
+        except ConnectionError:
+            raise Vanished from None
 
     def _send(self, reply: Reply, fault: Fault | None) -> None:
         length = reply.length()

@@ -41,6 +41,8 @@ class Settings:
     shuffle_window: int = 64
     """Result lines leave in random order within this window; 1 keeps the input order."""
     logged_body_bytes: int = 65_536
+    batch_ignores: str = ""
+    """"response_schema" or "response_json_schema": batch rows that ask by it get JSON of another shape."""
     input_read_at_start: bool = True
     """The input file must still exist when the job starts; otherwise the job fails."""
 

@@ -49,9 +49,10 @@ class Store:
         self._connection.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;" + _SCHEMA)
 
     def rows(self, sql: str, *values: object) -> list[Row]:
-        """Run one statement and return its rows."""
+        """Run one statement, its values in order or in one dict, and return its rows."""
         with self._lock:
-            return self._connection.execute(sql, values).fetchall()
+            named = values[0] if values and isinstance(values[0], dict) else values
+            return self._connection.execute(sql, named).fetchall()
 
     def row(self, sql: str, *values: object) -> Row | None:
         """Run one statement and return its first row."""

@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 from tests.emulator.faults import Fault
+from tests.emulator.kinds import DAMAGES, ERRORS, LOSSES
 from tests.emulator.wire import (
     EXHAUSTED,
     OPAQUE,
@@ -30,7 +31,6 @@ _TEXTS = {
     14: "The model is overloaded. Please try again later.",
     16: "Request had invalid authentication credentials.",
 }
-_CODES = {"400": 3, "401": 16, "403": 7, "404": 5, "429": 8, "499": 1, "500": 13, "503": 14, "504": 4}
 
 
 class Vanished(Exception):
@@ -39,13 +39,6 @@ class Vanished(Exception):
     def __init__(self, linger: float = 0.0) -> None:
         super().__init__("no answer")
         self.linger = linger
-
-
-def is_before(fault: Fault) -> bool:
-    """Say whether the request must not be processed."""
-    if fault.when:
-        return fault.when == "before"
-    return fault.kind == "kill" or fault.kind in _CODES or fault.kind in ("unknown_name", "html", "quota")
 
 
 def instead(fault: Fault, peer: tuple[str, int]) -> Reply | None:
@@ -60,8 +53,8 @@ def instead(fault: Fault, peer: tuple[str, int]) -> Reply | None:
 
 def _canned(fault: Fault) -> Reply | None:
     params = fault.params
-    if fault.kind in _CODES:
-        code = _CODES[fault.kind]
+    if fault.kind in ERRORS:
+        code = ERRORS[fault.kind]
         return error_reply(ApiError(code, params.get("message", _TEXTS[code]), params.get("details", ())))
     if fault.kind == "quota":
         metric = params.get("metric", "generate_requests_per_model")
@@ -80,22 +73,29 @@ def _canned(fault: Fault) -> Reply | None:
 
 def afterwards(fault: Fault, reply: Reply, peer: tuple[str, int]) -> Reply:
     """Return the reply as the fault lets it through; raises `Vanished` when nothing comes through."""
-    if fault.kind in ("kill", "drop", "hang"):
+    if fault.kind in LOSSES:
         instead(fault, peer)
-    if fault.kind in ("torn_last_line", "bit_flip", "invalid_utf8") and reply.status == 200:
+    if fault.kind in DAMAGES and reply.status == 200:
         return Reply(_damage(fault, _content(reply)), 200, reply.content_type, reply.headers)
     if fault.kind == "headers":
         reply.headers.update(fault.params)
         return reply
-    if fault.kind in (*_CODES, "unknown_name", "html", "quota", "status", "garbage", "empty"):
-        return _canned(fault) or reply
-    return reply
+    return _canned(fault) or reply
 
 
 def redirected(path: str, query: str) -> Reply:
     """Return a 302 to the download host's spelling of the same file."""
     target = path if path.startswith("/download") else "/download" + path
     return Reply(b"", 302, headers={"Location": f"{target}?{query or 'alt=media'}"})
+
+
+def deadline(fault: Fault, headers: dict[str, str]) -> tuple[float, Reply | None]:
+    """Return how long (real seconds) a slow answer takes, and the 504 that comes at the client's own deadline."""
+    seconds = float(fault.params.get("seconds", 1.0))
+    limit = float(headers.get("x-server-timeout") or "inf")
+    if seconds <= limit:
+        return seconds, None
+    return limit, error_reply(ApiError(4, _TEXTS[4]))
 
 
 def _content(reply: Reply) -> bytes:
