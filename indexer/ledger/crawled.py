@@ -156,6 +156,9 @@ def _put_file(ledger: Ledger, run: int, seen: Sighting, photo: str | None) -> No
 def record_states(ledger: Ledger, run: int, paths: Iterable[bytes], state: str, change: str) -> int:
     """Move known files to `state` without opening them, and mark their rows; returns how many moved."""
     moved = 0
+    paths = list(paths)
+    if not paths:
+        return 0
     with ledger.transaction(f"files {change}") as connection:
         for path in paths:
             done = connection.execute(
@@ -170,6 +173,10 @@ def record_states(ledger: Ledger, run: int, paths: Iterable[bytes], state: str, 
 
 def mark_moves(ledger: Ledger, run: int) -> int:
     """Call a new path a move where its photo lost a path in the same run; returns how many."""
+    if not ledger.connection.execute(
+        "SELECT 1 FROM files WHERE changed_run = ? AND change = 'gone' LIMIT 1", (run,)
+    ).fetchone():
+        return 0
     with ledger.transaction("moves") as connection:
         done = connection.execute(
             """
@@ -194,6 +201,9 @@ def root_device(ledger: Ledger, root: bytes) -> int | None:
 
 def record_roots(ledger: Ledger, devices: Sequence[tuple[bytes, int]]) -> None:
     """Keep the device of every root that was crawled."""
+    devices = [one for one in devices if root_device(ledger, one[0]) != one[1]]
+    if not devices:
+        return
     with ledger.transaction("roots") as connection:
         connection.executemany("INSERT OR REPLACE INTO roots VALUES (?, ?)", devices)
 

@@ -140,8 +140,11 @@ def begin_calls(ledger: Ledger, works: Sequence[tuple[Work, str, float]]) -> Non
 
 def doubt_calls(ledger: Ledger) -> int:
     """Put ordinary calls that a crash cut off in doubt: booked at their high price, to be asked again once."""
-    with ledger.transaction("calls in doubt") as connection:
-        lost = connection.execute("SELECT key, work FROM attempts WHERE state = 'out' AND shard IS NULL").fetchall()
+    question = "SELECT key, work FROM attempts WHERE state = 'out' AND shard IS NULL"
+    lost = ledger.connection.execute(question).fetchall()
+    if not lost:
+        return 0
+    with ledger.transaction("calls in doubt"):
         for key, work in lost:
             doubt(ledger, key, work, "the process ended before the answer came")
     return len(lost)
