@@ -55,6 +55,8 @@ class _Tour:
         self._files: dict[bytes, list[bytes]] = {}
         self._links: deque[tuple[bytes, Rules]] = deque()
         self._entered: set[tuple[int, int]] = set()
+        for place in options.skip:
+            self._enter(place)  # lest a link leads there
 
     def add(self, root: bytes) -> None:
         """Note a root, after looking at what it is."""
@@ -114,7 +116,7 @@ class _Tour:
     def _with_singles(self, folder: Folder, paths: list[bytes]) -> Folder:
         rules = excluding(self._exclude, b"/")
         known = {found.path for found in folder.files}
-        wanted = [path for path in paths if path not in known and not rules.ignores(path, folder=False)]
+        wanted = [path for path in paths if path not in known and not rules.ignores_deep(path)]
         singles = [found for path in wanted if (found := found_alone(path))]
         files = tuple(sorted((*folder.files, *singles), key=itemgetter(0)))
         left_out = len(paths) - len(wanted) if not folder.whole else 0
