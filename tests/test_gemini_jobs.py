@@ -309,7 +309,7 @@ def test_fetch_brings_the_whole_file_or_tries_again(
     assert {row.key for row in rows(gemini, tmp_path / "results.jsonl")} == {"k0", "k1", "k2"}
 
 
-@pytest.mark.parametrize("kind", ["503", "404", "truncate"])
+@pytest.mark.parametrize("kind", ["503", "404", "truncate", "garbage"])
 def test_a_fetch_that_fails_leaves_nothing_behind(
     gemini: Gemini, emulator: Emulator, tmp_path: Path, kind: str
 ) -> None:

@@ -181,10 +181,12 @@ def fetch(service: Service, job: Job, target: Path) -> None:
 
 def _receive(service: Service, handle: str, write: Callable[[bytes], int]) -> _Received:
     size = lines = 0
+    head = b""
     tail = bytearray()
     with service.download("download the results", handle) as (length, pieces):
         for piece in pieces:
             write(piece)
+            head = head or piece.lstrip()[:1]
             size += len(piece)
             lines += piece.count(b"\n")
             start = piece.rfind(b"\n") + 1
@@ -193,6 +195,8 @@ def _receive(service: Service, handle: str, write: Callable[[bytes], int]) -> _R
             tail += piece[start:]
     if length is not None and length != size:
         raise Unreachable(f"the download broke off: {size} of {length} bytes came", hint="try again later")
+    if head not in (b"", b"{"):
+        raise Unreachable("what came is no result file", hint="check for a proxy that answers by itself")
     return _Received(size, lines + bool(tail), torn=not _is_whole(bytes(tail)))
 
 
