@@ -6,7 +6,6 @@ import os
 import shutil
 import socket
 import subprocess
-import tempfile
 import tracemalloc
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -19,10 +18,10 @@ from hypothesis import strategies as st
 from indexer.errors import BadSetting, MissingPath, UsageError
 from indexer.listing import Folder
 from indexer.walk import WalkOptions, walk
+from tests.nobody import as_nobody
 
 FOLLOW = WalkOptions(follow=True)
 HIDDEN = WalkOptions(hidden=True)
-NOBODY = 65534
 
 
 def plant(root: Path, *names: str | bytes) -> Path:
@@ -294,48 +293,37 @@ def test_a_folder_that_cannot_be_listed_is_a_problem(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def as_nobody() -> Iterator[Path]:
+def nobodys() -> Iterator[Path]:
     """A folder of somebody who is not the superuser, and the test run as that somebody."""
-    root = Path(tempfile.mkdtemp())
-    user = os.geteuid()
-    if user == 0:
-        os.chown(root, NOBODY, NOBODY)
-        os.seteuid(NOBODY)
-    try:
+    with as_nobody() as root:
         yield root
-    finally:
-        os.seteuid(user)
-        for path in (*root.rglob("*/"), *root.rglob("*")):
-            if not path.is_symlink():
-                path.chmod(0o700)
-        shutil.rmtree(root)
 
 
-def test_a_folder_without_permission_is_a_problem(as_nobody: Path) -> None:
+def test_a_folder_without_permission_is_a_problem(nobodys: Path) -> None:
     """A folder that may not be read, or whose files may not be looked at, is told of once."""
-    plant(as_nobody, "closed/a.jpg", "listed/b.jpg", "listed/c.jpg", "open/d.jpg")
-    (as_nobody / "closed").chmod(0o000)
-    (as_nobody / "listed").chmod(0o400)
-    folders = walked(as_nobody)
+    plant(nobodys, "closed/a.jpg", "listed/b.jpg", "listed/c.jpg", "open/d.jpg")
+    (nobodys / "closed").chmod(0o000)
+    (nobodys / "listed").chmod(0o400)
+    folders = walked(nobodys)
     assert [folder.whole for folder in folders] == [True, False, False, True]
     assert [len(folder.files) for folder in folders] == [0, 0, 0, 1]
     assert ["Permission denied" in problem.detail for folder in folders for problem in folder.problems] == [True] * 2
 
 
-def test_a_root_without_permission_is_a_problem(as_nobody: Path) -> None:
+def test_a_root_without_permission_is_a_problem(nobodys: Path) -> None:
     """A root that is there but cannot be reached is not called missing."""
-    plant(as_nobody, "closed/inner/a.jpg")
-    (as_nobody / "closed").chmod(0o000)
-    (folder,) = walked(as_nobody / "closed" / "inner")
+    plant(nobodys, "closed/inner/a.jpg")
+    (nobodys / "closed").chmod(0o000)
+    (folder,) = walked(nobodys / "closed" / "inner")
     assert "Permission denied" in folder.problems[0].detail
     assert not folder.whole
 
 
-def test_a_folder_whose_ignore_file_cannot_be_read_is_left_alone(as_nobody: Path) -> None:
+def test_a_folder_whose_ignore_file_cannot_be_read_is_left_alone(nobodys: Path) -> None:
     """It may say that the folder is private, so nothing in it is taken."""
-    plant(as_nobody, "a/x.jpg", "a/.captionignore", "b/y.jpg")
-    (as_nobody / "a" / ".captionignore").chmod(0o000)
-    folders = walked(as_nobody)
+    plant(nobodys, "a/x.jpg", "a/.captionignore", "b/y.jpg")
+    (nobodys / "a" / ".captionignore").chmod(0o000)
+    folders = walked(nobodys)
     assert [(len(folder.files), len(folder.problems)) for folder in folders] == [(0, 0), (0, 1), (1, 0)]
 
 
