@@ -6,7 +6,8 @@ import io
 import random
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pillow_heif
 from PIL import Image, ImageDraw, PngImagePlugin
@@ -47,7 +48,7 @@ def saved(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
 
 
 def exif_tags(
-    tags: dict[int, object], shot: dict[int, object] | None = None, gps: dict[int, object] | None = None
+    tags: Mapping[int, object], shot: Mapping[int, object] | None = None, gps: Mapping[int, object] | None = None
 ) -> bytes:
     """A TIFF structure with the given tags in the main, the EXIF and the GPS directory."""
     exif = Image.Exif()
@@ -236,8 +237,8 @@ def unusual() -> dict[str, bytes]:
         "plain.avif": saved(image, "AVIF"),
         "plain.heic": saved(image, "HEIF"),
         "plain.jp2": saved(image, "JPEG2000"),
-        "camera.nef": raw_file(saved(scene((1200, 800)), "JPEG")),
-        "camera.raf": fuji_file(saved(scene((1200, 800)), "JPEG")),
+        "camera.nef": raw_file(saved(scene((600, 400)), "JPEG")),
+        "camera.raf": fuji_file(saved(scene((600, 400)), "JPEG")),
         "one-pixel.png": saved(Image.new("RGB", (1, 1), "red")),
         "ribbon.png": saved(Image.new("RGB", (9000, 1), "red")),
         "lying-extension.png": saved(image, "JPEG"),
@@ -249,7 +250,7 @@ def cut(data: bytes) -> bytes:
     return data[: len(data) * 2 // 3]
 
 
-def several() -> dict[str, object]:
+def several() -> dict[str, Any]:
     """What makes Pillow write a second frame."""
     return {"save_all": True, "append_images": [scene().transpose(Image.Transpose.ROTATE_180)]}
 

@@ -157,7 +157,8 @@ def _camera(make: str, model: str) -> str:
     """Join maker and model the way people say it: no "Canon Canon", no CORPORATION."""
     maker = _CORPORATE.sub("", _line(make, 100)).strip(" ,.")
     name = _line(model, 100)
-    if not name or not maker or name.casefold().startswith(maker.split()[0].casefold()):
+    words = maker.casefold().split()
+    if not name or not words or name.casefold().startswith(words[0]) or name.casefold().split()[0] in words:
         return name or maker
     return f"{maker} {name}"
 

@@ -70,7 +70,8 @@ def _properties(packet: bytes) -> _Properties:
     if len(packet) > MAX_BYTES:
         return {}
     try:
-        tree = ElementTree.fromstring(packet.strip(b"\0 \t\r\n"), forbid_dtd=True)
+        wide = packet[:2] in (b"\xff\xfe", b"\xfe\xff")
+        tree = ElementTree.fromstring(packet if wide else packet.strip(b"\0 \t\r\n"), forbid_dtd=True)
     except (DefusedXmlException, ElementTree.ParseError, ValueError, LookupError):
         return {}
     found: _Properties = {}
