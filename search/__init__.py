@@ -1,1 +1,21 @@
-"""Captionary's search: one query, ranked photos."""
+"""Captionary's search: find pictures by what can be seen in them, offline.
+
+Importing it is light: nothing heavy is loaded before it is used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from search.query import Hit, Index
+
+__all__ = ["Hit", "Index"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'search' has no attribute {name!r}")
+    from search import query
+
+    return getattr(query, name)

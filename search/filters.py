@@ -1,0 +1,239 @@
+"""What a search asks for, typed and checked, and its compilation into the filter language of the table.
+
+User text enters a predicate only as a quoted literal. Every predicate is true or false for every row: a photo without
+a date, a camera or a position matches no filter on it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from os import PathLike
+from typing import Any, Literal
+
+from indexer.dataset import among, quoted
+from indexer.errors import UsageError
+from indexer.paths import resolve_root, to_text
+from indexer.words import query_terms
+
+Sort = Literal["relevance", "date"]
+Collapse = Literal["copies", "bursts", "none"]
+SORTS: tuple[Sort, ...] = ("relevance", "date")
+COLLAPSES: tuple[Collapse, ...] = ("copies", "bursts", "none")
+
+EARTH_RADIUS_KM = 6371.0088
+_KM_PER_DEGREE = math.pi * EARTH_RADIUS_KM / 180
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One search as it was asked; `Index.search` documents the fields."""
+
+    text: str = ""
+    limit: int = 10
+    offset: int = 0
+    sort: Sort = "relevance"
+    min_score: float | Literal["auto"] = "auto"
+    tags: Sequence[str] = ()
+    any_tags: Sequence[str] = ()
+    no_tags: Sequence[str] = ()
+    not_words: str = ""
+    since: str | date | None = None
+    until: str | date | None = None
+    camera: str | None = None
+    within: str | PathLike[str] | None = None
+    near: tuple[float, float, float] | None = None
+    like: str | PathLike[str] | None = None
+    collapse: Collapse = "copies"
+
+
+@dataclass(frozen=True, slots=True)
+class Circle:
+    """The places at most `kilometres` from a point, along the surface."""
+
+    latitude: float
+    longitude: float
+    kilometres: float
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which rows may be hits; `since` is inclusive, `before` exclusive, `within` a path in text form."""
+
+    tags: tuple[str, ...] = ()
+    any_tags: tuple[str, ...] = ()
+    no_tags: tuple[str, ...] = ()
+    not_terms: tuple[str, ...] = ()
+    since: datetime | None = None
+    before: datetime | None = None
+    camera: str | None = None
+    within: str | None = None
+    near: Circle | None = None
+
+    def __bool__(self) -> bool:
+        return self != Filters()
+
+
+def typed(query: Query) -> Filters:
+    """Return the filters of `query`, checked; raises `UsageError`."""
+    _check(query)
+    since = first_moment(query.since, "since")
+    before = _past(query.until)
+    if since and before and before <= since:
+        raise UsageError("--since is later than --until", hint="both days are included in the range")
+    return Filters(
+        tags=_tags(query.tags),
+        any_tags=_tags(query.any_tags),
+        no_tags=_tags(query.no_tags),
+        not_terms=tuple(query_terms(query.not_words)),
+        since=since,
+        before=before,
+        camera=" ".join(query.camera.split()).casefold() if query.camera and query.camera.strip() else None,
+        within=to_text(resolve_root(query.within)) if query.within is not None else None,
+        near=_circle(query.near) if query.near is not None else None,
+    )
+
+
+def predicate(filters: Filters, cameras: Sequence[str] = ()) -> str | None:
+    """Return `filters` in the filter language, None when they let everything through.
+
+    `cameras` are the names in the table that the camera filter means (see `matching`).
+    """
+    parts = [f"array_has(tags, {quoted(tag)})" for tag in filters.tags]
+    if filters.any_tags:
+        parts.append(f"array_has_any(tags, {_list(filters.any_tags)})")
+    if filters.no_tags:
+        parts.append(f"NOT array_has_any(tags, {_list(filters.no_tags)})")
+    parts += [f"NOT contains(terms, {quoted(f' {term} ')})" for term in filters.not_terms]
+    if filters.since:
+        parts.append(f"taken_at >= {_timestamp(filters.since)}")
+    if filters.before:
+        parts.append(f"taken_at < {_timestamp(filters.before)}")
+    if filters.camera is not None:
+        parts.append(among("camera", cameras))
+    if filters.within is not None:
+        parts.append(_below(filters.within))
+    if filters.near:
+        parts.append(_near(filters.near))
+    return " AND ".join(parts) or None
+
+
+def matching(camera: str, names: Iterable[str | None]) -> list[str]:
+    """Return those of the camera `names` that contain `camera`, whatever the case."""
+    return sorted({name for name in names if name and camera in " ".join(name.split()).casefold()})
+
+
+def first_moment(given: str | date | None, option: str) -> datetime | None:
+    """Return the first moment of a day, month or year given as `YYYY[-MM[-DD]]` or a date; raises `UsageError`."""
+    return _span(given, option)[0] if given is not None else None
+
+
+def _past(given: str | date | None) -> datetime | None:
+    return _span(given, "until")[1] if given is not None else None
+
+
+def _span(given: str | date, option: str) -> tuple[datetime, datetime | None]:
+    """The first moment of what is given, and the first one after it (None past the end of the calendar)."""
+    if isinstance(given, date):
+        parts = [given.year, given.month, given.day]
+    else:
+        pieces = given.strip().split("-")
+        if not 1 <= len(pieces) <= 3 or [len(p) for p in pieces] != [4, 2, 2][: len(pieces)]:
+            raise _not_a_date(given, option)
+        if not all(piece.isascii() and piece.isdigit() for piece in pieces):
+            raise _not_a_date(given, option)
+        parts = [int(piece) for piece in pieces]
+    try:
+        first = datetime(*[*parts, 1, 1][:3])  # type: ignore[arg-type]
+    except ValueError:
+        raise _not_a_date(given, option) from None
+    try:
+        after = _next(first, len(parts))
+    except (ValueError, OverflowError):
+        after = None
+    return first, after
+
+
+def _next(first: datetime, precision: int) -> datetime:
+    if precision == 3:
+        return first + timedelta(days=1)
+    if precision == 2 and first.month < 12:
+        return first.replace(month=first.month + 1)
+    return first.replace(year=first.year + 1, month=1)
+
+
+def _not_a_date(given: object, option: str) -> UsageError:
+    return UsageError(f"--{option} {given!s}: not a date", hint="write YYYY, YYYY-MM or YYYY-MM-DD")
+
+
+def _check(query: Query) -> None:
+    if query.sort not in SORTS:
+        raise UsageError(f"sort {query.sort!r} is unknown", hint=f"one of {', '.join(SORTS)}")
+    if query.collapse not in COLLAPSES:
+        raise UsageError(f"collapse {query.collapse!r} is unknown", hint=f"one of {', '.join(COLLAPSES)}")
+    if query.limit < 0 or query.offset < 0:
+        raise UsageError("limit and offset cannot be negative", hint="a limit of 0 means all hits")
+    if query.min_score != "auto" and not (isinstance(query.min_score, int | float) and math.isfinite(query.min_score)):
+        raise UsageError(f"min_score {query.min_score!r} is no score", hint="auto, or a number from 0 to 1")
+
+
+def _circle(near: Sequence[Any]) -> Circle:
+    try:
+        latitude, longitude, kilometres = (float(part) for part in near)
+    except (TypeError, ValueError):
+        raise UsageError(f"near {near!r} is no circle", hint="give LATITUDE,LONGITUDE,KILOMETRES") from None
+    if not (abs(latitude) <= 90 and abs(longitude) <= 180 and 0 <= kilometres < math.inf):
+        raise UsageError(
+            f"near {latitude:g},{longitude:g},{kilometres:g} lies outside the globe",
+            hint="latitude -90..90, longitude -180..180, kilometres from 0",
+        )
+    return Circle(latitude, longitude, kilometres)
+
+
+def _tags(tags: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(tags, str):
+        raise UsageError("tags are given as a list", hint=f"write [{tags!r}]")
+    spelled = (" ".join(tag.split()).lower() for tag in tags)
+    return tuple(dict.fromkeys(tag for tag in spelled if tag))
+
+
+def _list(values: Sequence[str]) -> str:
+    return f"[{', '.join(map(quoted, values))}]"
+
+
+def _timestamp(moment: datetime) -> str:
+    return f"timestamp '{moment:%Y-%m-%d %H:%M:%S}'" if moment.year > 999 else f"timestamp '{moment}'"
+
+
+def _below(path: str) -> str:
+    folder = path.rstrip("/") + "/"
+    # "0" follows "/", so this range is the prefix, in the order that the index on `path` knows.
+    inside = f"(path >= {quoted(folder)} AND path < {quoted(folder[:-1] + '0')})"
+    return inside if folder == "/" else f"(path = {quoted(path)} OR {inside})"
+
+
+def _near(circle: Circle) -> str:
+    """A box that the index can answer, and within it the distance by the haversine formula."""
+    reach = circle.kilometres / _KM_PER_DEGREE
+    south, north = circle.latitude - reach, circle.latitude + reach
+    parts = [f"latitude >= {south!r}", f"latitude <= {north!r}", *_meridians(circle, south, north)]
+    middle, east = repr(circle.latitude), repr(circle.longitude)
+    parts.append(
+        f"{2 * EARTH_RADIUS_KM!r} * asin(sqrt(least(1.0, power(sin(radians(latitude - {middle}) / 2), 2)"
+        f" + cos(radians({middle})) * cos(radians(latitude))"
+        f" * power(sin(radians(longitude - {east}) / 2), 2)))) <= {circle.kilometres!r}"
+    )
+    return "(" + " AND ".join(parts) + ")"
+
+
+def _meridians(circle: Circle, south: float, north: float) -> list[str]:
+    if south <= -89.9 or north >= 89.9:
+        return ["longitude IS NOT NULL"]
+    widest = math.cos(math.radians(max(abs(south), abs(north))))
+    reach = circle.kilometres / _KM_PER_DEGREE / widest
+    west, east = circle.longitude - reach, circle.longitude + reach
+    if west < -180 or east > 180:
+        return ["longitude IS NOT NULL"]
+    return [f"longitude >= {west!r}", f"longitude <= {east!r}"]

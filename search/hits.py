@@ -1,0 +1,111 @@
+"""Ranked rows to the hits of one page: copies in one hit, where else the picture lies, and why it matched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from typing import Any
+
+from indexer.words import terms
+from search.filters import Query
+from search.ranking import Scored, Words
+from search.reader import Shown, View
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A photo that answers. `score` lies between 0 and 1; `taken_at` is local wall time in ISO form.
+
+    `also_at` are other paths of the same picture, `why` holds the `words` and `tags` that matched and the `meaning`,
+    the cosine of query and description (None where words or filters alone decided).
+    """
+
+    path: str
+    score: float
+    description: str | None
+    tags: tuple[str, ...]
+    taken_at: str | None
+    camera: str | None
+    width: int | None
+    height: int | None
+    also_at: tuple[str, ...] = ()
+    why: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the hit as its JSON object."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A row on its way to be a hit; `scored` is None where only filters were asked."""
+
+    shown: Shown
+    scored: Scored | None = None
+
+
+def page(found: Iterable[Found], view: View, query: Query, words: Words) -> list[Hit]:
+    """Return the hits of the page that `query` asks for, from all that was found in order."""
+    last = query.offset + query.limit if query.limit else None
+    chosen = list(islice(_distinct(found, query), query.offset, last))
+    elsewhere = _elsewhere(view, query, [one.shown for one in chosen])
+    return [_hit(one, elsewhere.get(one.shown.path, ()), query, words) for one in chosen]
+
+
+def _distinct(found: Iterable[Found], query: Query) -> Iterable[Found]:
+    """The first of each picture, or of each burst."""
+    if query.collapse == "none":
+        yield from found
+        return
+    seen: set[str] = set()
+    for one in found:
+        identity = (query.collapse == "bursts" and one.shown.cluster) or one.shown.photo
+        if identity not in seen:
+            seen.add(identity)
+            yield one
+
+
+def _elsewhere(view: View, query: Query, chosen: list[Shown]) -> dict[str, tuple[str, ...]]:
+    if query.collapse == "none" or not chosen:
+        return {}
+    photos = view.sharing("photo", sorted({one.photo for one in chosen}))
+    bursts: dict[str, list[str]] = {}
+    if query.collapse == "bursts":
+        bursts = view.sharing("cluster", sorted({one.cluster for one in chosen if one.cluster}))
+    return {
+        one.path: tuple(path for path in bursts.get(one.cluster or "") or photos[one.photo] if path != one.path)
+        for one in chosen
+    }
+
+
+def _hit(one: Found, also_at: tuple[str, ...], query: Query, words: Words) -> Hit:
+    shown = one.shown
+    return Hit(
+        path=shown.path,
+        score=one.scored.score if one.scored else 1.0,
+        description=shown.description,
+        tags=shown.tags,
+        taken_at=shown.taken_at.isoformat() if shown.taken_at else None,
+        camera=shown.camera,
+        width=shown.width,
+        height=shown.height,
+        also_at=also_at,
+        why=_why(one, query, words),
+    )
+
+
+def _why(one: Found, query: Query, words: Words) -> dict[str, Any]:
+    matched = one.scored.matched if one.scored else ()
+    asked = {" ".join(tag.split()).lower() for tag in (*query.tags, *query.any_tags)}
+    cosine = one.scored.candidate.cosine if one.scored else None
+    return {
+        "words": list(dict.fromkeys(words.spelling[term] for term in matched)),
+        "tags": [tag for tag in one.shown.tags if tag in asked or _within(tag, words)],
+        "meaning": round(cosine, 4) if cosine is not None else None,
+    }
+
+
+def _within(tag: str, words: Words) -> bool:
+    own = terms(tag)
+    return bool(own) and all(term in words.weights for term in own)

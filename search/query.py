@@ -1,0 +1,150 @@
+"""`Index`: a library open for search, as programs and the command line use it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from indexer.dataset import dataset_uri
+from indexer.embedding import Encoder, Manifest
+from indexer.errors import LibraryMissing, UsageError
+from search.answering import answering, listed, resembling
+from search.filters import Collapse, Query, Sort, matching, predicate, typed
+from search.hits import Hit, page
+from search.likeness import example
+from search.ranking import Words
+from search.reader import Reader
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+__all__ = ["Coverage", "Hit", "Index"]
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much of the library is described: `rows` in all, `described` by a model."""
+
+    rows: int
+    described: int
+
+
+class Index:
+    """A library, open for search: offline, safe in threads, and always at the newest version of its table."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._lock = threading.Lock()
+        self._opening = threading.Lock()
+        self._reader: Reader | None = None
+        self._encoder: Encoder | None = None
+        self._background = ThreadPoolExecutor(4, thread_name_prefix="captionary-encoder")
+
+    @classmethod
+    def open(cls, directory: str | PathLike[str]) -> Index:
+        """Open the library in `directory`; raises `LibraryMissing` where there is none."""
+        folder = Path(directory).expanduser()
+        if not dataset_uri(folder / "lancedb").is_dir():
+            raise LibraryMissing(f"nothing is indexed in {folder}", hint="index a folder first: index ~/Photos")
+        return cls(folder)
+
+    def search(
+        self,
+        text: str = "",
+        *,
+        limit: int = 10,
+        offset: int = 0,
+        sort: Sort = "relevance",
+        min_score: float | Literal["auto"] = "auto",
+        tags: Sequence[str] = (),
+        any_tags: Sequence[str] = (),
+        no_tags: Sequence[str] = (),
+        not_words: str = "",
+        since: str | date | None = None,
+        until: str | date | None = None,
+        camera: str | None = None,
+        within: str | PathLike[str] | None = None,
+        near: tuple[float, float, float] | None = None,
+        like: str | PathLike[str] | None = None,
+        collapse: Collapse = "copies",
+    ) -> list[Hit]:
+        """Return the photos that answer, best first.
+
+        `limit` 0 means all. `min_score` "auto" ends the list where relevance falls off, 0 never does. Filters: all of
+        `tags`, any of `any_tags`, none of `no_tags`, none of the words `not_words`; `since` and `until` are dates or
+        `YYYY[-MM[-DD]]`, both inclusive; `camera` is part of a name, `within` a folder or file, `near` a circle
+        (latitude, longitude, kilometres). `like` is a picture that the library knows. Raises `UsageError` for a
+        search that asks nothing or cannot be meant, `LibraryError` when the library cannot be read.
+        """
+        return self.find(
+            Query(
+                text=text,
+                limit=limit,
+                offset=offset,
+                sort=sort,
+                min_score=min_score,
+                tags=tags,
+                any_tags=any_tags,
+                no_tags=no_tags,
+                not_words=not_words,
+                since=since,
+                until=until,
+                camera=camera,
+                within=within,
+                near=near,
+                like=like,
+                collapse=collapse,
+            )
+        )
+
+    def find(self, query: Query) -> list[Hit]:
+        """Answer `query`; see `search`."""
+        filters = typed(query)
+        text = query.text.strip()
+        if not (text or filters or query.like is not None):
+            raise UsageError("nothing to search for", hint="give words, or a filter such as --tag or --since")
+        # The encoder loads while the table opens: from a cold start each takes a good part of a second.
+        vector = self._background.submit(self._encode, text) if text and query.like is None else None
+        reader = self._table()
+        view = reader.view()
+        cameras = matching(filters.camera, reader.cameras(view)) if filters.camera is not None else ()
+        where = predicate(filters, cameras)
+        sample = reader.sample(view)
+        if query.like is not None:
+            found = resembling(view, query, where, example(view, self._directory, query.like))
+        elif vector is not None:
+            found = answering(view, query, where, sample, vector.result)
+        else:
+            found = listed(view, query, where)
+        return page(found, view, query, Words.of(text, sample.statistics))
+
+    def coverage(self) -> Coverage:
+        """Return how much of the library is described."""
+        view = self._table().view()
+        return Coverage(view.count(), view.count("described"))
+
+    def to_arrow(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return the table of photos, or some of its columns."""
+        return self._table().view().to_arrow(columns)
+
+    def _table(self) -> Reader:
+        with self._opening:
+            if self._reader is None:
+                self._reader = Reader(self._directory / "lancedb")
+            return self._reader
+
+    def _encode(self, text: str) -> np.ndarray | None:
+        """The vector of `text`, None in a library that has nothing embedded yet."""
+        directory = self._directory / "encoder"
+        with self._lock:
+            if self._encoder is None and Manifest.read(directory) is not None:
+                self._encoder = Encoder.open(directory)
+            encoder = self._encoder
+        return encoder.encode([text])[0] if encoder is not None else None

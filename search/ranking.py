@@ -1,0 +1,129 @@
+"""How well a photo answers a query: meaning and words on one scale, and where the list of hits ends.
+
+A score is `COSINE_SHARE * cosine + (1 - COSINE_SHARE) * lexical`. The lexical part is BM25 divided by the most that
+the query could reach, so both parts lie between 0 and 1 and a score means the same from query to query. The constants
+were fitted on human captions (`benchmarks/bench_ranking.py`, `benchmarks/bench_cutoff.py`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from indexer.words import query_terms
+
+COSINE_SHARE = 0.6
+_K1 = 1.2
+_B = 0.75
+
+MEANT_BY_WORDS = 0.5
+"""The cosine that holding all words of the query is worth: it rescues exact words, such as names and numbers, whose
+meaning no vector carries, and stands for the meaning of a photo that nobody has described."""
+
+_PRIOR_ROWS = 200
+_PRIOR_HOLDERS = 2
+"""Words are weighed as if so many more rows, so many of them holding the word, had been counted: a small library says
+little about which words are rare."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """What a sample of the library says about all of it.
+
+    `rows` and `vectors` count the whole table, `holders` how many of the `sampled` rows hold a term; `length` is the
+    mean number of terms of a row.
+    """
+
+    rows: int
+    vectors: int
+    sampled: int
+    length: float
+    holders: Mapping[str, int]
+
+    @classmethod
+    def of(cls, lines: Sequence[str], *, rows: int, vectors: int) -> Statistics:
+        """Count the term lines of a sample."""
+        holders: dict[str, int] = {}
+        total = 0
+        for line in lines:
+            words = line.split()
+            total += len(words)
+            for term in set(words):
+                holders[term] = holders.get(term, 0) + 1
+        return cls(rows, vectors, len(lines), max(1.0, total / max(1, len(lines))), holders)
+
+    def weight(self, term: str) -> float:
+        """Return the inverse document frequency of `term`."""
+        rows = self.sampled + _PRIOR_ROWS
+        holders = self.holders.get(term, 0) + _PRIOR_HOLDERS
+        return math.log(1 + (rows - holders + 0.5) / (holders + 0.5))
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The words of a query: distinct terms with their weights, and the spelling each came from."""
+
+    weights: Mapping[str, float] = field(default_factory=dict)
+    spelling: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, text: str, statistics: Statistics) -> Words:
+        """Cut `text` into terms and weigh them."""
+        spelled: dict[str, str] = {}
+        for word in text.split():
+            for term in query_terms(word):
+                spelled.setdefault(term, word)
+        wanted = query_terms(text)
+        return cls(
+            {term: statistics.weight(term) for term in wanted}, {term: spelled.get(term, term) for term in wanted}
+        )
+
+    @property
+    def total(self) -> float:
+        """The weight of all words together."""
+        return sum(self.weights.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A row that might answer: its terms with a space around each, and its cosine to the query.
+
+    `cosine` is None for a photo that nobody has described: words alone judge it.
+    """
+
+    row: int
+    line: str
+    cosine: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A candidate with its score; `coverage` is the share of the query's weight that its words hold."""
+
+    candidate: Candidate
+    score: float
+    coverage: float
+    matched: tuple[str, ...]
+
+
+def rank(candidates: Iterable[Candidate], words: Words, statistics: Statistics) -> list[Scored]:
+    """Return the candidates with their scores, best first."""
+    scored = [_scored(candidate, words, statistics) for candidate in candidates]
+    scored.sort(key=lambda one: (-one.score, one.candidate.row))
+    return scored
+
+
+def _scored(candidate: Candidate, words: Words, statistics: Statistics) -> Scored:
+    found = {term: count for term in words.weights if (count := candidate.line.count(f" {term} "))}
+    total = words.total
+    coverage = sum(words.weights[term] for term in found) / total if total else 0.0
+    meaning = max(candidate.cosine or 0.0, MEANT_BY_WORDS * coverage)
+    if not total:
+        return Scored(candidate, round(meaning, 4), 0.0, ())
+    length = candidate.line.count(" ") - 1
+    damping = _K1 * (1 - _B + _B * length / statistics.length)
+    bm25 = sum(words.weights[term] * count * (_K1 + 1) / (count + damping) for term, count in found.items())
+    lexical = bm25 / (total * (_K1 + 1))
+    score = COSINE_SHARE * meaning + (1 - COSINE_SHARE) * lexical
+    return Scored(candidate, round(score, 4), coverage, tuple(found))

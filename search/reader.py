@@ -1,0 +1,266 @@
+"""Reads the table for search: the two legs that propose rows, what ranking needs of them, and what is shown.
+
+A reader looks for a newer version at the start of every search; searches under way keep the one they started on.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from indexer.dataset import DIMENSION, among, open_dataset
+from indexer.errors import LibraryError
+from search.ranking import Candidate, Statistics
+
+if TYPE_CHECKING:
+    import lance
+    import numpy as np
+    import pyarrow as pa
+
+_SAMPLE = 600
+_SAMPLE_WHOLE = 1500
+"""A table of at most so many rows is its own sample."""
+_FEW = 200
+_DRIFT = 0.05
+"""A sample serves until the table has grown or shrunk by this share."""
+_PROBES = 24
+_FETCHED = 2000
+_SHOWN = ("path", "photo", "cluster", "description", "tags", "taken_at", "camera", "width", "height")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What a look at some rows tells about the table; `centre` is the mean vector, None where there is none."""
+
+    statistics: Statistics
+    centre: np.ndarray | None
+
+    def nearness(self, vector: np.ndarray | None) -> float | None:
+        """Return the mean cosine of `vector` with the table, None where too few rows were seen to tell."""
+        if vector is None or self.centre is None or self.statistics.vectors < _FEW:
+            return None
+        return float(self.centre @ vector)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What is shown of a row."""
+
+    row: int
+    path: str
+    photo: str
+    cluster: str | None
+    description: str | None
+    tags: tuple[str, ...]
+    taken_at: datetime | None
+    camera: str | None
+    width: int | None
+    height: int | None
+
+
+class Reader:
+    """The newest version of the table, shared by all threads."""
+
+    def __init__(self, database: Path) -> None:
+        self._database = database
+        self._lock = threading.Lock()
+        self._dataset = open_dataset(database)
+        self._sample: Sample | None = None
+        self._cameras: tuple[int, list[str]] = (-1, [])
+
+    def view(self) -> View:
+        """Return the table as it stands now."""
+        import lance
+
+        with self._lock, _readable(self._database):
+            if self._dataset.latest_version != self._dataset.version:
+                session = self._dataset.session()
+                self._dataset = lance.dataset(str(self._dataset.uri), session=session)
+            return View(self._database, self._dataset)
+
+    def sample(self, view: View) -> Sample:
+        """Return a sample that still fits the table."""
+        rows = view.count()
+        with self._lock:
+            sample = self._sample
+        if sample is None or _drifted(sample.statistics, rows):
+            sample = view.sample(rows)
+            with self._lock:
+                self._sample = sample
+        return sample
+
+    def cameras(self, view: View) -> list[str]:
+        """Return the names of the cameras in the table."""
+        with self._lock:
+            version, names = self._cameras
+        if version != view.version:
+            names = view.cameras()
+            with self._lock:
+                self._cameras = (view.version, names)
+        return names
+
+
+class View:
+    """One version of the table."""
+
+    def __init__(self, database: Path, dataset: lance.LanceDataset) -> None:
+        self._database = database
+        self._dataset = dataset
+
+    @property
+    def version(self) -> int:
+        """The number of the version."""
+        return int(self._dataset.version)
+
+    def count(self, where: str | None = None) -> int:
+        """Return the number of rows, of those that `where` is true of."""
+        with _readable(self._database):
+            return int(self._dataset.count_rows(filter=where))
+
+    def by_words(self, terms: Sequence[str], where: str | None, limit: int) -> list[int]:
+        """Return the rows that hold any of `terms`, best first by BM25."""
+        from lance.query import MatchQuery
+
+        table = self._scan(
+            columns=["_score"],
+            filter=where,
+            limit=limit,
+            full_text_query=MatchQuery(" ".join(terms), "terms"),
+        )
+        return [int(row) for row in table.column("_rowid").to_pylist()]
+
+    def by_meaning(self, vector: np.ndarray, where: str | None, limit: int) -> list[int]:
+        """Return the rows whose vectors are nearest to `vector`; the order is approximate."""
+        # Not refined: ranking computes exact cosines for all it is given, and asks for many more than it shows.
+        nearest = {"column": "vector", "q": vector, "k": limit, "metric": "cosine", "nprobes": _PROBES}
+        table = self._scan(columns=["_distance"], filter=where, nearest=nearest)
+        return [int(row) for row in table.column("_rowid").to_pylist()]
+
+    def candidates(self, rows: Iterable[int], vector: np.ndarray | None) -> list[Candidate]:
+        """Return what ranking needs of `rows`; with `vector`, the exact cosine of each row that has one."""
+        found: list[Candidate] = []
+        columns = ["terms"] if vector is None else ["terms", "vector"]
+        for table in self._take(rows, columns):
+            cosines = [None] * table.num_rows if vector is None else _cosines(table.column("vector"), vector)
+            keys, lines = table.column("_rowid").to_pylist(), table.column("terms").to_pylist()
+            found += map(Candidate, keys, lines, cosines)
+        return found
+
+    def shown(self, rows: Iterable[int]) -> list[Shown]:
+        """Return what is shown of `rows`, in their order."""
+        by_row: dict[int, Shown] = {}
+        wanted = list(rows)
+        for table in self._take(wanted, list(_SHOWN)):
+            for record in table.to_pylist():
+                by_row[record["_rowid"]] = _shown(record)
+        return [by_row[row] for row in wanted if row in by_row]
+
+    def listing(self, where: str | None) -> list[int]:
+        """Return the rows that `where` is true of: newest first, those without a date last, then by path."""
+        import pyarrow.compute as pc
+
+        table = self._scan(columns=["path", "taken_at"], filter=where)
+        order = pc.sort_indices(
+            table, sort_keys=[("taken_at", "descending"), ("path", "ascending")], null_placement="at_end"
+        )
+        return [int(row) for row in table.column("_rowid").take(order).to_pylist()]
+
+    def sharing(self, column: str, values: Sequence[str]) -> dict[str, list[str]]:
+        """Return the paths, in order, of all rows whose `column` is one of `values`."""
+        paths: dict[str, list[str]] = {value: [] for value in values}
+        for some in _portions(values):
+            table = self._scan(columns=["path", column], filter=among(column, some))
+            keys, found = table.column(column).to_pylist(), table.column("path").to_pylist()
+            for value, path in zip(keys, found, strict=True):
+                paths[value].append(path)
+        return {value: sorted(found) for value, found in paths.items()}
+
+    def vector(self, where: str) -> tuple[str, np.ndarray | None] | None:
+        """Return photo and vector of a row that `where` is true of, None when there is none."""
+        table = self._scan(columns=["photo", "vector"], filter=where, limit=1)
+        if not table.num_rows:
+            return None
+        matrix, there = _matrix(table.column("vector"))
+        return table.column("photo")[0].as_py(), matrix[0] if there[0] else None
+
+    def cameras(self) -> list[str]:
+        """Return the distinct names of cameras."""
+        names = self._scan(columns=["camera"]).column("camera").unique().to_pylist()
+        return [name for name in names if name]
+
+    def sample(self, rows: int) -> Sample:
+        """Look at rows spread evenly over the table, at all of a small one."""
+        import numpy as np
+
+        spread = rows if rows <= _SAMPLE_WHOLE else _SAMPLE
+        indices = [int(index) for index in np.linspace(0, max(0, rows - 1), spread).round()]
+        with _readable(self._database):
+            table = self._dataset.take(indices, columns=["terms", "vector"])
+        matrix, there = _matrix(table.column("vector"))
+        share = there.mean() if len(there) else 0.0
+        statistics = Statistics.of(table.column("terms").to_pylist(), rows=rows, vectors=round(rows * share))
+        return Sample(statistics, matrix[there].mean(axis=0) if there.any() else None)
+
+    def to_arrow(self, columns: Sequence[str] | None) -> pa.Table:
+        """Return the table, or some of its columns."""
+        with _readable(self._database):
+            return self._dataset.to_table(columns=list(columns) if columns is not None else None)
+
+    def _take(self, rows: Iterable[int], columns: list[str]) -> Iterator[pa.Table]:
+        for some in _portions(rows):
+            yield self._scan(columns=columns, filter=f"_rowid IN ({', '.join(map(str, some))})")
+
+    def _scan(self, **options: Any) -> pa.Table:
+        with _readable(self._database):
+            return self._dataset.scanner(with_row_id=True, prefilter=True, **options).to_table()
+
+
+@contextmanager
+def _readable(database: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError) as error:
+        raise LibraryError(
+            f"the table in {database} cannot be read: {str(error).splitlines()[0][:200]}",
+            hint="`index rebuild` makes it again from the ledger",
+        ) from error
+
+
+def _drifted(statistics: Statistics, rows: int) -> bool:
+    if rows <= _SAMPLE_WHOLE:
+        return rows != statistics.rows
+    return abs(rows - statistics.rows) > _DRIFT * statistics.rows
+
+
+def _portions(values: Iterable[Any]) -> Iterator[list[Any]]:
+    iterator = iter(values)
+    while some := list(islice(iterator, _FETCHED)):
+        yield some
+
+
+def _matrix(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
+    """The vectors of a column, shape (n, dimension), and which rows have one."""
+    import numpy as np
+
+    array = column.combine_chunks()
+    there = np.asarray(array.is_valid())
+    # A missing vector has its place in the values all the same, so rows and values keep step.
+    values = array.values.to_numpy(zero_copy_only=False)[array.offset * DIMENSION :]
+    return values[: len(array) * DIMENSION].reshape(-1, DIMENSION), there
+
+
+def _cosines(column: pa.ChunkedArray, vector: np.ndarray) -> list[float | None]:
+    matrix, there = _matrix(column)
+    products = matrix @ vector
+    return [float(product) if known else None for product, known in zip(products, there, strict=True)]
+
+
+def _shown(record: dict[str, Any]) -> Shown:
+    values = {name: record[name] for name in _SHOWN if name != "tags"}
+    return Shown(row=record["_rowid"], tags=tuple(record["tags"] or ()), **values)
