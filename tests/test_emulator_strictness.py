@@ -8,7 +8,7 @@ import json
 import math
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,23 +25,10 @@ from tests.emulator import material as m
 Change = Callable[[dict[str, Any]], None]
 
 
-@pytest.fixture(scope="module")
-def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    """Give one emulator to all of these tests: none of them depends on what another left in it."""
-    with Emulator(tmp_path_factory.mktemp("strict"), pending_seconds=0.0, running_seconds=0.0) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def client(emulator: Emulator) -> genai.Client:
-    """Give one client of the real SDK."""
-    return m.sdk(emulator.url)
-
-
-def post(emulator: Emulator, verb: str, body: bytes, key: str = "test-key") -> tuple[int, dict[str, Any]]:
+def post(quick_emulator: Emulator, verb: str, body: bytes, key: str = "test-key") -> tuple[int, dict[str, Any]]:
     """POST a body to a method of the model and return status and answer."""
     headers = {"x-goog-api-key": key, "Content-Type": "application/json"}
-    call = urllib.request.Request(f"{emulator.url}/v1beta/models/{m.MODEL}:{verb}", body, headers)
+    call = urllib.request.Request(f"{quick_emulator.url}/v1beta/models/{m.MODEL}:{verb}", body, headers)
     try:
         with urllib.request.urlopen(call) as answer:
             return answer.status, json.load(answer)
@@ -88,10 +75,10 @@ def post(emulator: Emulator, verb: str, body: bytes, key: str = "test-key") -> t
     ],
 )
 def test_unknown_names_and_wrong_types_are_refused_with_their_path(
-    emulator: Emulator, body: dict[str, Any], path: str | None, text: str
+    quick_emulator: Emulator, body: dict[str, Any], path: str | None, text: str
 ) -> None:
     """A body that does not fit its message gets the 400 that names the place."""
-    status, answer = post(emulator, "generateContent", json.dumps(body).encode())
+    status, answer = post(quick_emulator, "generateContent", json.dumps(body).encode())
     assert status == 400
     assert answer["error"]["status"] == "INVALID_ARGUMENT"
     assert text in answer["error"]["message"]
@@ -100,21 +87,21 @@ def test_unknown_names_and_wrong_types_are_refused_with_their_path(
     assert violation["description"] == answer["error"]["message"]
 
 
-def test_the_old_documents_shape_is_refused_in_the_known_words(emulator: Emulator) -> None:
+def test_the_old_documents_shape_is_refused_in_the_known_words(quick_emulator: Emulator) -> None:
     """`file_name` under `requests` is the mistake that an old page taught."""
     body = {"batch": {"input_config": {"requests": {"file_name": "files/x"}}}}
-    status, answer = post(emulator, "batchGenerateContent", json.dumps(body).encode())
+    status, answer = post(quick_emulator, "batchGenerateContent", json.dumps(body).encode())
     assert status == 400
     assert "Unknown name \"file_name\" at 'batch.input_config.requests'" in answer["error"]["message"]
 
 
 @pytest.mark.parametrize("body", [b"{", b"\xff", b'{"contents": NaN}', b"[]", b'{"contents": "\\ud83d"}'])
-def test_what_is_no_json_is_refused(emulator: Emulator, body: bytes) -> None:
+def test_what_is_no_json_is_refused(quick_emulator: Emulator, body: bytes) -> None:
     """Torn, mis-encoded and non-finite JSON, a list, and a lone surrogate get a 400."""
-    assert post(emulator, "generateContent", body)[0] == 400
+    assert post(quick_emulator, "generateContent", body)[0] == 400
 
 
-def test_both_cases_both_alphabets_and_both_number_forms_are_read(emulator: Emulator) -> None:
+def test_both_cases_both_alphabets_and_both_number_forms_are_read(quick_emulator: Emulator) -> None:
     """camelCase and snake_case, URL-safe and plain base64 with or without padding, numbers as text: all one request."""
     data = next(data for data in map(m.photo, range(99)) if {b"+", b"/"} & {bytes([c]) for c in base64.b64encode(data)})
     answers = []
@@ -125,7 +112,7 @@ def test_both_cases_both_alphabets_and_both_number_forms_are_read(emulator: Emul
         for part, config in ((snake, {"max_output_tokens": 99}), (camel, {"maxOutputTokens": "99"})):
             name = "generation_config" if part is snake else "generationConfig"
             body = {"contents": {"parts": [part]}, name: config}
-            status, answer = post(emulator, "generateContent", json.dumps(body).encode())
+            status, answer = post(quick_emulator, "generateContent", json.dumps(body).encode())
             assert status == 200
             answers.append(answer["candidates"][0]["content"]["parts"][0]["text"])
     assert len(set(answers)) == 1
@@ -169,24 +156,26 @@ GOOD = m.batch_line("good", b"x")
     ],
 )
 def test_one_bad_line_refuses_the_whole_batch(
-    emulator: Emulator, client: genai.Client, tmp_path: Path, line: bytes, words: str
+    quick_emulator: Emulator, quick_client: genai.Client, tmp_path: Path, line: bytes, words: str
 ) -> None:
     """A malformed line refuses the create with its number and column; no job is made and nothing is paid."""
-    before = emulator.books()["jobs_created"]
+    before = quick_emulator.books()["jobs_created"]
     with pytest.raises(errors.ClientError) as caught:
-        m.submit(client, [GOOD, line + b"\n", GOOD], tmp_path)
+        m.submit(quick_client, [GOOD, line + b"\n", GOOD], tmp_path)
     assert caught.value.code == 400
     assert caught.value.message is not None
     assert caught.value.message.startswith("Error on line 2: invalid JSON, near column ")
     assert words in caught.value.message
-    assert emulator.books()["jobs_created"] == before
+    assert quick_emulator.books()["jobs_created"] == before
 
 
-def test_lines_may_end_in_crlf_and_carry_u2028_and_extra_fields(client: genai.Client, tmp_path: Path) -> None:
+def test_lines_may_end_in_crlf_and_carry_u2028_and_extra_fields(quick_client: genai.Client, tmp_path: Path) -> None:
     """Lines end at the line feed only; unknown fields beside the request come back, lists among them emptied."""
     line = {"key": "a\u2028b", "note": {"x": 1}, "list": [1, 2], "request": m.request(m.photo(1))}
-    job = m.finished(client, m.submit(client, [json.dumps(line, ensure_ascii=False).encode() + b"\r\n"], tmp_path))
-    rows = m.output(client, job).split(b"\n")
+    job = m.finished(
+        quick_client, m.submit(quick_client, [json.dumps(line, ensure_ascii=False).encode() + b"\r\n"], tmp_path)
+    )
+    rows = m.output(quick_client, job).split(b"\n")
     found = json.loads(rows[0])
     assert rows[1:] == [b""]
     assert {**found, "response": 0} == {"response": 0, "key": "a\u2028b", "note": {"x": 1}, "list": []}
@@ -254,19 +243,19 @@ def changed(change: Change) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def rows(client: genai.Client, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+def rows(quick_client: genai.Client, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """Give the result lines of one job that has every bad row, and a good one."""
     lines = [
         json.dumps({"key": str(number), "request": changed(change)}).encode() + b"\n"
         for number, (change, _, _) in enumerate(ROWS)
     ]
     folder = tmp_path_factory.mktemp("rows")
-    return m.results(client, m.submit(client, [*lines, m.batch_line("good", m.photo(2))], folder))
+    return m.results(quick_client, m.submit(quick_client, [*lines, m.batch_line("good", m.photo(2))], folder))
 
 
 @pytest.mark.parametrize("number", range(len(ROWS)), ids=[words[:30] for _, _, words in ROWS])
 def test_faults_of_the_request_are_errors_of_the_row(
-    emulator: Emulator, rows: dict[str, dict[str, Any]], number: int
+    quick_emulator: Emulator, rows: dict[str, dict[str, Any]], number: int
 ) -> None:
     """What the model refuses fails its row in a batch that succeeds, and the ordinary call with the same words."""
     change, code, words = ROWS[number]
@@ -274,7 +263,7 @@ def test_faults_of_the_request_are_errors_of_the_row(
     assert "response" in rows["good"]
     assert error["code"] == code
     assert words in error["message"]
-    status, answer = post(emulator, "generateContent", json.dumps(changed(change)).encode())
+    status, answer = post(quick_emulator, "generateContent", json.dumps(changed(change)).encode())
     assert status == {3: 400, 7: 403, 13: 500}[code]
     assert answer["error"]["message"] == error["message"]
 
@@ -297,11 +286,11 @@ def heic() -> bytes:
         (heic(), "image/heic"),
     ],
 )
-def test_every_supported_format_is_seen(emulator: Emulator, data: bytes, mime_type: str) -> None:
+def test_every_supported_format_is_seen(quick_emulator: Emulator, data: bytes, mime_type: str) -> None:
     """PNG, WebP and HEIC are read as JPEG is."""
     request = m.request(m.photo(1))
     blob(data, mime_type)(request)
-    assert post(emulator, "generateContent", json.dumps(request).encode())[0] == 200
+    assert post(quick_emulator, "generateContent", json.dumps(request).encode())[0] == 200
 
 
 @pytest.mark.parametrize(
@@ -313,18 +302,18 @@ def test_every_supported_format_is_seen(emulator: Emulator, data: bytes, mime_ty
     ],
 )
 def test_thinking_is_checked_against_the_model(
-    client: genai.Client, model: str, thinking: dict[str, Any], words: str
+    quick_client: genai.Client, model: str, thinking: dict[str, Any], words: str
 ) -> None:
     """Generation 2 has budgets, generation 3 has levels, and not every model has every level."""
     with pytest.raises(errors.ClientError, match=words):
-        client.models.generate_content(model=model, contents="hi", config={"thinking_config": thinking})
+        quick_client.models.generate_content(model=model, contents="hi", config={"thinking_config": thinking})
 
 
-def test_output_is_cut_at_its_limit_and_thoughts_count(emulator: Emulator) -> None:
+def test_output_is_cut_at_its_limit_and_thoughts_count(quick_emulator: Emulator) -> None:
     """The text ends at the asked number of tokens as MAX_TOKENS; with too much thinking there is no text at all."""
     for level, limit, has_text in (("MINIMAL", 20, True), ("HIGH", 100, False)):
         request = m.request(m.photo(1), max_output_tokens=limit, thinking_config={"thinking_level": level})
-        answer = post(emulator, "generateContent", json.dumps(request).encode())[1]
+        answer = post(quick_emulator, "generateContent", json.dumps(request).encode())[1]
         candidate, usage = answer["candidates"][0], answer["usageMetadata"]
         assert candidate["finishReason"] == "MAX_TOKENS"
         assert ("parts" in candidate["content"]) is has_text
@@ -333,12 +322,12 @@ def test_output_is_cut_at_its_limit_and_thoughts_count(emulator: Emulator) -> No
         assert usage["candidatesTokenCount"] + usage.get("thoughtsTokenCount", 0) == limit
 
 
-def test_seeds_change_the_words_and_nothing_else(emulator: Emulator) -> None:
+def test_seeds_change_the_words_and_nothing_else(quick_emulator: Emulator) -> None:
     """One seed gives one answer; among several seeds there are several answers."""
     said = {}
     for seed in (1, 1, 2, 3, 4, 5):
         request = m.request(m.photo(1), seed=seed)
-        answer = post(emulator, "generateContent", json.dumps(request).encode())[1]
+        answer = post(quick_emulator, "generateContent", json.dumps(request).encode())[1]
         text = answer["candidates"][0]["content"]["parts"][0]["text"]
         assert said.setdefault(seed, text) == text
     assert len(set(said.values())) > 1
@@ -355,7 +344,7 @@ def test_seeds_change_the_words_and_nothing_else(emulator: Emulator) -> None:
     ],
 )
 def test_upload_sessions_check_offset_command_and_length(
-    emulator: Emulator, changes: dict[str, str], status: int
+    quick_emulator: Emulator, changes: dict[str, str], status: int
 ) -> None:
     """10 bytes are declared and 8 are sent: only what does not end the upload is accepted."""
     start = {
@@ -364,9 +353,11 @@ def test_upload_sessions_check_offset_command_and_length(
         "X-Goog-Upload-Command": "start",
         "X-Goog-Upload-Header-Content-Length": "10",
     }
-    with urllib.request.urlopen(urllib.request.Request(f"{emulator.url}/upload/v1beta/files", b"{}", start)) as answer:
+    with urllib.request.urlopen(
+        urllib.request.Request(f"{quick_emulator.url}/upload/v1beta/files", b"{}", start)
+    ) as answer:
         address = answer.headers["X-Goog-Upload-URL"]
-    assert address.startswith(emulator.url)
+    assert address.startswith(quick_emulator.url)
     headers = {"X-Goog-Upload-Command": "upload, finalize", "X-Goog-Upload-Offset": "0", **changes}
     chunk = urllib.request.Request(address, b"12345678", headers)
     if status == 200:
@@ -381,9 +372,9 @@ def test_upload_sessions_check_offset_command_and_length(
         assert caught.value.code == status
 
 
-def test_a_call_without_a_key_is_not_answered(emulator: Emulator) -> None:
+def test_a_call_without_a_key_is_not_answered(quick_emulator: Emulator) -> None:
     """No key is a 403; a refused key is the 400 with its reason."""
-    assert post(emulator, "generateContent", b"{}", "")[0] == 403
-    status, answer = post(emulator, "generateContent", b"{}", "wrong-key")
+    assert post(quick_emulator, "generateContent", b"{}", "")[0] == 403
+    status, answer = post(quick_emulator, "generateContent", b"{}", "wrong-key")
     assert status == 400
     assert answer["error"]["details"][0]["reason"] == "API_KEY_INVALID"
