@@ -25,6 +25,7 @@ from indexer.errors import (
     NotFound,
     ProviderError,
     RateLimited,
+    Refused,
     Unreachable,
 )
 from indexer.providers.gemini import Gemini, Timeouts, open_gemini
@@ -103,6 +104,29 @@ def test_a_refusal_of_one_photo_is_its_failure(gemini: Gemini, emulator: Emulato
     row = gemini.ask(request(0))
     assert isinstance(row.outcome, Failure)
     assert (row.key, row.outcome.reason) == ("k0", reason)
+
+
+@pytest.mark.parametrize(
+    ("message", "raised"),
+    [
+        ("Unable to process input image. Please retry or report in https://example.org", False),
+        ("Request contains an invalid argument.", False),
+        ("Image type image/x is not supported.", False),
+        ("User location is not supported for the API use.", True),
+        ("Thinking level MINIMAL is not supported for this model.", True),
+        ("* GenerateContentRequest.generation_config.response_schema: invalid", True),
+    ],
+)
+def test_what_every_photo_would_meet_is_no_fault_of_one(
+    gemini: Gemini, emulator: Emulator, message: str, raised: bool
+) -> None:
+    """A setting that the model does not take must not fail ten thousand photos one by one."""
+    emulator.fault("generate", "400", message=message)
+    if raised:
+        with pytest.raises(Refused):
+            gemini.ask(request(0))
+    else:
+        assert isinstance(gemini.ask(request(0)).outcome, Failure)
 
 
 @pytest.mark.parametrize("kind", ["server_field", "fenced", "split_text", "thought", "no_usage"])

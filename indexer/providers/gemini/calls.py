@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from indexer.errors import NotFound, Refused
+from indexer.providers.gemini.faults import is_every_photos
 from indexer.providers.gemini.models import bare
 from indexer.providers.gemini.schema import SchemaField
 from indexer.providers.gemini.service import Service
@@ -13,13 +14,15 @@ from indexer.records import Failure, Reason, Request, Row
 
 
 def ask(service: Service, request: Request, field: SchemaField) -> Row:
-    """Ask once. A refusal of this request is a `Failure`; whatever else goes wrong is raised."""
+    """Ask once. A refusal of this photo is a `Failure`; what every other photo would meet as well is raised."""
     path = f"models/{bare(request.question.model)}:generateContent"
     try:
         answer = service.post("describe the photo", path, encode_request(request, field))
     except NotFound:
         raise
     except Refused as refusal:
+        if is_every_photos(str(refusal)):
+            raise
         return Row(request.key, Failure(Reason.REJECTED, str(refusal)))
     key = json.dumps(request.key).encode("ascii")
     return decode_line(b"".join((b'{"response":', answer, b',"key":', key, b"}")))

@@ -42,6 +42,11 @@ _KEY = re.compile(
     re.IGNORECASE,
 )
 _FILE_GONE = re.compile(r"permission to access the file|may not exist|file .*(?:expired|not found)", re.IGNORECASE)
+_EVERY_PHOTO = re.compile(
+    r"unknown name|invalid json payload|thinking|schema|generation_?config|media_?resolution|not supported",
+    re.IGNORECASE,
+)
+_ONE_PHOTO = re.compile(r"image|picture|mime|inline_?data|blob", re.IGNORECASE)
 _KEY_SHAPES = re.compile(r"\bAIza[\w-]{10,}|\bAQ\.[\w-]{10,}|(?<=api_key:)\S+")
 _UNKNOWN_OUTCOME = frozenset({408, 499})
 
@@ -75,6 +80,11 @@ def is_key(message: str) -> bool:
 def is_file_gone(message: str) -> bool:
     """Whether the words say that a file expired or is another project's; the service does not tell which."""
     return bool(_FILE_GONE.search(message))
+
+
+def is_every_photos(message: str) -> bool:
+    """Whether the words blame what all photos share: settings, schema, the caller's country."""
+    return bool(_EVERY_PHOTO.search(message)) and not _ONE_PHOTO.search(message)
 
 
 def read_refusal(code: int, payload: object) -> Refusal:

@@ -18,7 +18,7 @@ from indexer.errors import NotFound, Refused, Unreachable
 from indexer.files import whole_file
 from indexer.providers.answer import one_line
 from indexer.providers.gemini.models import bare
-from indexer.providers.gemini.operations import BATCH_NAME, read_job, state_of
+from indexer.providers.gemini.operations import BATCH_NAME, read_job, result_file, state_of
 from indexer.providers.gemini.service import Service, log, milliseconds
 from indexer.records import Job
 
@@ -161,7 +161,7 @@ def fetch(service: Service, job: Job, target: Path) -> None:
     but has a torn last line or fewer lines than requests is taken again, and believed when it comes the same
     three times: then it is what the service has, and the lines it lacks are for the caller to miss.
     """
-    handle = job.output_file or "files/batch-" + job.name.removeprefix("batches/")
+    handle = job.output_file or result_file(job.name)
     doubted: list[_Received] = []
 
     def attempt() -> None:

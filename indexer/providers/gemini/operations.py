@@ -39,13 +39,13 @@ def read_job(operation: Mapping[str, Any]) -> Job | None:
         return None
     error = _part(operation, "error")
     stats = _part(metadata, "batchStats")
+    state = _job_state(operation, metadata, error, name)
     return Job(
         name=name,
-        state=_job_state(operation, metadata, error, name),
+        state=state,
         display_name=_text(metadata.get("displayName")),
         input_file=_text(_part(metadata, "inputConfig").get("fileName")),
-        output_file=_text(_part(metadata, "output").get("responsesFile"))
-        or _text(_part(operation, "response").get("responsesFile")),
+        output_file=_output_file(operation, metadata) or (result_file(name) if state is JobState.FINISHED else ""),
         requests=_number(stats, "requestCount"),
         succeeded=_number(stats, "successfulRequestCount"),
         failed=_number(stats, "failedRequestCount"),
@@ -53,6 +53,16 @@ def read_job(operation: Mapping[str, Any]) -> Job | None:
         created_at=_seconds(metadata.get("createTime")),
         ended_at=_seconds(metadata.get("endTime")),
     )
+
+
+def result_file(name: str) -> str:
+    """Return the handle under which the service keeps a job's results, where the job itself forgets to say."""
+    return "files/batch-" + name.removeprefix("batches/")
+
+
+def _output_file(operation: Mapping[str, Any], metadata: Mapping[str, Any]) -> str:
+    named = _part(metadata, "output").get("responsesFile") or _part(operation, "response").get("responsesFile")
+    return _text(named)
 
 
 def _job_state(
