@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from indexer.errors import Refused
 from indexer.providers import local
 from indexer.providers.base import Provider
-from indexer.providers.local import Local, pixels, result_line
+from indexer.providers.local import Local, labels, pixels, result_line
 from indexer.records import Answer, Failure, Job, JobState, Mode, Question, Reason, Request, Row
 from indexer.rendition import render
 from tests.hostile import saved, scene
@@ -45,7 +45,8 @@ def plain(colour: str, size: tuple[int, int] = (300, 200)) -> Image.Image:
 def test_it_satisfies_the_seam() -> None:
     """The keyless provider is free, has one lane, and needs no key."""
     provider: Provider = Local()
-    assert (provider.name, provider.modes, provider.default_model) == ("local", (Mode.INTERACTIVE,), "pixels-1")
+    assert (provider.name, provider.modes) == ("local", (Mode.INTERACTIVE,))
+    assert provider.default_model == (local.LABELLED if labels.installed() else "pixels-1")
     assert provider.free
     assert provider.key_variable == ""
 
@@ -186,6 +187,48 @@ def test_it_imports_no_network_and_no_numpy() -> None:
         "typing",
         "PIL",
     }
+
+
+def shares(**given: float) -> list[float]:
+    """Probabilities of the thousand classes: those given by number, next to nothing for the rest."""
+    return [given.get(f"class_{number}", 0.00001) for number in range(1000)]
+
+
+@pytest.mark.parametrize(
+    ("found", "name"),
+    [
+        (shares(class_967=0.94), "class 967"),
+        (shares(class_967=0.49), None),
+        (shares(class_219=0.3, class_220=0.3), "dog"),
+        (shares(class_219=0.6, class_220=0.3), "class 219"),
+        (shares(class_281=0.3, class_282=0.3), "cat"),
+        (shares(class_281=0.3, class_220=0.3), None),
+    ],
+)
+def test_a_label_needs_half_of_all_probability(found: list[float], name: str | None) -> None:
+    """For itself, or for its group; a mix of everything is no label."""
+    label = labels.likeliest(found, [f"class {number}" for number in range(1000)])
+    assert (label.name if label else None) == name
+
+
+@pytest.mark.skipif(labels.installed(), reason="the extra is installed here")
+def test_labels_that_are_not_installed_are_refused_in_words() -> None:
+    """Who asks for them is told what to install; nobody else ever needs them."""
+    with pytest.raises(Refused, match="not installed") as caught:
+        Local().ask(Request("k", Question("local", local.LABELLED, "", "{}"), render(saved(scene())).jpeg, ""))
+    assert "captionary[labels]" in caught.value.hint
+
+
+@pytest.mark.skipif(not labels.installed(), reason="needs the extra `labels`")
+def test_labels_are_said_with_a_possibly() -> None:
+    """What the classifier sees is in the sentence and the fields, never among the tags."""
+    question = Question("local", local.LABELLED, "", "{}")
+    row = Local().ask(Request("k", question, render(SAMPLES / "coffee_cup.jpg").jpeg, ""))
+    assert isinstance(row.outcome, Answer)
+    assert row.outcome.description.endswith(" Possibly: espresso.")
+    assert row.outcome.fields["labels"][0]["p"] > 0.5
+    assert "espresso" not in row.outcome.tags
+    assert row.outcome.model == local.LABELLED
 
 
 def test_a_broken_rendition_is_a_failure() -> None:

@@ -10,13 +10,17 @@ import json
 from pathlib import Path
 from typing import Never
 
+from PIL import Image
+
 from indexer.errors import Refused
 from indexer.providers.answer import one_line, read_answer
-from indexer.providers.local import pixels
+from indexer.providers.local import labels, pixels
 from indexer.records import Answer, Failure, Job, Limits, Mode, Question, Reason, Request, Row
 from indexer.rendition import DECODER_FAULTS, decode
 
 MODEL = "pixels-1"
+LABELLED = f"{MODEL}+{labels.MODEL}"
+"""The model's name with the extra `labels`; another name, because its answers are others."""
 _UNBOUND = Limits(max_bytes=2**40, max_lines=2**31, max_queued_tokens=2**50)
 
 
@@ -25,9 +29,11 @@ class Local:
 
     name = "local"
     modes: tuple[Mode, ...] = (Mode.INTERACTIVE,)
-    default_model = MODEL
     free = True
     key_variable = ""
+
+    def __init__(self) -> None:
+        self.default_model = LABELLED if labels.installed() else MODEL
 
     def limits(self, model: str) -> Limits:
         """Return limits that nothing reaches."""
@@ -40,12 +46,7 @@ class Local:
         except DECODER_FAULTS as error:
             detail = one_line(f"the rendition cannot be decoded: {error}")
             return Row(request.key, Failure(Reason.UNREADABLE, detail))
-        seen = pixels.look(picture)
-        fields = {
-            "source": "pixels",
-            "colours": [{"name": name, "share": round(share, 2)} for name, share in seen.colours],
-        }
-        return Row(request.key, Answer(pixels.sentence(seen), pixels.tags(seen), fields=fields, model=MODEL))
+        return Row(request.key, _described(picture, labelled=request.question.model == LABELLED))
 
     def encode(self, request: Request) -> bytes:
         """Return the request as one JSON line."""
@@ -103,6 +104,19 @@ def result_line(row: Row) -> bytes:
         "visible_text": outcome.visible_text,
     }
     return _line({"key": row.key, "model": outcome.model, "answer": said})
+
+
+def _described(picture: Image.Image, *, labelled: bool) -> Answer:
+    seen = pixels.look(picture)
+    label = labels.label(picture) if labelled else None
+    fields: dict[str, object] = {
+        "source": "pixels",
+        "colours": [{"name": name, "share": round(share, 2)} for name, share in seen.colours],
+    }
+    if label is not None:
+        fields["labels"] = [{"name": label.name, "p": round(label.probability, 2), "model": labels.MODEL}]
+    description = pixels.sentence(seen) + (f" Possibly: {label.name}." if label else "")
+    return Answer(description, pixels.tags(seen), fields=fields, model=LABELLED if labelled else MODEL)
 
 
 def _outcome(found: dict[str, object]) -> Answer | Failure:
