@@ -166,9 +166,7 @@ class View:
         import pyarrow.compute as pc
 
         table = self._scan(columns=["path", "taken_at"], filter=where)
-        order = pc.sort_indices(
-            table, sort_keys=[("taken_at", "descending"), ("path", "ascending")], null_placement="at_end"
-        )
+        order = pc.sort_indices(table, sort_keys=[("taken_at", "descending"), ("path", "ascending")])
         return [int(row) for row in table.column("_rowid").take(order).to_pylist()]
 
     def sharing(self, column: str, values: Sequence[str]) -> dict[str, list[str]]:
