@@ -175,7 +175,7 @@ def test_a_provider_that_was_closed_opens_again(gemini: Gemini) -> None:
     assert isinstance(gemini.ask(request(0)).outcome, Answer)
 
 
-SECRET = "AIzaSyD-very-secret-key_0123456789"
+SECRET = "very-secret-0123456789"
 
 Step = Callable[[Gemini, Path], object]
 JOB = Job("batches/" + "x" * 36, JobState.FINISHED)
@@ -189,7 +189,7 @@ STEPS: dict[str, tuple[str, Step]] = {
     "discard": ("file_delete", lambda it, folder: it.discard("files/abc")),
     "ask": ("generate", lambda it, folder: it.ask(request(0))),
 }
-ECHO = f"Permission denied: Consumer 'api_key:{SECRET}' has been suspended."
+ECHO = f"Consumer 'api_key:{SECRET}' with the key {SECRET} has been suspended."
 
 
 LEAKS = [

@@ -94,20 +94,35 @@ def test_a_file_name_of_any_alphabet_is_uploaded(gemini: Gemini, emulator: Emula
 def test_an_upload_that_stumbles_is_made_again(
     gemini: Gemini, emulator: Emulator, tmp_path: Path, route: str, kind: str
 ) -> None:
-    """Uploading twice costs nothing, so a fault of the moment does not reach the caller."""
+    """Uploading twice costs nothing, so a fault of the moment does not reach the caller.
+
+    A file that is still being taken in is waited for, and a chunk without a clear answer is sent again by the SDK.
+    """
     emulator.fault(route, kind, nth=1)
     handle = gemini.upload(write_batch(gemini, tmp_path / "shard.jsonl", 2), NAME)
     held = {file["name"]: file for file in emulator.files()}[handle]
     assert held["size"] == (tmp_path / "shard.jsonl").stat().st_size
+    assert len(paths(emulator, "upload_start")) == (1 if kind in ("processing", "garbage") else 2)
     assert gemini.create(QUESTION, handle, NAME).name.startswith("batches/")
 
 
 def test_an_upload_that_never_succeeds_says_so(gemini: Gemini, emulator: Emulator, tmp_path: Path) -> None:
-    """After four tries it is the caller's turn."""
+    """After four tries, with longer and longer pauses between them, it is the caller's turn."""
     emulator.fault("upload_start", "503")
+    before = emulator.health()["now"]
     with pytest.raises(Unreachable, match="upload the batch file"):
         gemini.upload(write_batch(gemini, tmp_path / "shard.jsonl", 1), NAME)
     assert len(paths(emulator, "upload_start")) == 4
+    assert emulator.health()["now"] - before >= 7
+
+
+def test_looking_waits_as_long_as_the_service_asks(gemini: Gemini, emulator: Emulator) -> None:
+    """The delay in a 429 is its own, but nobody waits an hour for one answer."""
+    for asked, waited in ((41, 41), (4000, 60)):
+        emulator.fault("list", "quota", times=1, retry_seconds=asked)
+        before = emulator.health()["now"]
+        gemini.find(NAME)
+        assert waited <= emulator.health()["now"] - before < waited + 5
 
 
 @pytest.mark.parametrize(
@@ -164,10 +179,10 @@ def test_a_free_key_is_told_what_it_can_use_instead(open_provider: Open, tmp_pat
 def test_find_returns_all_jobs_of_that_name_oldest_first(gemini: Gemini, emulator: Emulator, tmp_path: Path) -> None:
     """The service lists newest first and does not mind equal names."""
     made = []
-    for name in (NAME, NAME + "0", NAME, "other"):
+    for name in (NAME, NAME + "0", NAME, "other", NAME, NAME, NAME):
         made.append(send(gemini, tmp_path, 1, name).name)
         emulator.advance(5)
-    assert [job.name for job in gemini.find(NAME)] == [made[0], made[2]]
+    assert [job.name for job in gemini.find(NAME)] == [made[0], made[2], *made[4:]]
     assert gemini.find("captionary") == []
 
 

@@ -131,10 +131,11 @@ class Service:
         return answer
 
     @contextmanager
-    def download(self, what: str, handle: str) -> Iterator[tuple[int | None, Iterator[bytes]]]:
-        """Yield the length that the service announces for `handle` (or None), and the file in pieces.
+    def download(self, what: str, handle: str) -> Iterator[Iterator[bytes]]:
+        """Yield the file `handle` in pieces; one that ends before its announced length is a fault.
 
-        Only a stall is timed, not the whole: an X-Server-Timeout would cut a long download short.
+        Only a stall is timed, not the whole: an X-Server-Timeout would cut a long download short. Without
+        compression the pool itself counts the bytes.
         """
         headers = {**self._headers(), "Accept-Encoding": "identity"}
         url = f"{self._base_url}/{API_VERSION}/{handle}:download"
@@ -143,8 +144,7 @@ class Service:
         response = self.calling(what, lambda: pool.send(request, stream=True))
         try:
             self._check(what, response)
-            length = response.headers.get("Content-Length", "")
-            yield int(length) if length.isdigit() else None, self._pieces(what, response)
+            yield self._pieces(what, response)
         finally:
             response.close()
 
