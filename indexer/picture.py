@@ -1,23 +1,22 @@
-"""A picture's file, opened but not decoded: what it is, whether it may be decoded, and how Pillow is held meanwhile."""
+"""A picture's file, opened but not decoded: what it is, and whether it may be decoded."""
 
 from __future__ import annotations
 
 import io
 import os
 import struct
-import threading
-import warnings
 import zlib
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from PIL import Image, ImageFile, PngImagePlugin, UnidentifiedImageError, features
+from PIL import Image, UnidentifiedImageError, features
 
 from indexer.records import Reason
 from indexer.sniff import Kind
+from indexer.tiff import FileSpan, Span, first_directory
 
 DECODED = {
     Kind.JPEG: ("JPEG",),
@@ -101,12 +100,7 @@ def opened(stream: BinaryIO, kind: Kind, limits: PictureLimits) -> Image.Image:
     try:
         image = Image.open(stream, formats=DECODED[kind])
     except UnidentifiedImageError as error:
-        codec = _CODECS.get(kind)
-        if codec and not features.check(codec):
-            raise PictureError(
-                Reason.UNSUPPORTED, f"this Pillow has no {kind}; pip install --upgrade pillow"
-            ) from error
-        raise PictureError(Reason.UNREADABLE, f"it cannot be read as {kind.upper()}: broken or cut short") from error
+        raise _unidentified(stream, kind) from error
     pixels = image.width * image.height
     scalable = kind is Kind.JPEG and not image.info.get("progressive")
     most = limits.max_jpeg_pixels if scalable else limits.max_pixels
@@ -116,6 +110,26 @@ def opened(stream: BinaryIO, kind: Kind, limits: PictureLimits) -> Image.Image:
         # Each block of 8 x 8 takes a bit at the very least; the decoder would paint what is not there grey.
         raise PictureError(Reason.UNREADABLE, "its header claims a larger picture than the file can hold")
     return image
+
+
+def _unidentified(stream: BinaryIO, kind: Kind) -> PictureError:
+    """Tell what we cannot decode from what nobody could."""
+    codec = _CODECS.get(kind)
+    if codec and not features.check(codec):
+        return PictureError(Reason.UNSUPPORTED, f"this Pillow has no {kind}; pip install --upgrade pillow")
+    if kind is Kind.TIFF and _is_whole_tiff(FileSpan(stream)):
+        return PictureError(Reason.UNSUPPORTED, "this variant of TIFF is not decoded here; export it with 8 or 16 bits")
+    return PictureError(Reason.UNREADABLE, f"it cannot be read as {kind.upper()}: broken or cut short")
+
+
+def _is_whole_tiff(data: Span) -> bool:
+    """Return whether all strips or tiles that the first directory names lie inside the file."""
+    main = first_directory(data)
+    for offsets, counts in ((0x111, 0x117), (0x144, 0x145)):
+        pieces = list(zip(main.numbers(offsets), main.numbers(counts), strict=False))
+        if pieces:
+            return all(start + length <= len(data) for start, length in pieces)
+    return False
 
 
 def _learn_heif() -> None:
@@ -139,67 +153,3 @@ def fault(error: Exception) -> PictureError:
 
 def _mega(pixels: int) -> str:
     return f"{pixels / 1e6:,.0f} megapixels"
-
-
-@contextmanager
-def native_silence() -> Iterator[None]:
-    """Send what C code writes to standard error nowhere: libtiff prints there, in words that the file chooses.
-
-    For a moment this holds for the whole process, so it is for decoding what needs it only.
-    """
-    try:
-        kept = os.dup(2)
-    except OSError:  # there is no standard error to keep clean
-        yield
-        return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-
-
-class _Ease:
-    """Pillow's process-wide settings, held at ours from the first decoding thread in to the last one out.
-
-    Pillow refuses a picture at twice `MAX_IMAGE_PIXELS`. Text chunks may be long: editors keep histories in them.
-    Warnings are about metadata that we do not read, or sizes that we have judged ourselves.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._depth = 0
-        self._before = ExitStack()
-
-    @contextmanager
-    def __call__(self, max_pixels: int) -> Iterator[None]:
-        with self._lock:
-            self._depth += 1
-            if self._depth == 1:
-                self._before = self._settled(max_pixels)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._depth -= 1
-                if self._depth == 0:
-                    self._before.close()
-
-    def _settled(self, max_pixels: int) -> ExitStack:
-        before = ExitStack()
-        before.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("ignore")
-        for module, name, value in (
-            (Image, "MAX_IMAGE_PIXELS", max_pixels // 2),
-            (ImageFile, "LOAD_TRUNCATED_IMAGES", False),
-            (PngImagePlugin, "MAX_TEXT_CHUNK", 16 * 2**20),
-        ):
-            before.callback(setattr, module, name, getattr(module, name))
-            setattr(module, name, value)
-        return before
-
-
-pillow_at_ease = _Ease()

@@ -31,10 +31,9 @@ from indexer.picture import (
     PictureLimits,
     content,
     fault,
-    native_silence,
     opened,
-    pillow_at_ease,
 )
+from indexer.pillow_settings import native_silence, pillow_at_ease
 from indexer.records import Reason, Rendition, digest
 from indexer.sniff import HEAD_BYTES, Kind, by_content, sniff
 from indexer.tiff import FileSpan, first_directory

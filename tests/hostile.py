@@ -245,6 +245,22 @@ def unusual() -> dict[str, bytes]:
     }
 
 
+def float_colours() -> bytes:
+    """A TIFF of three floats a pixel, which scientists write and Pillow does not read."""
+    entries = [
+        (0x100, 4, 1, 8),
+        (0x101, 4, 1, 8),
+        (0x102, 3, 1, 32),
+        (0x103, 3, 1, 1),
+        (0x106, 3, 1, 2),
+        (0x111, 4, 1, 200),
+        (0x115, 3, 1, 3),
+        (0x117, 4, 1, 8 * 8 * 12),
+        (0x153, 3, 1, 3),
+    ]
+    return (b"II*\0" + struct.pack("<I", 8) + directory(entries)).ljust(200, b"\0") + bytes(8 * 8 * 12)
+
+
 def cut(data: bytes) -> bytes:
     """The first two thirds of a file: the rest of the download never came."""
     return data[: len(data) * 2 // 3]
@@ -286,6 +302,8 @@ def broken() -> dict[str, tuple[bytes, Reason]]:
         "huge-claim.bmp": (bmp_claiming(2**30, 2**30), Reason.TOO_LARGE),
         "drawing.svg": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", Reason.UNSUPPORTED),
         "layers.psd": (b"8BPS\0\1" + bytes(64), Reason.UNSUPPORTED),
+        "float-colours.tif": (float_colours(), Reason.UNSUPPORTED),
+        "cut-float-colours.tif": (cut(float_colours()), Reason.UNREADABLE),
         "new.jxl": (b"\xff\x0a" + bytes(64), Reason.UNSUPPORTED),
         "unknown.orf": (b"IIRO" + bytes(64), Reason.UNSUPPORTED),
     }
