@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 # One line a step, a level a block, from the bottom up. A name stands for a module or for a whole package folder,
 # inside which imports are free. A module imports only from steps above its own line.
 STEPS = """
-    indexer.records indexer.names indexer.sniff indexer.tiff indexer.words indexer.phash indexer.colour
+    indexer.records indexer.names indexer.sniff indexer.tiff indexer.words indexer.phash indexer.colour indexer.pillow_settings
     indexer.errors
 
     indexer.files indexer.prompts indexer.prices indexer.config indexer.lock indexer.paths indexer.ignore
