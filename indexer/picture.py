@@ -34,6 +34,8 @@ UNSUPPORTED = {
     Kind.PSD: "Photoshop documents are not decoded here; export it as JPEG or PNG",
     Kind.SVG: "SVG is a drawing, not a photo; export it as PNG",
 }
+_MAX_SCANS = 100
+"""Encoders write about ten; the finest script in use has some sixty."""
 _CODECS = {Kind.AVIF: "avif", Kind.WEBP: "webp", Kind.JP2: "jpg_2000"}
 
 DECODER_FAULTS = (
@@ -106,10 +108,18 @@ def opened(stream: BinaryIO, kind: Kind, limits: PictureLimits) -> Image.Image:
     most = limits.max_jpeg_pixels if scalable else limits.max_pixels
     if pixels > most:
         raise PictureError(Reason.TOO_LARGE, f"{_mega(pixels)} are more than the limit of {_mega(most)}")
+    if kind is Kind.JPEG and not scalable and _scans(stream) > _MAX_SCANS:
+        raise PictureError(Reason.TOO_LARGE, f"it paints its pixels more than {_MAX_SCANS} times over")
     if kind is Kind.JPEG and pixels // 64 > 8 * stream.seek(0, os.SEEK_END):
         # Each block of 8 x 8 takes a bit at the very least; the decoder would paint what is not there grey.
         raise PictureError(Reason.UNREADABLE, "its header claims a larger picture than the file can hold")
     return image
+
+
+def _scans(stream: BinaryIO) -> int:
+    """Count the scans of a JPEG; the decoder goes over all pixels for each, and a scan may be a few bytes long."""
+    stream.seek(0)
+    return stream.read().count(b"\xff\xda")
 
 
 def _unidentified(stream: BinaryIO, kind: Kind) -> PictureError:

@@ -135,6 +135,13 @@ def jpeg_claiming(width: int, height: int, **options: object) -> bytes:
     return bytes(jpeg)
 
 
+def jpeg_of_scans(count: int) -> bytes:
+    """A progressive JPEG that refines its pixels again and again, at a few bytes a time."""
+    jpeg = saved(scene().convert("L"), "JPEG", progressive=True)
+    last = jpeg[jpeg.rindex(b"\xff\xda") : -2]
+    return jpeg[:-2] + last * count + jpeg[-2:]
+
+
 def bmp_claiming(width: int, height: int) -> bytes:
     """A BMP whose header promises another size."""
     bmp = bytearray(saved(scene(), "BMP"))
@@ -295,6 +302,7 @@ def broken() -> dict[str, tuple[bytes, Reason]]:
         "half.avif": (cut(saved(scene((640, 480)), "AVIF")), Reason.UNREADABLE),
         "half.heic": (cut(saved(scene((640, 480)), "HEIF")), Reason.UNREADABLE),
         "bomb.png": (png_bomb(20_000, 20_000), Reason.TOO_LARGE),
+        "scans.jpg": (jpeg_of_scans(20_000), Reason.TOO_LARGE),
         "lying.png": (png_claiming(4000, 4000), Reason.UNREADABLE),
         "lying.jpg": (jpeg_claiming(4000, 4000), Reason.UNREADABLE),
         "huge-claim.png": (png_claiming(2**31 - 1, 2**31 - 1), Reason.TOO_LARGE),
