@@ -20,6 +20,7 @@ STOP_WORDS = frozenset(
         a about an and any are as at be been being by can did do does for from had has have he her him his i if in
         into is it its me my of on onto or our she so some such than that the their them then there these they this
         those to us was we were what when where which while who whose will with you your
+        all also another around behind between down each just near next off only other out over through under up very
         image images photo photos photograph picture pictures show shows showing
         """,
     )
@@ -52,6 +53,8 @@ _LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe
 _POSSESSIVE = re.compile(r"['’]s\b")
 _TOKEN = re.compile(r"[^\W_]+")
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
+_CAPITAL = re.compile(r"(?<=[a-zß-ÿ])(?=[A-ZÀ-Þ])")
+_DIGITS = re.compile(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
 _VOWEL = re.compile(r"[aeiouy]")
 _ASCII_WORD = re.compile(r"[a-z]+\Z")
 _LONGEST = 64
@@ -100,10 +103,12 @@ def stem(word: str) -> str:
 
 
 def name_words(name: str) -> str:
-    """Return the words of a file or folder name, cut at punctuation, digits and inner capitals."""
-    name = re.sub(r"(?<=[a-zß-ÿ])(?=[A-ZÀ-Þ])", " ", name)
-    name = re.sub(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])", " ", name)
-    return " ".join(_TOKEN.findall(name))
+    """Return the words of a file or folder name, as they are and cut at inner capitals and digits."""
+    found: list[str] = []
+    for token in _TOKEN.findall(name):
+        pieces = _CAPITAL.sub(" ", _DIGITS.sub(" ", token)).split()
+        found += [token, *pieces] if len(pieces) > 1 else [token]
+    return " ".join(found)
 
 
 def joined(parts: Iterable[str]) -> str:
