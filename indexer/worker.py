@@ -32,16 +32,9 @@ class Worker:
 
     def __init__(self, examiners: Examiners, options: WorkOptions) -> None:
         ours, theirs = socket.socketpair()
-        with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", _BOOT, str(theirs.fileno()), *sys.path],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                pass_fds=(theirs.fileno(),),
-                process_group=0,  # an interrupt typed at the terminal is for the one who started us
-            )
-        self.connection = Connection(ours.detach())
+        with ours, theirs:
+            self._process = _interpreter(theirs.fileno())
+            self.connection = Connection(ours.detach())
         self._ready = False
         self.send((examiners, options))
 
@@ -80,6 +73,21 @@ class Worker:
         return CaptionaryError(
             f"a worker process could not start: {last}", hint="index doctor says whether the installation is whole"
         )
+
+
+def _interpreter(descriptor: int) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-c", _BOOT, str(descriptor), *sys.path],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            pass_fds=(descriptor,),
+            process_group=0,  # an interrupt typed at the terminal is for the one who started us
+        )
+    except OSError as fault:
+        hint = "the system has no room for another process; fewer --workers need less"
+        raise CaptionaryError(f"a worker process could not start: {fault.strerror}", hint=hint) from None
 
 
 def serve(descriptor: int) -> None:

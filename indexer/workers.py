@@ -10,12 +10,15 @@ Workers are started as work comes in: a run without new files starts none, and o
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from multiprocessing.connection import wait
+from pathlib import Path
 
 from indexer.examination import Examined, Examiner, WorkOptions
 from indexer.listing import Found
@@ -28,17 +31,22 @@ WINDOW = 64
 """How many files may be ahead of the one that is due: bounds the renditions that wait for a slow one, 80 kB each."""
 TASKS_A_WORKER = 2000
 """How many files a process opens before it is replaced, which bounds what decoders leak."""
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 _DEPTH = 2  # a file in work, and one at hand so that the process never waits for us
 
 
-def examine(files: Iterable[Found], *, options: WorkOptions, examiners: Examiners = Examiner) -> Iterator[Examined]:
+def examine(
+    files: Iterable[Found], *, options: WorkOptions, examiners: Examiners = Examiner
+) -> Generator[Examined, None, None]:
     """Yield what each of `files` holds, in their order; memory stays flat however many there are.
 
     `files` is read lazily, in this process. Raises `CaptionaryError` when no worker can be started. Closing the
     iterator ends the workers at once.
     """
     if options.workers == 0:
-        yield from map(examiners(options), files)
+        look = examiners(options)
+        with closing(look) if isinstance(look, Examiner) else nullcontext():
+            yield from map(look, files)
         return
     pool = _Pool(files, options, examiners)
     try:
@@ -48,8 +56,13 @@ def examine(files: Iterable[Found], *, options: WorkOptions, examiners: Examiner
 
 
 def usable_cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return how many cores this process may use, a container's quota heeded."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = _QUOTA.read_text().split()
+        return max(1, min(allowed, math.ceil(int(quota) / int(period))))
+    except (OSError, ValueError):  # no such file, or no quota: "max 100000"
+        return allowed
 
 
 @dataclass(slots=True)
@@ -97,7 +110,7 @@ class _Pool:
         self._drawn = 0
         self._due = 0
 
-    def results(self) -> Iterator[Examined]:
+    def results(self) -> Generator[Examined, None, None]:
         """Hand out the files and yield the results in order."""
         while True:
             while self._has_room() and (task := self._next_task()):

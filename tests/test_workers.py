@@ -20,7 +20,7 @@ from indexer.errors import CaptionaryError
 from indexer.examination import Examined, Examiner, WorkOptions
 from indexer.listing import Found, found_alone
 from indexer.records import Failure, Reason
-from indexer.workers import TASKS_A_WORKER, WINDOW, examine
+from indexer.workers import TASKS_A_WORKER, WINDOW, examine, usable_cores
 from tests import breaking
 from tests.nobody import as_nobody
 
@@ -321,6 +321,11 @@ def script(tmp_path: Path, *names: str) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def test_no_more_workers_than_cores() -> None:
+    """By default there is one worker a core that may be used."""
+    assert 1 <= usable_cores() <= (os.cpu_count() or 1)
 
 
 def test_a_script_needs_no_main_guard(tmp_path: Path) -> None:
