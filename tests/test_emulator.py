@@ -277,6 +277,21 @@ def test_the_process_outlives_its_clients_and_itself(emulator_process: EmulatorP
     assert emulator_process.books()["served"]["batch"] == 2
 
 
+def test_a_half_served_job_starts_over_in_the_books_too(emulator_process: EmulatorProcess, tmp_path: Path) -> None:
+    """The service dies in the middle of a job: its rows are booked once in the end."""
+    client = m.sdk(emulator_process.url)
+    emulator_process.clock(hold=True)
+    emulator_process.change(pending_seconds=0, running_seconds=HOUR)
+    job = m.submit(client, m.batch_lines(4), tmp_path)
+    emulator_process.advance(HOUR / 2 + 1)
+    assert emulator_process.books()["served"]["batch"] == 2
+    emulator_process.stop()
+    emulator_process.start()
+    emulator_process.advance(HOUR)
+    assert len(m.results(m.sdk(emulator_process.url), job)) == 4
+    assert emulator_process.books()["rows"] == {"batch": {"ok": 4}}
+
+
 @pytest.mark.parametrize(("when", "jobs"), [("before", 0), ("after", 1)])
 def test_a_client_is_killed_at_the_aimed_call(emulator: Emulator, tmp_path: Path, when: str, jobs: int) -> None:
     """The process at the other end dies before its create is processed, or after it and before the answer."""

@@ -17,6 +17,7 @@ Gemini emulator at {url}, state in {state}
   export GOOGLE_GEMINI_BASE_URL={url} GOOGLE_API_KEY=test-key
   curl {url}/_emulator/books
   curl -d '{{"route": "create", "kind": "503", "nth": 1}}' {url}/_emulator/faults
+  curl '{url}/_emulator/kinds?route=row'
   curl -d '{{"advance": 3600}}' {url}/_emulator/clock
 Keys: bad-key and wrong-key are refused, free-tier has no batches, no-credit is out of money; any other works.\
 """

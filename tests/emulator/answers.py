@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from tests.emulator.captions import Caption
+from tests.emulator.wire import ApiError
 
 _DESCRIPTION = ("description", "caption", "summary", "alt_text", "alt", "text")
 _VISIBLE = ("visible_text", "ocr", "text_in_image", "visibleText")
 _TAGS = ("tags", "keywords", "labels", "objects")
+_MOST_ITEMS = 100
 _PLAIN: dict[str, Any] = {
     "type": "OBJECT",
     "properties": {
@@ -26,7 +28,11 @@ def answer_text(config: Mapping[str, Any], caption: Caption) -> str:
     if config.get("response_mime_type") != "application/json":
         return caption.description
     schema = config.get("response_schema") or json_schema(config) or _PLAIN
-    return json.dumps(_fill(schema, "", caption, schema, 0), ensure_ascii=False, indent=2)
+    try:
+        document = _fill(schema, "", caption, schema, 0)
+    except (TypeError, ValueError, AttributeError, KeyError):
+        raise ApiError(3, "* GenerateContentRequest.generation_config.response_json_schema: invalid schema\n") from None
+    return json.dumps(document, ensure_ascii=False, indent=2)
 
 
 def json_schema(config: Mapping[str, Any]) -> Any:
@@ -81,7 +87,7 @@ def _object(schema: Mapping[str, Any], caption: Caption, root: Any, depth: int) 
 
 def _array(schema: Mapping[str, Any], name: str, caption: Caption, root: Any, depth: int) -> list[Any]:
     items = schema.get("items", {"type": "string"})
-    least = int(_bound(schema, "min_items", 0))
+    least = min(int(_bound(schema, "min_items", 0)), _MOST_ITEMS)
     most = int(_bound(schema, "max_items", 20))
     if name in _TAGS and _kind(items) == "string" and not items.get("enum"):
         values: list[Any] = list(caption.tags)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cache
 
-from tests.emulator.pictures import Picture
+from PIL import Image
+
+from tests.emulator.pictures import GRID, Picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,10 +168,15 @@ def _derived(picture: Picture, digest: bytes) -> Caption:
 
 
 def _dominant(thumb: bytes) -> tuple[str, str]:
-    votes: dict[str, int] = {}
-    for index in range(0, len(thumb), 3):
-        pixel = thumb[index : index + 3]
-        name = min(_COLOURS, key=lambda c: sum((a - b) ** 2 for a, b in zip(pixel, _COLOURS[c], strict=True)))
-        votes[name] = votes.get(name, 0) + 1
-    ranked = sorted(votes, key=lambda name: (-votes[name], name))
-    return ranked[0], ranked[1] if len(ranked) > 1 else ranked[0]
+    names = list(_COLOURS)
+    quantized = Image.frombytes("RGB", (GRID, GRID), thumb).quantize(palette=_palette(), dither=Image.Dither.NONE)
+    votes = sorted(((-count, names[index % len(names)]) for index, count in enumerate(quantized.histogram()) if count))
+    return votes[0][1], votes[1][1] if len(votes) > 1 else votes[0][1]
+
+
+@cache
+def _palette() -> Image.Image:
+    palette = Image.new("P", (1, 1))
+    # A palette has 256 places; repeating ours keeps stray black out of it.
+    palette.putpalette([channel for _ in range(256 // len(_COLOURS)) for rgb in _COLOURS.values() for channel in rgb])
+    return palette

@@ -59,6 +59,7 @@ class Emulator(Control):
         if self._thread.is_alive():
             self._server.shutdown()
         self._server.server_close()
+        self._server.hang_up()
         self._runner.join()
         self._service.store.close()
 

@@ -12,7 +12,7 @@ from tests.emulator.faults import Fault
 from tests.emulator.files import Files
 from tests.emulator.generate import token_details
 from tests.emulator.jobs import Jobs, alter_operation
-from tests.emulator.rowfaults import ROW_KINDS, alter
+from tests.emulator.rowfaults import alter
 from tests.emulator.service import Caller, Service
 from tests.emulator.wire import (
     NO_CREDIT,
@@ -203,8 +203,7 @@ class Api:
         ask = protojson.body(request.body, "GenerateContentRequest")
         served = self._service.brain.answer(ask, model, lambda uri: self._files.read(uri, caller.project))
         for fault in request.faults:
-            if fault.kind in ROW_KINDS:
-                alter(served, fault)
+            alter(served, fault)
         self._service.book(caller, model.name, served)
         if served.error is not None:
             raise served.error

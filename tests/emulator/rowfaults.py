@@ -259,4 +259,5 @@ LINES: dict[str, _Lines] = {
     "blank_line": lambda document, lines, params: [b"", *lines, b""],
     "crlf": lambda document, lines, params: [line + b"\r" for line in lines],
 }
-ROW_KINDS = frozenset({"error", *ANSWERS, *LINES})
+ANSWER_KINDS = frozenset({"error", *ANSWERS})
+ROW_KINDS = ANSWER_KINDS | frozenset(LINES)

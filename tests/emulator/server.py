@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
+import socket
 import sys
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -41,6 +43,21 @@ class Server(ThreadingHTTPServer):
         self.service = service
         self.api = api
         self.control = control
+        self._open: set[Any] = set()
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Serve one connection and know of it while it lasts."""
+        self._open.add(request)
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._open.discard(request)
+
+    def hang_up(self) -> None:
+        """End every open connection, as the end of a process would."""
+        for connection in list(self._open):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that goes away is no news; anything else is told."""

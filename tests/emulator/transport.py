@@ -128,7 +128,8 @@ def process_at(peer: tuple[str, int]) -> int | None:
     wanted = f"{peer[1]:04X}"
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         columns = line.split()
-        if columns[1].endswith(":" + wanted):
+        # Another address may use the same port; a socket that is only waiting to be forgotten has no owner.
+        if columns[1].endswith(":" + wanted) and columns[9] != "0":
             return _owner(f"socket:[{columns[9]}]")
     return None
 
