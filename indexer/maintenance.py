@@ -22,7 +22,7 @@ MANY_FRAGMENTS = 32
 FRAGMENT_ROWS = 131_072
 """Fragments of this size are not rewritten again, so compaction costs what is new and not what is there."""
 
-_SCALARS = {"path": "BTREE", "taken_at": "BTREE", "camera": "BITMAP", "tags": "LABEL_LIST"}
+_SCALARS = {"path": "BTREE", "photo": "BTREE", "taken_at": "BTREE", "camera": "BITMAP", "tags": "LABEL_LIST"}
 _VECTOR_INDEX = "vector_idx"
 _GROWTH = 3
 _PARTITION_ROWS = 2048

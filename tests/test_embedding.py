@@ -117,3 +117,22 @@ def test_a_broken_model_is_told_in_words(tmp_path: Path) -> None:
         Encoder.open(home)
     assert "delete that directory" in caught.value.hint
     assert "\n" not in str(caught.value)
+
+
+def test_the_export_is_quiet_and_opens_no_socket(tmp_path: Path) -> None:
+    """Made from the wheel alone: no network, no bars, no warnings, and the same vectors as every other export."""
+    code = """
+import sys
+from pathlib import Path
+def guard(event, arguments):
+    if event in ("socket.connect", "socket.getaddrinfo"):
+        raise SystemExit(f"{event} {arguments}")
+sys.addaudithook(guard)
+from indexer.embedding import ensure_encoder
+sys.stdout.buffer.write(ensure_encoder(Path(sys.argv[1]), cache=None).encode([sys.argv[2]]).tobytes())
+"""
+    made = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "encoder"), TEXTS[0]], capture_output=True, check=False
+    )
+    assert (made.returncode, made.stderr) == (0, b"")
+    assert made.stdout == encoder().encode([TEXTS[0]]).tobytes()
