@@ -16,6 +16,7 @@ _DNG_VERSION = 0xC612
 _COLOUR_FILTER_ARRAY = 32803
 _FUJI = b"FUJIFILMCCD-RAW"
 _MIN_BYTES, _MAX_BYTES = 4096, 64 * 2**20
+_MAX_SEGMENTS = 1000
 _PLAIN_FRAMES = frozenset({0xC0, 0xC1, 0xC2})
 """Start-of-frame markers of JPEGs for the eye; 0xC3 is the lossless kind that holds sensor data."""
 
@@ -32,8 +33,16 @@ def looks_raw(data: Span) -> bool:
 
 def preview(data: Span) -> bytes | None:
     """Return the largest JPEG preview in a RAW file, None when there is none that can be found."""
-    previews = [found for found in _candidates(data) if _plain_jpeg(found)]
-    return max(previews, key=len, default=None)
+    # Heads first, and the whole of one only: a hostile file may name the same megabytes a hundred times.
+    for start, length in sorted(_candidates(data), key=lambda place: -place[1]):
+        if (
+            start > 0
+            and _MIN_BYTES <= length <= _MAX_BYTES
+            and start + length <= len(data)
+            and _is_plain_jpeg(data, start)
+        ):
+            return data[start : start + length]
+    return None
 
 
 def orientation(data: Span) -> int:
@@ -41,31 +50,30 @@ def orientation(data: Span) -> int:
     return first_directory(data).integer(_ORIENTATION) or 1
 
 
-def _candidates(data: Span) -> Iterator[bytes]:
+def _candidates(data: Span) -> Iterator[tuple[int, int]]:
+    """Yield where JPEGs may lie, as start and length."""
     if data[: len(_FUJI)] == _FUJI:
-        yield _cut(data, int.from_bytes(data[84:88], "big"), int.from_bytes(data[88:92], "big"))
+        yield int.from_bytes(data[84:88], "big"), int.from_bytes(data[88:92], "big")
         return
     for found in directories(data):
-        yield found.raw(_PANASONIC_JPEG)
-        yield _cut(data, found.integer(_JPEG), found.integer(_JPEG_BYTES))
+        panasonic = found.entries.get(_PANASONIC_JPEG)
+        if panasonic:
+            yield panasonic.start, panasonic.length
+        yield found.integer(_JPEG) or 0, found.integer(_JPEG_BYTES) or 0
         if found.integer(_COMPRESSION) in (6, 7):
-            yield _cut(data, found.integer(_STRIPS), found.integer(_STRIP_BYTES))
+            yield found.integer(_STRIPS) or 0, found.integer(_STRIP_BYTES) or 0
 
 
-def _cut(data: Span, start: int | None, length: int | None) -> bytes:
-    if not start or not length or not _MIN_BYTES <= length <= _MAX_BYTES or start + length > len(data):
-        return b""
-    return data[start : start + length]
-
-
-def _plain_jpeg(data: bytes) -> bool:
-    """Return whether `data` begins a JPEG that an ordinary decoder reads."""
-    if not data.startswith(b"\xff\xd8\xff"):
+def _is_plain_jpeg(data: Span, start: int) -> bool:
+    """Return whether a JPEG begins at `start` that an ordinary decoder reads."""
+    if data[start : start + 3] != b"\xff\xd8\xff":
         return False
-    at = 2
-    while at + 4 <= len(data) and data[at] == 0xFF:
-        marker = data[at + 1]
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            return marker in _PLAIN_FRAMES
-        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    at = start + 2
+    for _ in range(_MAX_SEGMENTS):
+        head = data[at : at + 4]
+        if len(head) < 4 or head[0] != 0xFF:
+            return False
+        if 0xC0 <= head[1] <= 0xCF and head[1] not in (0xC4, 0xC8, 0xCC):
+            return head[1] in _PLAIN_FRAMES
+        at += 2 + int.from_bytes(head[2:4], "big")
     return False

@@ -13,6 +13,7 @@ from typing import BinaryIO, Literal, Protocol
 
 MAX_VALUE_BYTES = 4 * 2**20
 """Values longer than this are not read: no caption and no list of previews is."""
+MAX_NUMBERS = 65_536
 MAX_ENTRIES = 512
 MAX_DIRECTORIES = 32
 SUB_DIRECTORIES = 0x14A
@@ -50,16 +51,28 @@ class FileSpan:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of a directory: its type, its raw bytes, and the byte order to read them by."""
+    """One entry of a directory: its type, where its value lies, and the byte order to read it by.
+
+    Values are cut out when they are asked for: a directory may claim more of them than any file should have read.
+    """
 
     type: int
-    raw: bytes
+    source: Span
+    start: int
+    length: int
     order: Order
+
+    @property
+    def raw(self) -> bytes:
+        """The bytes of the value, empty when the file ends before they do."""
+        value = self.source[self.start : self.start + self.length]
+        return value if len(value) == self.length else b""
 
     def numbers(self) -> tuple[Fraction, ...]:
         """The values as exact numbers; rationals with a zero below are left out."""
         size = _SIZES[self.type]
-        pieces = [self.raw[at : at + size] for at in range(0, len(self.raw) - size + 1, size)]
+        raw = self.raw[: size * MAX_NUMBERS]
+        pieces = [raw[at : at + size] for at in range(0, len(raw) - size + 1, size)]
         if self.type not in _RATIONAL:
             return tuple(Fraction(self._integer(piece)) for piece in pieces)
         pairs = [(self._integer(piece[:4]), self._integer(piece[4:])) for piece in pieces]
@@ -143,6 +156,6 @@ def _entry(data: Span, raw: bytes, order: Order) -> Entry | None:
     length = _SIZES.get(kind, 0) * int.from_bytes(raw[4:8], order)
     if not 0 < length <= MAX_VALUE_BYTES:
         return None
-    start = int.from_bytes(raw[8:12], order)
-    value = raw[8 : 8 + length] if length <= 4 else data[start : start + length]
-    return Entry(kind, value, order) if len(value) == length else None
+    if length <= 4:
+        return Entry(kind, raw, 8, length, order)
+    return Entry(kind, data, int.from_bytes(raw[8:12], order), length, order)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+import zlib
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -14,7 +15,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from indexer.metadata import MAX_KEYWORDS, MAX_TEXT, clean, read_facts
+from indexer.metadata.carriers import carried
 from indexer.metadata.dates import read_date
+from indexer.rawfile import looks_raw, preview
 from indexer.records import Facts
 from indexer.rendition import render
 from tests import hostile
@@ -595,6 +598,40 @@ def test_clean_text_is_printable_and_short(text: str, limit: int) -> None:
     assert not any((ord(sign) < 32 and sign != "\n") or 127 <= ord(sign) < 160 for sign in found)
     assert found.encode().decode() == found
     assert clean(found, limit) == found
+
+
+class Metered:
+    """A file that counts how much of it was read."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.read = 0
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, part: slice, /) -> bytes:
+        found = self.data[part]
+        self.read += len(found)
+        return found
+
+
+def test_a_directory_that_claims_the_file_over_and_over_costs_little() -> None:
+    """Values are read when they are wanted: not the same megabytes five hundred times, nor a loop for ever."""
+    entries = [(tag, 1, 1_000_000, 8) for tag in range(1000, 1500)]
+    looping = hostile.directory(entries, following=8)
+    file = Metered(b"II*\0" + struct.pack("<I", 8) + looping + bytes(1_100_000))
+    carried(file)
+    assert not looks_raw(file)
+    assert preview(file) is None
+    assert file.read < 100_000
+
+
+def test_texts_that_unfold_to_gigabytes_are_not_unfolded() -> None:
+    """A PNG may hold thousands of small chunks of megabytes each; only so much of them is read."""
+    bomb = hostile.chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(4_000_000), 9))
+    png = hostile.with_chunks(saved(scene()), *[bomb] * 500, hostile.chunk(b"tEXt", b"Title\0too late"))
+    assert facts(png) == Facts()
 
 
 def test_facts_are_read_without_decoding_pixels() -> None:

@@ -16,6 +16,8 @@ _PHOTOSHOP_START = b"Photoshop 3.0\0"
 _PNG_XMP = "XML:com.adobe.xmp"
 _MAX_PARTS = 20_000
 _MAX_TEXT = 4 * 2**20
+_MAX_TEXTS = 4 * _MAX_TEXT
+"""How much the texts of one PNG may hold together, unpacked: small chunks can unfold to gigabytes."""
 
 
 @dataclass(slots=True)
@@ -61,7 +63,7 @@ def _in_jpeg(data: Span) -> Carried:
             found.exif = found.exif or segment[len(_EXIF_START) :]
         elif marker == 0xE1 and segment.startswith(_XMP_START):
             found.xmp = found.xmp or segment[len(_XMP_START) :]
-        elif marker == 0xED and segment.startswith(_PHOTOSHOP_START):
+        elif marker == 0xED and segment.startswith(_PHOTOSHOP_START) and len(photoshop) < _MAX_TEXT:
             photoshop += segment[len(_PHOTOSHOP_START) :]
     found.iptc = iptc.in_photoshop(photoshop)
     return found
@@ -85,24 +87,25 @@ def _segments(data: Span) -> Iterator[tuple[int, bytes]]:
 
 def _in_png(data: Span) -> Carried:
     found = Carried()
-    at = 8
+    at, taken = 8, 0
     for _ in range(_MAX_PARTS):
         head = data[at : at + 8]
         length, kind = int.from_bytes(head[:4], "big"), head[4:8]
         if len(head) < 8 or kind == b"IEND":
             break
-        if kind in (b"eXIf", b"tEXt", b"zTXt", b"iTXt") and length <= _MAX_TEXT:
-            _take_chunk(found, kind, data[at + 8 : at + 8 + length])
+        if kind in (b"eXIf", b"tEXt", b"zTXt", b"iTXt") and length <= _MAX_TEXT and taken < _MAX_TEXTS:
+            taken += _take_chunk(found, kind, data[at + 8 : at + 8 + length])
         at += 12 + length
     found.xmp = found.xmp or found.texts.pop(_PNG_XMP, "").encode("utf-8", "replace")
     _take_profiles(found)
     return found
 
 
-def _take_chunk(found: Carried, kind: bytes, chunk: bytes) -> None:
+def _take_chunk(found: Carried, kind: bytes, chunk: bytes) -> int:
+    """Keep what a chunk says, and return how much that is."""
     if kind == b"eXIf":
         found.exif = chunk.removeprefix(_EXIF_START)
-        return
+        return len(chunk)
     name, _, rest = chunk.partition(b"\0")
     if kind == b"tEXt":
         text = rest.decode("latin-1")
@@ -113,6 +116,7 @@ def _take_chunk(found: Carried, kind: bytes, chunk: bytes) -> None:
         body = parts[2] if len(parts) == 3 else b""
         text = (_inflated(body) if packed else body).decode("utf-8", "replace")
     found.texts.setdefault(name.decode("latin-1"), text)
+    return len(text)
 
 
 def _take_profiles(found: Carried) -> None:

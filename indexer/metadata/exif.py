@@ -68,7 +68,8 @@ def _comment(shot: Directory) -> str:
     entry = shot.entries.get(_USER_COMMENT)
     if entry is None:
         return ""
-    charset, body = entry.raw[:8], entry.raw[8:]
+    raw = entry.raw
+    charset, body = raw[:8], raw[8:]
     if charset.startswith(b"UNICODE"):
         if body[:2] in (b"\xff\xfe", b"\xfe\xff"):
             return body.decode("utf-16", "replace").split("\0", 1)[0]
@@ -76,7 +77,7 @@ def _comment(shot: Directory) -> str:
         return body.decode(wide, "replace").split("\0", 1)[0]
     if charset.startswith(b"JIS"):
         return body.decode("iso2022_jp", "replace").split("\0", 1)[0]
-    return _text(body if charset in (b"ASCII\0\0\0", bytes(8)) else entry.raw)
+    return _text(body if charset in (b"ASCII\0\0\0", bytes(8)) else raw)
 
 
 def _mostly_little(body: bytes, default: bool) -> bool:
