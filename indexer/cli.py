@@ -70,6 +70,15 @@ class _Call:
         seams = Seams(watcher=Watcher(self.screen.progress, self.screen.note))
         return Library.open(self.folder, create=create, seams=seams)
 
+    def check(self, roots: Sequence[bytes]) -> None:
+        """Refuse a PATH that is not there before a library is made for it."""
+        from indexer.ledger.store import FILE_NAME
+        from indexer.library import default_folder
+        from indexer.pipeline.asking import refuse_missing
+
+        if not ((self.folder or default_folder()) / FILE_NAME).exists():
+            refuse_missing(roots)
+
     def approve(self, plan: Any) -> bool:
         """Show the plan; ask a terminal, believe `--yes`, refuse otherwise."""
         self.screen.lines(plan_lines(plan))
@@ -111,7 +120,7 @@ def cli(**_: Any) -> None:
 
 
 @cli.command()
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, type=click.Path(path_type=bytes))
 @_everywhere
 @_money
 @click.option("--provider", metavar="NAME", help="auto, local or gemini. auto: that of the last run here.")
@@ -135,7 +144,7 @@ def cli(**_: Any) -> None:
 @click.option("--workers", type=click.IntRange(0), metavar="N", help="Processes that decode (one a core).")
 @click.option("--confirm-deleted", is_flag=True, help="Files that are gone were deleted, no drive is unplugged.")
 @click.pass_context
-def run(context: click.Context, /, paths: tuple[Path, ...], **options: Any) -> int:
+def run(context: click.Context, /, paths: tuple[bytes, ...], **options: Any) -> int:
     """Crawl, plan, ask for approval, submit, wait, collect. Running it again resumes.
 
     \b
@@ -145,6 +154,7 @@ def run(context: click.Context, /, paths: tuple[Path, ...], **options: Any) -> i
     """
     call = _Call(context, options)
     roots = _roots(paths, options.pop("files_from"), options.pop("nul"))
+    call.check(roots)
     dry_run = options.pop("dry_run")
     wished = _wishes(options)
     library = call.library(create=True)
@@ -161,10 +171,10 @@ def run(context: click.Context, /, paths: tuple[Path, ...], **options: Any) -> i
         raise
 
 
-def _roots(paths: tuple[Path, ...], listed: Any, nul: bool) -> list[bytes]:
+def _roots(paths: tuple[bytes, ...], listed: Any, nul: bool) -> list[bytes]:
     from indexer.paths import files_from
 
-    roots = [os.fsencode(path.expanduser()) for path in paths]
+    roots = list(paths)
     if listed is not None:
         roots += files_from(listed, nul=nul)
     if not roots and listed is None:
@@ -264,6 +274,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _run(arguments: list[str]) -> int:
     try:
         return int(cli.main(arguments, prog_name="index", standalone_mode=False) or 0)
+    except click.exceptions.NoArgsIsHelpError as fault:
+        sys.stderr.write(fault.format_message() + "\n")
+        return fault.exit_code
     except click.ClickException as fault:
         return _complain(fault.format_message(), "see: index --help", fault.exit_code)
     except (KeyboardInterrupt, click.Abort):

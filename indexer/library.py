@@ -81,13 +81,7 @@ class Library:
         if not (path / FILE_NAME).exists():
             if not create:
                 raise LibraryMissing(f"there is no library at {path}", hint="make one with: index FOLDER")
-            try:
-                path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            except OSError as fault:
-                raise LibraryUnwritable(
-                    f"the library {path} cannot be made: {fault.strerror}",
-                    hint="choose another place with --library or CAPTIONARY_LIBRARY",
-                ) from fault
+            _make_folder(path)
         return cls(path.resolve(), seams or Seams())
 
     def plan(self, paths: Sequence[AnyPath], **options: Unpack[IndexOptions]) -> Plan:
@@ -246,6 +240,16 @@ class Library:
     def _report(self, ledger: Ledger, asked: tuple[Question, Mode], scope: Scope, facts: RunFacts) -> Report:
         now = (self._seams.clock or SystemClock()).time()
         return make_report(ledger, str(self.folder), asked, scope, replace(facts, now=now))
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as fault:
+        raise LibraryUnwritable(
+            f"the library {path} cannot be made: {fault.strerror}",
+            hint="choose another place with --library or CAPTIONARY_LIBRARY",
+        ) from fault
 
 
 def default_folder() -> Path:

@@ -59,7 +59,7 @@ class Screen:
 def plan_lines(plan: Plan) -> Iterator[str]:
     """Say what a plan would do and cost."""
     yield (
-        f"{plan.files:,} photos: {plan.new:,} to describe, {plan.reused:,} described already"
+        f"{_photos(plan.files)}: {plan.new:,} to describe, {plan.reused:,} described already"
         + (f", {plan.duplicate:,} copies" if plan.duplicate else "")
     )
     if plan.cost.high and plan.new:
@@ -75,8 +75,8 @@ def plan_lines(plan: Plan) -> Iterator[str]:
         if plan.pilot:
             yield f"of these {plan.pilot} go first, by ordinary calls, so that you see answers at once"
         yield (
-            f"what leaves this machine: {plan.new:,} small pictures without metadata (about "
-            f"{plan.upload_bytes / 1e6:,.0f} MB) and the prompt"
+            f"what leaves this machine: {_photos(plan.new)}, made small (about {plan.upload_bytes / 1e6:,.1f} MB) "
+            "and without metadata, and the prompt"
         )
     yield from plan.warnings
 
@@ -84,7 +84,7 @@ def plan_lines(plan: Plan) -> Iterator[str]:
 def report_lines(report: Report) -> Iterator[str]:
     """Say how the library stands."""
     files, requests = report.files, report.requests
-    parts = [f"{files.described:,} of {files.seen:,} photos described"]
+    parts = [f"{files.described:,} of {_photos(files.seen)} described"]
     parts += [f"{files.pending:,} pending"] if files.pending else []
     parts += [f"{files.failed:,} failed (index failures)"] if files.failed else []
     parts += [f"{files.offline:,} offline"] if files.offline else []
@@ -95,6 +95,10 @@ def report_lines(report: Report) -> Iterator[str]:
         doubt = f", {requests.in_doubt} calls in doubt booked in full" if requests.in_doubt else ""
         yield f"spent ${report.cost.spent_usd:.4f} with {report.provider} {report.model}{doubt}"
     for job in report.jobs:
-        yield f"job {job.name or '(not yet created)'}: {job.state}, {job.requests:,} photos, {job.age_s // 60} min"
+        yield f"job {job.name or '(not yet created)'}: {job.state}, {_photos(job.requests)}, {job.age_s // 60} min"
     if report.jobs:
         yield "work is still out: index collect --wait goes on"
+
+
+def _photos(count: int) -> str:
+    return "1 photo" if count == 1 else f"{count:,} photos"

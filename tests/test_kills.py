@@ -108,7 +108,7 @@ def test_ordinary_calls_leave_at_most_concurrency_in_doubt(
 
 
 def test_calls_in_doubt_are_booked_in_full_and_asked_again(tmp_path: Path, service: Emulator) -> None:
-    """A call that was sent and never answered counts as paid at its high price, shows as in doubt, and is asked again."""
+    """A call without an answer counts as paid at its high price, shows as in doubt, and is asked again."""
     bare = scene(tmp_path, service, "doubt", mode="interactive")
     place = Scene(bare.library, bare.photos, bare.url, bare.options, {"CAPTIONARY_CONCURRENCY": "1"})
     assert killing.index(place, emulator=service, call=(3, "after")).exit_code == -9

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypedDict
@@ -87,14 +87,19 @@ def make_ask(
 
 def _roots(ledger: Ledger, paths: Sequence[AnyPath]) -> tuple[bytes, ...]:
     """Resolve the roots; one that is not there counts only when its files are known: it may be unplugged."""
-    roots = dict.fromkeys(resolve_root(path) for path in paths)
-    for root in roots:
-        if not os.path.lexists(root) and not crawled.folders_under(ledger, Scope((root,))):
+    roots = tuple(dict.fromkeys(resolve_root(path) for path in paths))
+    refuse_missing(root for root in roots if not crawled.folders_under(ledger, Scope((root,))))
+    return roots
+
+
+def refuse_missing(paths: Iterable[bytes]) -> None:
+    """Raise `MissingPath` for the first path that does not exist."""
+    for path in paths:
+        if not os.path.lexists(resolve_root(path)):
             raise MissingPath(
-                f"there is no such file or folder: {for_terminal(to_text(root))}",
+                f"there is no such file or folder: {for_terminal(to_text(path))}",
                 hint="check the spelling, or plug the drive in",
             )
-    return tuple(roots)
 
 
 def _question(provider: Provider, before: Question | None, options: IndexOptions, config: Config) -> Question:

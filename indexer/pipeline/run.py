@@ -19,7 +19,8 @@ from indexer.plan import make_plan, retry_plan
 from indexer.records import Mode, Plan, Question
 
 _SLOWER = 1.5
-_PATIENCE = 3600.0  # a service that has been away for longer ends the command; the state is kept
+_PATIENCE = 30.0  # a service that is away for longer ends the command; the state is kept
+_PATIENCE_AT_SERVICE = 6 * 3600.0  # while jobs run there, a night's outage is no reason to leave
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,18 +123,15 @@ class Run:
     def advance(self, *, wait: bool) -> None:
         """Move everything that is unfinished as far as it goes; with `wait` until nothing is out any more."""
         pause = self._session.tuning.poll_seconds
-        trouble_since: float | None = None
+        patience = _Patience(self._session)
         while True:
             try:
                 moved = self._pass()
-                trouble_since = None
+                patience.renew()
             except (Unreachable, RateLimited) as fault:
                 moved = False
-                now = self._session.clock.time()
-                trouble_since = trouble_since or now
-                if not wait or now - trouble_since > _PATIENCE:
+                if not wait or patience.is_spent(fault, self._at_service()):
                     raise
-                self._session.watcher.note(f"{fault}; trying again")
             if not wait or self.stopped or not self._unfinished():
                 return
             if moved:
@@ -141,6 +139,9 @@ class Run:
                 continue
             self._session.pause(pause)
             pause = min(pause * _SLOWER, self._session.tuning.poll_most)
+
+    def _at_service(self) -> bool:
+        return any(shard.state == "submitted" for shard in shards.open_shards(self.ledger))
 
     def _pass(self) -> bool:
         """One look at everything; True when something moved, so that another look may move more."""
@@ -226,6 +227,26 @@ class Run:
         self._session.projector.finish()
         money.end_campaign_when_done(self.ledger)
         books.end_run(self.ledger, self.number)
+
+
+class _Patience:
+    """How long a service may be away before a waiting command gives up."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._since: float | None = None
+
+    def renew(self) -> None:
+        """The service answered."""
+        self._since = None
+
+    def is_spent(self, fault: Exception, at_service: bool) -> bool:
+        """Say whether to give up after `fault`; tells a person once that it waits."""
+        now = self._session.clock.time()
+        if self._since is None:
+            self._since = now
+            self._session.watcher.note(f"{fault}; trying again")
+        return now - self._since > (_PATIENCE_AT_SERVICE if at_service else _PATIENCE)
 
 
 def _spread(photos: Sequence[str], count: int) -> list[str]:
