@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -24,24 +23,32 @@ Look = Callable[[Found], Examined]
 Examiners = Callable[[WorkOptions], Look]
 """What makes, in the worker, the callable that opens files; sent by name, so it must be importable there."""
 
-_BOOT = "import sys; number, *sys.path = sys.argv[1:]; from indexer.worker import serve; serve(int(number))"
+_BOOT = (
+    "import sys; asked, told, *sys.path = sys.argv[1:]; from indexer.worker import serve; serve(int(asked), int(told))"
+)
 
 
 class Worker:
     """A process that examines files; `connection` becomes readable when it has something to say or is dead."""
 
     def __init__(self, examiners: Examiners, options: WorkOptions) -> None:
-        ours, theirs = socket.socketpair()
-        with ours, theirs:
-            self._process = _interpreter(theirs.fileno())
-            self.connection = Connection(ours.detach())
+        # Two pipes, because a run without a key opens no socket, not even to itself.
+        asked, asking = os.pipe()
+        telling, told = os.pipe()
+        self._asking = Connection(asking, readable=False)
+        self.connection = Connection(telling, writable=False)
+        try:
+            self._process = _interpreter(asked, told)
+        finally:
+            os.close(asked)
+            os.close(told)
         self._ready = False
         self.send((examiners, options))
 
     def send(self, message: object) -> None:
         """Hand something over; a dead process shows when it is read from."""
         with suppress(ConnectionError):
-            self.connection.send(message)
+            self._asking.send(message)
 
     def receive(self) -> Examined | None:
         """Return the next result, None when it says only that it is ready.
@@ -62,6 +69,7 @@ class Worker:
         self._process.kill()
         code = self._process.wait()
         self.connection.close()
+        self._asking.close()
         if self._process.stderr:
             self._process.stderr.close()
         return code
@@ -75,14 +83,14 @@ class Worker:
         )
 
 
-def _interpreter(descriptor: int) -> subprocess.Popen[bytes]:
+def _interpreter(asked: int, told: int) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
-            [sys.executable, "-c", _BOOT, str(descriptor), *sys.path],
+            [sys.executable, "-c", _BOOT, str(asked), str(told), *sys.path],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            pass_fds=(descriptor,),
+            pass_fds=(asked, told),
             process_group=0,  # an interrupt typed at the terminal is for the one who started us
         )
     except OSError as fault:
@@ -90,22 +98,22 @@ def _interpreter(descriptor: int) -> subprocess.Popen[bytes]:
         raise CaptionaryError(f"a worker process could not start: {fault.strerror}", hint=hint) from None
 
 
-def serve(descriptor: int) -> None:
-    """Be a worker: examine what comes in over the socket `descriptor` until it is closed."""
+def serve(asked: int, told: int) -> None:
+    """Be a worker: examine what comes in over the pipe `asked`, answer over `told`, until the first is closed."""
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    with Connection(descriptor) as connection:
-        examiners, options = connection.recv()
+    with Connection(asked, writable=False) as source, Connection(told, readable=False) as answers:
+        examiners, options = source.recv()
         look = examiners(options)
         _mute()
-        connection.send(None)
+        answers.send(None)
         try:
             while True:
-                found = connection.recv()
+                found = source.recv()
                 # The alarm ends the process even inside a decoder, and even when nobody is left to do so.
                 signal.setitimer(signal.ITIMER_REAL, options.seconds)
                 result = look(found)
                 signal.setitimer(signal.ITIMER_REAL, 0)
-                connection.send(result)
+                answers.send(result)
         except (EOFError, ConnectionError):
             return  # whoever asked has gone
 
