@@ -20,7 +20,7 @@ from indexer.ledger import crawled
 from indexer.ledger.crawled import Known, Scope, Sighting
 from indexer.ledger.store import Ledger
 from indexer.listing import Folder, Found
-from indexer.paths import is_inside
+from indexer.paths import is_inside, to_text
 from indexer.spool import Spool
 from indexer.walk import WalkOptions, walk
 from indexer.workers import examine
@@ -83,8 +83,9 @@ class Crawl:
         for folder in walk(self._standing, self._options.walk):
             self._visited.add(folder.path)
             for problem in folder.problems:
-                self._unreadable.append(problem.path)
-                self._result.notes.append(f"cannot read the folder {os.fsdecode(problem.path)}: {problem.detail}")
+                self._result.notes.append(f"{to_text(problem.path)}: {problem.detail}")
+            if folder.problems and not folder.whole:
+                self._unreadable.append(folder.path)
             yield from self._compare(folder)
 
     def _compare(self, folder: Folder) -> Iterator[Found]:

@@ -20,9 +20,11 @@ LIKENESS = 0.35
 """The least cosine of a photo that is like another one."""
 
 _COSINE, _COVERAGE, _NEARNESS, _KNOWN, _SIZE, _LEVEL = 11.42, 4.54, 21.15, 3.38, -0.93, -1.4
-_SMALLEST, _LARGEST = 250, 20_000
-_PRIOR_NEARNESS = 0.05
-"""The mean cosine of a query with photos at large, where a library is too small to tell its own."""
+_LARGEST = 20_000
+_SMALL = 1_000
+_PRIOR_LEAST, _PRIOR_COVERAGE = 0.30, 0.3
+"""Below `_SMALL` vectors a library says too little of itself, and these decide: which cosine is enough, and what the
+words add to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Evidence:
     nearness: float
 
     @classmethod
-    def of(cls, scored: Sequence[Scored], words: Words, nearness: float | None) -> Evidence:
+    def of(cls, scored: Sequence[Scored], words: Words, nearness: float) -> Evidence:
         """Gather the evidence of ranked candidates."""
         held = {term for one in scored for term in one.matched}
         known = sum(words.weights[term] for term in held) / words.total if held else 0.0
@@ -47,12 +49,14 @@ class Evidence:
             cosine=max((one.candidate.cosine or 0.0 for one in scored), default=0.0),
             coverage=max((one.coverage for one in scored), default=0.0),
             known=known,
-            nearness=_PRIOR_NEARNESS if nearness is None else nearness,
+            nearness=nearness,
         )
 
     def speaks(self, vectors: int) -> bool:
         """Whether an answer is likely in a library of so many `vectors`: a larger one holds more chance likeness."""
-        size = math.log(min(max(vectors, _SMALLEST), _LARGEST))
+        if vectors < _SMALL:
+            return self.cosine + _PRIOR_COVERAGE * self.coverage > _PRIOR_LEAST
+        size = math.log(min(vectors, _LARGEST))
         return (
             _COSINE * self.cosine
             + _COVERAGE * self.coverage
@@ -64,7 +68,7 @@ class Evidence:
         )
 
 
-def cut(scored: Sequence[Scored], words: Words, statistics: Statistics, nearness: float | None) -> list[Scored]:
+def cut(scored: Sequence[Scored], words: Words, statistics: Statistics, nearness: float) -> list[Scored]:
     """Return the hits among ranked candidates; a row that holds all the words is always one."""
     answered = Evidence.of(scored, words, nearness).speaks(statistics.vectors)
     hits = [one for one in scored if _holds_all(one) or _belongs(one, answered)]

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 _SAMPLE = 600
 _SAMPLE_WHOLE = 1500
 """A table of at most so many rows is its own sample."""
-_FEW = 200
 _DRIFT = 0.05
 """A sample serves until the table has grown or shrunk by this share."""
 _PROBES = 24
@@ -41,11 +40,9 @@ class Sample:
     statistics: Statistics
     centre: np.ndarray | None
 
-    def nearness(self, vector: np.ndarray | None) -> float | None:
-        """Return the mean cosine of `vector` with the table, None where too few rows were seen to tell."""
-        if vector is None or self.centre is None or self.statistics.vectors < _FEW:
-            return None
-        return float(self.centre @ vector)
+    def nearness(self, vector: np.ndarray | None) -> float:
+        """Return the mean cosine of `vector` with the table, 0 where there is nothing to compare."""
+        return 0.0 if vector is None or self.centre is None else float(self.centre @ vector)
 
 
 @dataclass(frozen=True, slots=True)

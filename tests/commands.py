@@ -32,9 +32,7 @@ class Done:
 def environment(**extra: str) -> dict[str, str]:
     """This process's environment without keys and settings, and with `extra`."""
     bare = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in _SECRETS and not name.startswith("CAPTIONARY_")
+        name: value for name, value in os.environ.items() if name not in _SECRETS and not name.startswith("CAPTIONARY_")
     }
     return {**bare, "HF_HUB_OFFLINE": "1", **extra}
 

@@ -37,7 +37,7 @@ def photo_row(path: str, description: str = "", tags: Sequence[str] = (), **colu
     facts = Facts(caption=columns.pop("caption", None), place=columns.get("place"), camera=columns.get("camera"))
     answer = Answer(description, tuple(tags), columns.get("visible_text", "")) if description else None
     document = compose(path, facts, answer, generated_by="gemini" if answer else None)
-    vector = encoder().encode([document.text])[0] if document.text and columns.pop("embed", True) else None
+    vector = encoder().encode([document.text])[0] if document.text else None
     row = PhotoRow(
         path=path,
         photo=columns.pop("photo", f"photo of {path}"),

@@ -45,7 +45,9 @@ def test_sample_images_through_the_batch_api(tmp_path: Path, emulator: Emulator,
     assert done.code == 0, done.err
     report = done.json
     assert (report["files"]["described"], report["rows"], report["requests"]["submitted"]) == (11, 11, 11)
-    assert report["cost"]["estimate_usd"]["low"] <= report["cost"]["spent_usd"] <= report["cost"]["estimate_usd"]["high"]
+    assert (
+        report["cost"]["estimate_usd"]["low"] <= report["cost"]["spent_usd"] <= report["cost"]["estimate_usd"]["high"]
+    )
     assert report["cost"]["spent_usd"] == pytest.approx(emulator.books()["usd"])
     assert first(tmp_path, "two", "dogs", "at", "a", "window") == photos / "dogs_window.jpg"
 
@@ -67,7 +69,9 @@ def test_sample_images_through_the_batch_api(tmp_path: Path, emulator: Emulator,
     assert first(tmp_path, "two", "dogs", "at", "a", "window") == photos / "2024" / "friends.jpg"
 
 
-def test_only_a_prompt_and_clean_small_jpegs_are_uploaded(tmp_path: Path, emulator: Emulator, indexing: Indexing) -> None:
+def test_only_a_prompt_and_clean_small_jpegs_are_uploaded(
+    tmp_path: Path, emulator: Emulator, indexing: Indexing
+) -> None:
     """What leaves the machine: 768 pixels at most, no EXIF, no GPS, no captions, no paths."""
     done = indexing(SAMPLES, "--provider", "gemini", "--yes", "--json", CAPTIONARY_KEEP_BATCHES="1")
     assert done.code == 0

@@ -235,6 +235,24 @@ def test_every_failure_has_its_reason_and_what_it_means(line: bytes, reason: Rea
     assert len(row.outcome.detail) <= 320
 
 
+@pytest.mark.parametrize(
+    ("line", "detail"),
+    [
+        (row_line(""), "the answer is empty"),
+        (row_line("Two dogs."), "the answer is not a JSON object"),
+        (row_line("{"), "the answer is not complete JSON"),
+        (row_line("", finish="OTHER"), "the answer is empty (finished for OTHER)"),
+        (error_line(3, "Unable to process\n input image."), "Unable to process input image. (code 3)"),
+        (error_line(13, None), "the service gave no reason (code 13)"),
+    ],
+)
+def test_details_say_what_there_was(line: bytes, detail: str) -> None:
+    """They are read by the person who wonders about one photo."""
+    outcome = decode_line(line).outcome
+    assert isinstance(outcome, Failure)
+    assert outcome.detail == detail
+
+
 def test_failed_rows_are_paid_for_where_the_service_says_so() -> None:
     """Blocked and truncated answers are billed."""
     assert decode_line(row_line(candidates=[{"finishReason": "SAFETY"}])).usage == PAID

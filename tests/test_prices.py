@@ -96,6 +96,7 @@ def test_the_table_is_called_old_after_sixty_days() -> None:
         ("claude-haiku-5-5", "medium", 1024, 768, 1036),
         ("claude-haiku-4-5", "medium", 4000, 3000, 1600),
         ("deepseek-flash", "medium", 1024, 768, 650),
+        ("unheard-of", "medium", 4000, 3000, 15444),
     ],
 )
 def test_a_picture_counts_for_what_the_service_says(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 from indexer.ledger import crawled
 from indexer.pipeline.session import Session
 from indexer.prompts import fill
@@ -19,7 +22,7 @@ def rendition_of(session: Session, photo: str) -> bytes | Failure:
     failure = _GONE
     for path in crawled.paths_of(session.ledger, photo):
         try:
-            jpeg = render(path).jpeg
+            jpeg = render(Path(os.fsdecode(path))).jpeg
         except PictureError as fault:
             failure = Failure(fault.reason, fault.detail)
         except OSError as fault:

@@ -57,11 +57,10 @@ def _find_object(text: str) -> Mapping[str, Any]:
         raise ValueError("the answer is not a JSON object")
     for start in starts:
         try:
-            found, _ = _DECODER.raw_decode(text, start)
+            found: dict[str, Any] = _DECODER.raw_decode(text, start)[0]
         except (ValueError, RecursionError):
             continue
-        if isinstance(found, dict):
-            return found
+        return found
     raise ValueError("the answer is not complete JSON")
 
 

@@ -141,7 +141,7 @@ def _file(data: Mapping[str, Any], path: str) -> Iterator[Finding]:
         yield Finding(where, "gs:// is read by Vertex AI only", upload)
     elif "/files/" not in uri:
         yield Finding(where, "addresses outside the File API are not fetched for batches", upload)
-    if data.get("mime_type", "").startswith("image/"):
+    if data.get("mime_type"):
         yield from _mime(data["mime_type"], path)
 
 
