@@ -87,10 +87,6 @@ def _run(arguments: list[str]) -> int:
         return _INTERRUPTED
     except CaptionaryError as fault:
         return _complain(str(fault), fault.hint, _USAGE)
-    except BrokenPipeError:
-        # Whoever read the pipe has seen enough; the interpreter's last flush must not complain about it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
 
 
 def _open(library: Path | None) -> Index:
@@ -168,9 +164,13 @@ def _lines(hits: list[Hit], form: str, *, first: int, explain: bool) -> Iterable
 
 
 def _write(lines: Iterable[bytes]) -> None:
-    for line in lines:
-        sys.stdout.buffer.write(line)
-    sys.stdout.buffer.flush()
+    try:
+        for line in lines:
+            sys.stdout.buffer.write(line)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        # Whoever read the pipe has seen enough; the interpreter's last flush must not complain about it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _write_sheet(target: Path, query: str, hits: list[Hit]) -> None:
