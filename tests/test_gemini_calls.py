@@ -195,7 +195,7 @@ ECHO = f"Consumer 'api_key:{SECRET}' with the key {SECRET} has been suspended."
 LEAKS = [
     (step, kind)
     for step in STEPS
-    for kind in ("403", "503", "429", "html", "garbage", "drop", "unreachable")
+    for kind in ("403", "503", "garbage", "drop", "unreachable")
     # The answer to a cancellation says nothing, so nothing is read from it.
     if (step, kind) != ("cancel", "garbage")
 ]
