@@ -38,6 +38,7 @@ STEPS = """
     indexer
 
     indexer.terminal
+    indexer.commands
     indexer.cli search.cli
 """
 ORDER = {name: step for step, line in enumerate(STEPS.splitlines()) for name in line.split()}

@@ -1,0 +1,1 @@
+"""The commands of `index`: each parses, makes one library call, and prints."""

@@ -1,0 +1,77 @@
+"""What every command shares: the options that stand anywhere, the library, how to ask and how to print."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from indexer.terminal import Screen, plan_lines, report_lines
+
+
+def everywhere(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options that stand before or after a command."""
+    command = click.option("--quiet", "-q", is_flag=True, help="Only results and errors.")(command)
+    command = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")(command)
+    return click.option(
+        "--library", type=click.Path(path_type=Path), help="The library directory (else CAPTIONARY_LIBRARY)."
+    )(command)
+
+
+def spending(command: Callable[..., Any]) -> Callable[..., Any]:
+    command = click.option("--no-progress", is_flag=True, help="No progress bars.")(command)
+    return click.option("--yes", is_flag=True, help="Approve spending without being asked.")(command)
+
+
+class Call:
+    """One invocation: where the library is, how to print, how to ask."""
+
+    def __init__(self, context: click.Context, options: dict[str, Any]) -> None:
+        above = context.parent.params if context.parent else {}
+        self.as_json: bool = options.pop("as_json", False) or bool(above.get("as_json"))
+        quiet = options.pop("quiet", False) or bool(above.get("quiet"))
+        folder = options.pop("library", None) or above.get("library") or os.environ.get("CAPTIONARY_LIBRARY")
+        self.folder: Path | None = Path(folder) if folder else None
+        self.yes: bool = options.pop("yes", False)
+        self.screen = Screen(quiet=quiet, bars=not options.pop("no_progress", False))
+
+    def library(self, *, create: bool = False) -> Any:
+        from indexer.library import Library, Seams
+        from indexer.pipeline.session import Watcher
+
+        seams = Seams(watcher=Watcher(self.screen.progress, self.screen.note))
+        return Library.open(self.folder, create=create, seams=seams)
+
+    def check(self, roots: Sequence[bytes]) -> None:
+        """Refuse a PATH that is not there before a library is made for it."""
+        from indexer.ledger.store import FILE_NAME
+        from indexer.library import default_folder
+        from indexer.pipeline.asking import refuse_missing
+
+        if not ((self.folder or default_folder()) / FILE_NAME).exists():
+            refuse_missing(roots)
+
+    def approve(self, plan: Any) -> bool:
+        """Show the plan; ask a terminal, believe `--yes`, refuse otherwise."""
+        self.screen.lines(plan_lines(plan))
+        if self.yes:
+            return True
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            return False
+        return click.confirm("Go on?", default=False, err=True)
+
+    def show(self, report: Any) -> int:
+        """Print a report and return its exit code."""
+        self.screen.close()
+        if self.as_json:
+            click.echo(json.dumps(report.to_dict(), ensure_ascii=True))
+        elif not self.screen.quiet:
+            click.echo("\n".join(report_lines(report)))
+        if report.stopped:
+            self.screen.note(report.stopped)
+        return int(report.exit_code)

@@ -1,0 +1,103 @@
+"""`index run PATH...`, which is what `index PATH...` means."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from indexer.commands.call import Call, everywhere, spending
+from indexer.errors import ApprovalRequired, MissingPath
+from indexer.terminal import plan_lines
+
+
+@click.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=bytes))
+@everywhere
+@spending
+@click.option("--provider", metavar="NAME", help="auto, local or gemini. auto: that of the last run here.")
+@click.option("--mode", type=click.Choice(["batch", "interactive"]), help="Batch API (half price) or ordinary calls.")
+@click.option("--model", metavar="NAME", help="The provider's model.")
+@click.option("--prompt", type=click.Path(path_type=Path), help="A file with your own prompt.")
+@click.option("--schema", type=click.Path(path_type=Path), help="A file with the answer's JSON Schema.")
+@click.option("--language", metavar="LANG", help="The language of the descriptions (English).")
+@click.option("--pilot", type=click.IntRange(0), metavar="N", help="N photos by ordinary calls first.")
+@click.option("--no-pilot", is_flag=True, help="No pilot.")
+@click.option("--budget", type=click.FloatRange(0), metavar="USD", help="Never spend more than this.")
+@click.option("--price", metavar="IN,OUT", help="US dollars per million tokens, for a model without a known price.")
+@click.option("--dry-run", is_flag=True, help="Show the plan and its price; send nothing.")
+@click.option("--no-wait", is_flag=True, help="Return after the first submission; `index collect` goes on.")
+@click.option("--exclude", multiple=True, metavar="GLOB", help="Leave these out (gitignore grammar; repeatable).")
+@click.option("--files-from", type=click.File("rb"), help="Read PATHs from a file, - for stdin.")
+@click.option("-0", "nul", is_flag=True, help="--files-from is separated by NUL.")
+@click.option("--follow", is_flag=True, help="Follow symbolic links.")
+@click.option("--hidden", is_flag=True, help="Hidden files too.")
+@click.option("--max-pixels", type=click.IntRange(1), metavar="N", help="Leave larger pictures out.")
+@click.option("--workers", type=click.IntRange(0), metavar="N", help="Processes that decode (one a core).")
+@click.option("--confirm-deleted", is_flag=True, help="Files that are gone were deleted, no drive is unplugged.")
+@click.pass_context
+def run(context: click.Context, /, paths: tuple[bytes, ...], **options: Any) -> int:
+    """Crawl, plan, ask for approval, submit, wait, collect. Running it again resumes.
+
+    \b
+    index ~/Photos
+    index ~/Photos --budget 5 --yes
+    find . -name '*.jpg' -print0 | index --files-from - -0
+    """
+    call = Call(context, options)
+    roots = _roots(paths, options.pop("files_from"), options.pop("nul"))
+    for path in roots:
+        _did_you_mean(path, _commands(context))
+    call.check(roots)
+    dry_run = options.pop("dry_run")
+    wished = _wishes(options)
+    library = call.library(create=True)
+    if dry_run:
+        report, plan = library.preview(roots, **wished)
+        call.screen.lines(plan_lines(plan))
+        call.show(report)
+        return 0
+    try:
+        return call.show(library.index(roots, approve=call.approve, **wished))
+    except ApprovalRequired as stop:
+        if call.as_json:
+            call.show(library.status(roots, estimate=stop.plan.cost))
+        raise
+
+
+def _roots(paths: tuple[bytes, ...], listed: Any, nul: bool) -> list[bytes]:
+    from indexer.paths import files_from
+
+    roots = list(paths)
+    if listed is not None:
+        roots += files_from(listed, nul=nul)
+    if not roots and listed is None:
+        raise click.UsageError("name a folder or a picture: index ~/Photos")
+    return roots
+
+
+def _commands(context: click.Context) -> Iterable[str]:
+    above = context.find_root().command
+    return above.commands if isinstance(above, click.Group) else ()
+
+
+def _did_you_mean(path: bytes, commands: Iterable[str]) -> None:
+    word = os.fsdecode(path)
+    if os.path.lexists(path) or "/" in word or "." in word:
+        return
+    from difflib import get_close_matches
+
+    near = get_close_matches(word, list(commands), n=1)
+    if near:
+        raise MissingPath(f"there is no file or folder {word!r}", hint=f"did you mean: index {near[0]}")
+
+
+def _wishes(options: dict[str, Any]) -> dict[str, Any]:
+    """Turn flags into the keywords of `Library.index`; what was not said is left out."""
+    if options.pop("no_pilot"):
+        options["pilot"] = 0
+    options["wait"] = not options.pop("no_wait")
+    return {name: value for name, value in options.items() if value is not None}

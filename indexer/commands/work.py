@@ -1,0 +1,73 @@
+"""Commands that look at a library and advance what is unfinished."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from indexer.commands.call import Call, everywhere, spending
+
+
+@click.command()
+@everywhere
+@click.pass_context
+def status(context: click.Context, /, **options: Any) -> int:
+    """How the library stands: photos, requests, jobs, money."""
+    call = Call(context, options)
+    call.show(call.library().status())
+    return 0
+
+
+@click.command()
+@click.option("--wait", is_flag=True, help="Wait until nothing is out any more.")
+@everywhere
+@spending
+@click.pass_context
+def collect(context: click.Context, /, wait: bool, **options: Any) -> int:
+    """Advance what is unfinished: poll, download, submit what was approved. Never asks, never exceeds the cap."""
+    call = Call(context, options)
+    return call.show(call.library().collect(wait=wait))
+
+
+@click.command()
+@click.option("--only", metavar="REASON", help="Only what failed for this reason.")
+@everywhere
+@spending
+@click.pass_context
+def retry(context: click.Context, /, only: str | None, **options: Any) -> int:
+    """Ask again for photos that failed."""
+    call = Call(context, options)
+    return call.show(call.library().retry(only=only, approve=call.approve))
+
+
+@click.command()
+@everywhere
+@click.pass_context
+def failures(context: click.Context, /, **options: Any) -> int:
+    """Every photo without a description, and the one reason why."""
+    from dataclasses import asdict
+
+    from indexer.paths import for_terminal
+
+    call = Call(context, options)
+    found = call.library().failures()
+    if call.as_json:
+        click.echo(json.dumps([asdict(one) for one in found], ensure_ascii=True))
+    else:
+        for one in found:
+            click.echo(for_terminal(f"{one.path}: {one.reason}: {one.detail}"))
+    return 0
+
+
+@click.command()
+@everywhere
+@click.pass_context
+def rebuild(context: click.Context, /, **options: Any) -> int:
+    """Make the search table again from the ledger, without one request."""
+    call = Call(context, options)
+    count = call.library().rebuild()
+    call.screen.close()
+    click.echo(json.dumps({"rows": count}) if call.as_json else f"{count} rows")
+    return 0
