@@ -198,6 +198,21 @@ def test_png_texts_are_captions_too() -> None:
     assert facts(hostile.png_texts(Comment="Created with GIMP")) == Facts()
 
 
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        hostile.chunk(b"tEXt", "Description\0Köln".encode("latin-1")),
+        hostile.chunk(b"zTXt", b"Description\0\0" + zlib.compress("Köln".encode("latin-1"))),
+        hostile.chunk(b"iTXt", b"Description\0\0\0de\0Beschreibung\0" + "Köln".encode()),
+        hostile.chunk(b"iTXt", b"Description\0\1\0de\0Beschreibung\0" + zlib.compress("Köln".encode())),
+    ],
+    ids=["latin", "packed-latin", "utf-8", "packed-utf-8"],
+)
+def test_png_texts_come_in_four_ways(chunk: bytes) -> None:
+    """Plain or packed, in Latin or in UTF-8."""
+    assert facts(hostile.with_chunks(saved(scene()), chunk)).caption == "Köln"
+
+
 def test_profiles_in_hexadecimal_are_read() -> None:
     """ImageMagick writes EXIF and IPTC into PNG texts as hexadecimal digits."""
     exif = f"\nexif\n{len(TIFF) + 6:8}\n{(b'Exif' + bytes(2) + TIFF).hex()}\n"
@@ -444,6 +459,12 @@ def test_what_cameras_write_by_themselves_is_no_caption(noise: str) -> None:
 def test_a_comment_is_read_in_its_character_set(comment: bytes) -> None:
     """Whatever the writer meant by the eight bytes in front."""
     assert with_exif({}, {0x9286: comment}).caption == "Grüße"
+
+
+def test_a_byte_order_mark_counts_more_than_a_guess() -> None:
+    """Chinese has no zeros to guess by."""
+    for mark, code in ((b"\xfe\xff", "utf-16-be"), (b"\xff\xfe", "utf-16-le")):
+        assert with_exif({}, {0x9286: b"UNICODE\0" + mark + "小狗".encode(code)}).caption == "小狗"
 
 
 def test_windows_writes_words_of_its_own() -> None:
