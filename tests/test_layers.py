@@ -34,7 +34,7 @@ STEPS = """
     indexer.pipeline search.answering search.output
     search.query
 
-    indexer.library search search.evaluate
+    indexer.library search search.evaluate indexer.doctor
     indexer
 
     indexer.terminal

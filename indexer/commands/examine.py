@@ -1,0 +1,64 @@
+"""Commands that measure: is the installation whole, is the ranking good."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from indexer.commands.call import Call, everywhere
+from indexer.errors import UsageError
+
+
+@click.command()
+@everywhere
+@click.pass_context
+def doctor(context: click.Context, /, **options: Any) -> int:
+    """Is this installation whole, and is this library? Exit 1 when something must be mended."""
+    from indexer.doctor import examine_installation, examine_library
+    from indexer.library import default_folder
+    from indexer.paths import for_terminal
+
+    call = Call(context, options)
+    folder = (call.folder or default_folder()).expanduser()
+    findings = list(examine_installation(os.environ))
+    if folder.is_dir():
+        findings += examine_library(folder)
+    if call.as_json:
+        click.echo(json.dumps([asdict(finding) for finding in findings]))
+    else:
+        for finding in findings:
+            mend = f" — {finding.mend}" if finding.mend and not finding.good else ""
+            click.echo(for_terminal(f"{'ok  ' if finding.good else 'MEND'} {finding.what}: {finding.words}{mend}"))
+    return 0 if all(finding.good for finding in findings) else 1
+
+
+@click.command()
+@click.argument("file", type=click.File("r", encoding="utf-8"))
+@everywhere
+@click.pass_context
+def evaluate(context: click.Context, /, file: Any, **options: Any) -> int:
+    """How good is the ranking on your own questions? FILE has lines of query<TAB>path, - is stdin.
+
+    Prints the mean reciprocal rank and the shares of questions whose photo came first and among the first ten, each
+    with its 95 % interval.
+    """
+    from indexer.library import default_folder
+    from search import Index
+    from search.evaluate import evaluate as measure
+
+    call = Call(context, options)
+    try:
+        result = measure(Index.open(call.folder or default_folder()), file)
+    except UnicodeDecodeError as fault:
+        raise UsageError(f"{file.name} is not UTF-8", hint="each line is: query<TAB>path") from fault
+    if call.as_json:
+        click.echo(json.dumps(asdict(result)))
+        return 0
+    click.echo(f"{result.queries} queries")
+    for name, value in (("MRR", result.mrr), ("R@1", result.recall_1), ("R@10", result.recall_10)):
+        click.echo(f"{name:5} {value.mean:.3f}  ({value.low:.3f} to {value.high:.3f})")
+    return 0
