@@ -31,7 +31,7 @@ types: install ## mypy, strict
 	$(BIN)/mypy
 
 test: lint types ## lint, types and tests; what CI runs
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n auto --dist loadfile
 
 clean: ## forget the virtual environment and caches
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
