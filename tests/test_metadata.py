@@ -176,6 +176,12 @@ def test_a_file_is_read_as_its_content_is(kind: str, tmp_path: Path) -> None:
     assert read_facts(path, now=NOW) == facts(CARRIED[kind])
 
 
+def test_fill_bytes_before_a_segment_are_passed_over() -> None:
+    """The standard allows any number of them."""
+    jpeg = JPEG[:2] + b"\xff\xff\xff" + hostile.exif_segment(TIFF) + JPEG[2:]
+    assert facts(jpeg).camera == "Canon EOS 5D Mark IV"
+
+
 def test_a_tiff_carries_iptc_in_both_ways() -> None:
     """By its own tag, or inside Photoshop's."""
     plain = saved(scene(), "TIFF", tiffinfo={33723: IIM})
