@@ -21,7 +21,7 @@ from indexer.ledger.crawled import Scope
 from indexer.ledger.store import FILE_NAME, Ledger, no_step
 from indexer.lock import WriterLock
 from indexer.paths import resolve_root, to_text
-from indexer.pipeline.asking import AnyPath, IndexOptions, make_ask
+from indexer.pipeline.asking import AnyPath, IndexOptions, Surroundings, make_ask
 from indexer.pipeline.report import Report, RunFacts, make_report
 from indexer.pipeline.run import Ask, Run
 from indexer.pipeline.session import Clock, Session, SystemClock, Tuning, Watcher
@@ -220,7 +220,8 @@ class Library:
         return self._providers[name]
 
     def _ask(self, run: Run, paths: Sequence[AnyPath], options: IndexOptions, config: Config) -> Ask:
-        return make_ask(run.ledger, paths, options, config, (self._provider, self._seams.environ))
+        note = (self._seams.watcher or Watcher()).note
+        return make_ask(run.ledger, paths, options, config, Surroundings(self._provider, self._seams.environ, note))
 
     def _after(self, run: Run, described_before: int) -> Report:
         run.finish()

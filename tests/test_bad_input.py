@@ -194,3 +194,21 @@ def test_a_dry_run_sends_nothing_and_ends_well(
     assert done.code == 0
     assert done.json["cost"]["estimate_usd"]["high"] > 0
     assert emulator.books()["requests"] == {}
+
+
+def test_without_a_key_a_new_library_is_local_and_says_so(tmp_path: Path, photo: Path) -> None:
+    """`auto` without a key describes by pixels, with a note on stderr that names the variable to set."""
+    done = index("--library", tmp_path / "library", photo, "--json")
+    assert done.json["provider"] == "local"
+    assert "GEMINI_API_KEY" in done.err
+    again = index("--library", tmp_path / "library", photo, "--json")
+    assert again.json["provider"] == "local"
+    assert again.err == "", "said once, when the choice was made"
+
+
+def test_auto_keeps_to_the_last_provider_and_names_its_missing_key(
+    tmp_path: Path, photo: Path, paying: Callable[..., Done]
+) -> None:
+    """After a run with gemini, a run without the key does not silently fall back to another provider."""
+    assert paying("--library", tmp_path / "library", photo, "--yes").code == 0
+    complains(index("--library", tmp_path / "library", photo), 1, "GEMINI_API_KEY")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -55,21 +55,37 @@ class IndexOptions(TypedDict, total=False):
     wait: bool
 
 
+_KEYLESS = (
+    "no key is set (GEMINI_API_KEY), so nothing is sent and nobody describes the photos: they are found by their "
+    "captions, keywords, dates, places and names, and by their colours"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What an ask is resolved in: how providers are opened by name, the environment, and whom to tell."""
+
+    provider: Callable[[str], Provider]
+    environ: Mapping[str, str]
+    note: Callable[[str], None]
+
+
 def make_ask(
     ledger: Ledger,
     paths: Sequence[AnyPath],
     options: IndexOptions,
     config: Config,
-    opened: tuple[Callable[[str], Provider], Mapping[str, str]],
+    around: Surroundings,
 ) -> Ask:
-    """Resolve `options` over the settings, over what this library asked last; `opened` opens providers by name."""
-    open_named, environ = opened
+    """Resolve `options` over the settings, over what this library asked last."""
     roots = _roots(ledger, paths)
     last = books.last_asked(ledger)
     wished = options.get("provider", config.provider)
     before = works.question_of(ledger, last[0]) if last and wished == "auto" else None
-    name = wished if wished != "auto" else (before.provider if before else automatic(environ))
-    provider = open_named(name)
+    name = wished if wished != "auto" else (before.provider if before else automatic(around.environ))
+    provider = around.provider(name)
+    if wished == "auto" and before is None and provider.free:
+        around.note(_KEYLESS)
     question = _question(provider, before, options, config)
     mode = _mode(provider, options.get("mode", config.mode))
     return Ask(
