@@ -15,7 +15,7 @@ from indexer.commands.run import run
 from indexer.commands.work import collect, failures, rebuild, retry, status
 from indexer.errors import CaptionaryError
 
-_COMMANDS_HELP = "index COMMAND --help tells more of each command."
+_COMMANDS_HELP = "index run --help shows all options of indexing, index COMMAND --help those of any other command."
 
 
 class _Group(click.Group):
@@ -46,14 +46,15 @@ def _with_command(args: list[str], commands: Mapping[str, click.Command]) -> lis
 @everywhere
 @click.version_option(None, "-V", "--version", package_name="captionary", prog_name="captionary")
 def cli(**_: Any) -> None:
-    """Make a pile of pictures searchable: describe them through a batch API, or offline without a key.
+    """Make a pile of pictures searchable. With a key a model describes them, at batch price; without one it is free.
 
     \b
-    index ~/Photos                        crawl, show the price, ask, wait, collect
-    index ~/Photos --provider local       without a key and without a network
+    index ~/Photos                        without a key: free and offline;
+                                          with GEMINI_API_KEY set: shows the price, then asks you
+    index ~/Photos --provider local       free and offline, whatever is set
     index ~/Photos --dry-run              the plan and its price; nothing is sent
     index status                          how the library stands
-    search two dogs at a window           find them
+    search two dogs at a window           find them; always offline
     """
 
 

@@ -13,6 +13,13 @@ if TYPE_CHECKING:
     from indexer.pipeline.session import Progress
     from indexer.records import Plan
 
+_STAGES = {
+    "reading": "reading photos",
+    "asking": "describing",
+    "sending": "waiting for the batch",
+    "writing": "making them searchable",
+}
+
 
 class Screen:
     """Writes to stderr: bars only on a terminal, nothing but errors when quiet."""
@@ -32,7 +39,8 @@ class Screen:
             from tqdm import tqdm
 
             self._stage = progress.stage
-            self._bar = tqdm(desc=progress.stage, total=progress.total, unit=" photos", file=sys.stderr, leave=False)
+            name = _STAGES.get(progress.stage, progress.stage)
+            self._bar = tqdm(desc=name, total=progress.total, unit=" photos", file=sys.stderr, leave=False)
         if progress.total is not None:
             self._bar.total = progress.total
         self._bar.update(progress.done - self._bar.n)
@@ -83,8 +91,12 @@ def plan_lines(plan: Plan) -> Iterator[str]:
 
 def report_lines(report: Report) -> Iterator[str]:
     """Say how the library stands."""
+    from indexer.providers import standing
+
     files, requests = report.files, report.requests
-    parts = [f"{files.described:,} of {_photos(files.seen)} described"]
+    # Who reads "described" expects sentences; without a model there are colours only.
+    done = "described" if standing(report.provider) > standing("local") else "indexed"
+    parts = [f"{files.described:,} of {_photos(files.seen)} {done}"]
     parts += [f"{files.pending:,} pending"] if files.pending else []
     parts += [f"{files.failed:,} failed (index failures)"] if files.failed else []
     parts += [f"{files.offline:,} offline"] if files.offline else []

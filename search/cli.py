@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 _USAGE, _NO_HITS, _INTERRUPTED = 2, 1, 130
 _FORMS = ("json", "jsonl", "csv", "print0", "paths")
+_UNDESCRIBED = (
+    ". These photos are known by captions, dates, names and colours; with a key, a model says what is in them: "
+    "index --provider gemini FOLDER"
+)
 
 
 @click.command(
@@ -26,11 +30,18 @@ _FORMS = ("json", "jsonl", "csv", "print0", "paths")
     epilog="Exit codes: 0 hits, 1 none, 2 error or usage.",
 )
 @click.argument("words", nargs=-1, metavar="[QUERY]...")
-@click.option("--library", type=click.Path(path_type=Path), help="The library directory (else CAPTIONARY_LIBRARY).")
+@click.option("--library", type=click.Path(path_type=Path), help="The library (else CAPTIONARY_LIBRARY).")
 @click.option("-n", "--limit", default=10, show_default=True, help="How many hits; 0 means all.")
 @click.option("--offset", default=0, help="Skip so many hits.")
-@click.option("--sort", type=click.Choice(["relevance", "date"]), default="relevance", help="Best or newest first.")
-@click.option("--min-score", default="auto", metavar="auto|FLOAT", help="Where the list ends; 0: nowhere.")
+@click.option(
+    "--sort", type=click.Choice(["relevance", "date"]), default="relevance", help="Best or newest first. [relevance]"
+)
+@click.option(
+    "--min-score",
+    default="auto",
+    metavar="auto|FLOAT",
+    help="End the list below this score; auto: where relevance falls off; 0: never.",
+)
 @click.option("--tag", "tags", multiple=True, metavar="T", help="Only photos with this tag (repeat: with all).")
 @click.option("--any-tag", "any_tags", multiple=True, metavar="T", help="Only photos with any of these tags.")
 @click.option("--no-tag", "no_tags", multiple=True, metavar="T", help="No photos with this tag.")
@@ -40,9 +51,12 @@ _FORMS = ("json", "jsonl", "csv", "print0", "paths")
 @click.option("--camera", metavar="TEXT", help="Only photos of a camera with TEXT in its name.")
 @click.option("--in", "within", metavar="PATH", help="Only photos below PATH.")
 @click.option("--near", metavar="LAT,LON,KM", help="Only photos taken so near.")
-@click.option("--like", metavar="IMAGE", help="Photos like this one.")
+@click.option("--like", metavar="IMAGE", help="Photos like this one, which must be indexed.")
 @click.option(
-    "--collapse", type=click.Choice(["copies", "bursts", "none"]), default="copies", help="One hit a picture."
+    "--collapse",
+    type=click.Choice(["copies", "bursts", "none"]),
+    default="copies",
+    help="One hit a picture, a burst, or a file. [copies]",
 )
 @click.option("--explain", is_flag=True, help="Say why each hit matched.")
 @click.option("--json", is_flag=True, help="One JSON array.")
@@ -137,15 +151,15 @@ def _circle(text: str) -> tuple[float, ...]:
 def _notes(index: Index, words: tuple[str, ...], hits: list[Hit]) -> None:
     """Tell on stderr what explains the hits, or their lack."""
     coverage = index.coverage()
-    if coverage.described < coverage.rows:
+    if coverage.described and coverage.described < coverage.rows:
         _say(
-            f"{coverage.described:,} of {coverage.rows:,} photos are described by a model; the others are found by "
-            "their names, dates and captions only"
+            f"{coverage.described:,} of {coverage.rows:,} photos are described by a model so far; the others are found "
+            "by their captions, dates, names and colours"
         )
     if len(words) == 1 and Path(words[0]).is_file():
         _say(f"for photos like that file, say: search --like {words[0]}")
     if not hits:
-        _say("no good match")
+        _say("no good match" + (_UNDESCRIBED if coverage.rows and not coverage.described else ""))
 
 
 def _lines(hits: list[Hit], form: str, *, first: int, explain: bool) -> Iterable[bytes]:

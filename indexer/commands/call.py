@@ -16,16 +16,16 @@ from indexer.terminal import Screen, plan_lines, report_lines
 
 def everywhere(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options that stand before or after a command."""
-    command = click.option("--quiet", "-q", is_flag=True, help="Only results and errors.")(command)
-    command = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")(command)
-    return click.option(
-        "--library", type=click.Path(path_type=Path), help="The library directory (else CAPTIONARY_LIBRARY)."
-    )(command)
+    command = click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors and JSON.")(command)
+    command = click.option("--json", "as_json", is_flag=True, help="JSON on stdout, for programs.")(command)
+    return click.option("--library", type=click.Path(path_type=Path), help="The library (else CAPTIONARY_LIBRARY).")(
+        command
+    )
 
 
 def spending(command: Callable[..., Any]) -> Callable[..., Any]:
     command = click.option("--no-progress", is_flag=True, help="No progress bars.")(command)
-    return click.option("--yes", is_flag=True, help="Approve spending without being asked.")(command)
+    return click.option("--yes", is_flag=True, help="Approve the price without being asked.")(command)
 
 
 class Call:

@@ -17,7 +17,10 @@ from indexer.errors import UsageError
 @everywhere
 @click.pass_context
 def doctor(context: click.Context, /, **options: Any) -> int:
-    """Is this installation whole, and is this library? Exit 1 when something must be mended."""
+    """Check this installation and this library.
+
+    Exit 1 when something must be mended; each such line says how.
+    """
     from indexer.doctor import examine_installation, examine_library
     from indexer.library import default_folder
     from indexer.paths import for_terminal
@@ -41,7 +44,9 @@ def doctor(context: click.Context, /, **options: Any) -> int:
 @everywhere
 @click.pass_context
 def evaluate(context: click.Context, /, file: Any, **options: Any) -> int:
-    """How good is the ranking on your own questions? FILE has lines of query<TAB>path, - is stdin.
+    """Measure the ranking on questions of your own.
+
+    FILE has lines of query<TAB>path; - is stdin.
 
     Prints the mean reciprocal rank and the shares of questions whose photo came first and among the first ten, each
     with its 95 % interval.

@@ -18,32 +18,48 @@ from indexer.terminal import plan_lines
 @click.argument("paths", nargs=-1, type=click.Path(path_type=bytes))
 @everywhere
 @spending
-@click.option("--provider", metavar="NAME", help="auto, local or gemini. auto: that of the last run here.")
-@click.option("--mode", type=click.Choice(["batch", "interactive"]), help="Batch API (half price) or ordinary calls.")
-@click.option("--model", metavar="NAME", help="The provider's model.")
-@click.option("--prompt", type=click.Path(path_type=Path), help="A file with your own prompt.")
-@click.option("--schema", type=click.Path(path_type=Path), help="A file with the answer's JSON Schema.")
-@click.option("--language", metavar="LANG", help="The language of the descriptions (English).")
-@click.option("--pilot", type=click.IntRange(0), metavar="N", help="N photos by ordinary calls first.")
-@click.option("--no-pilot", is_flag=True, help="No pilot.")
-@click.option("--budget", type=click.FloatRange(0), metavar="USD", help="Never spend more than this.")
+@click.option(
+    "--provider",
+    metavar="NAME",
+    help="local (no key, no network), gemini, or auto: as last time; the first time gemini if a key is set.",
+)
+@click.option(
+    "--mode",
+    type=click.Choice(["batch", "interactive"]),
+    help="The batch API (half price, within a day) or ordinary calls (at once).",
+)
+@click.option("--model", metavar="NAME", help="A model of the provider.")
+@click.option("--prompt", type=click.Path(path_type=Path), help="A file with a prompt of your own.")
+@click.option("--schema", type=click.Path(path_type=Path), help="A file with a JSON Schema for the answers.")
+@click.option("--language", metavar="LANG", help="The language of the descriptions. [English]")
+@click.option(
+    "--pilot", type=click.IntRange(0), metavar="N", help="Send N photos ahead by ordinary calls and ask again."
+)
+@click.option("--no-pilot", is_flag=True, help="Send none ahead (by itself 20, from 50 on).")
+@click.option("--budget", type=click.FloatRange(0), metavar="USD", help="Stop before spending more than this.")
 @click.option("--price", metavar="IN,OUT", help="US dollars per million tokens, for a model without a known price.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and its price; send nothing.")
 @click.option("--no-wait", is_flag=True, help="Return after the first submission; `index collect` goes on.")
-@click.option("--exclude", multiple=True, metavar="GLOB", help="Leave these out (gitignore grammar; repeatable).")
-@click.option("--files-from", type=click.File("rb"), help="Read PATHs from a file, - for stdin.")
-@click.option("-0", "nul", is_flag=True, help="--files-from is separated by NUL.")
+@click.option("--exclude", multiple=True, metavar="GLOB", help="Leave files out, as in .gitignore (repeatable).")
+@click.option("--files-from", type=click.File("rb"), help="Read more PATHS from a file, - is stdin.")
+@click.option("-0", "nul", is_flag=True, help="PATHS in --files-from end with NUL.")
 @click.option("--follow", is_flag=True, help="Follow symbolic links.")
-@click.option("--hidden", is_flag=True, help="Hidden files too.")
-@click.option("--max-pixels", type=click.IntRange(1), metavar="N", help="Leave larger pictures out.")
-@click.option("--workers", type=click.IntRange(0), metavar="N", help="Processes that decode (one a core).")
-@click.option("--confirm-deleted", is_flag=True, help="Files that are gone were deleted, no drive is unplugged.")
+@click.option("--hidden", is_flag=True, help="Look at hidden files too.")
+@click.option("--max-pixels", type=click.IntRange(1), metavar="N", help="Leave out pictures with more pixels.")
+@click.option("--workers", type=click.IntRange(0), metavar="N", help="Processes that read pictures. [one a core]")
+@click.option(
+    "--confirm-deleted", is_flag=True, help="Many files are gone because you deleted them; no drive is unplugged."
+)
 @click.pass_context
 def run(context: click.Context, /, paths: tuple[bytes, ...], **options: Any) -> int:
-    """Crawl, plan, ask for approval, submit, wait, collect. Running it again resumes.
+    """Make the pictures in PATHS searchable: the same as index PATHS.
+
+    Reads the pictures, shows the plan and its price, asks you, has them described, and waits. Run it again to resume
+    or to add new pictures: what has been described is never paid for again.
 
     \b
     index ~/Photos
+    index ~/Photos --dry-run
     index ~/Photos --budget 5 --yes
     find . -name '*.jpg' -print0 | index --files-from - -0
     """

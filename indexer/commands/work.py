@@ -14,25 +14,28 @@ from indexer.commands.call import Call, everywhere, spending
 @everywhere
 @click.pass_context
 def status(context: click.Context, /, **options: Any) -> int:
-    """How the library stands: photos, requests, jobs, money."""
+    """Show how the library stands: photos, jobs, money."""
     call = Call(context, options)
     call.show(call.library().status())
     return 0
 
 
 @click.command()
-@click.option("--wait", is_flag=True, help="Wait until nothing is out any more.")
+@click.option("--wait", is_flag=True, help="Wait until everything is back.")
 @everywhere
 @spending
 @click.pass_context
 def collect(context: click.Context, /, wait: bool, **options: Any) -> int:
-    """Advance what is unfinished: poll, download, submit what was approved. Never asks, never exceeds the cap."""
+    """Fetch what is finished; send what was approved.
+
+    Goes on with a run that was left with --no-wait or interrupted. Never asks, never spends more than was approved.
+    """
     call = Call(context, options)
     return call.show(call.library().collect(wait=wait))
 
 
 @click.command()
-@click.option("--only", metavar="REASON", help="Only what failed for this reason.")
+@click.option("--only", metavar="REASON", help="Only those that failed for this reason, as index failures names it.")
 @everywhere
 @spending
 @click.pass_context
@@ -46,7 +49,7 @@ def retry(context: click.Context, /, only: str | None, **options: Any) -> int:
 @everywhere
 @click.pass_context
 def failures(context: click.Context, /, **options: Any) -> int:
-    """Every photo without a description, and the one reason why."""
+    """List the photos that failed, each with its reason."""
     from dataclasses import asdict
 
     from indexer.paths import for_terminal
@@ -65,7 +68,7 @@ def failures(context: click.Context, /, **options: Any) -> int:
 @everywhere
 @click.pass_context
 def rebuild(context: click.Context, /, **options: Any) -> int:
-    """Make the search table again from the ledger, without one request."""
+    """Make the search table again; sends nothing."""
     call = Call(context, options)
     count = call.library().rebuild()
     call.screen.close()
