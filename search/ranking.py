@@ -13,16 +13,16 @@ from dataclasses import dataclass, field
 
 from indexer.words import query_terms
 
-COSINE_SHARE = 0.6
-_K1 = 1.2
-_B = 0.75
+COSINE_SHARE = 0.7
+_K1 = 0.6
+_B = 0.5
 
 MEANT_BY_WORDS = 0.5
 """The cosine that holding all words of the query is worth: it rescues exact words, such as names and numbers, whose
 meaning no vector carries, and stands for the meaning of a photo that nobody has described."""
 
 _PRIOR_ROWS = 200
-_PRIOR_HOLDERS = 2
+_PRIOR_HOLDERS = 1
 """Words are weighed as if so many more rows, so many of them holding the word, had been counted: a small library says
 little about which words are rare."""
 

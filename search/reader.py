@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
-_SAMPLE = 600
+_SAMPLE = 500
 _SAMPLE_WHOLE = 1500
 """A table of at most so many rows is its own sample."""
 _DRIFT = 0.05
