@@ -1,6 +1,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
-DEMO = $(or $(TMPDIR),/tmp)/captionary-demo
+PIP = $(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt
+DEMO = .venv/demo
 
 .PHONY: demo test lint types install clean
 .DEFAULT_GOAL := help
@@ -8,20 +9,33 @@ DEMO = $(or $(TMPDIR),/tmp)/captionary-demo
 help:
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
 
-.venv/installed: pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+# Without --no-compile, pip spends a minute on the bytecode of modules that nobody imports.
+.venv/ready: pyproject.toml constraints.txt
+	@echo 'Installing into .venv (2 GB, most of it PyTorch). The first time this takes some minutes ...'
+	@$(PYTHON) -m venv .venv
+	@$(PIP) --no-compile -e .
 	@touch $@
 
-install: .venv/installed ## a virtual environment in .venv with everything pinned
+.venv/installed: .venv/ready
+	@$(PIP) --no-compile -e '.[test]'
+	@touch $@
 
-demo: install ## index the sample pictures without a key, then search them
+install: .venv/installed ## a virtual environment in .venv with everything pinned, and the tools for tests
+
+define find
+	@printf '\n$$ search %s\n' '$(1)'
+	@$(BIN)/search --library $(DEMO) -n 3 $(1)
+endef
+
+demo: .venv/ready ## index the sample pictures without a key, then search them
 	@rm -rf $(DEMO)
-	$(BIN)/index --library $(DEMO) --provider local sample_images
-	$(BIN)/search --library $(DEMO) -n 3 two dogs leaning out of a window
-	$(BIN)/search --library $(DEMO) -n 3 a red espresso cup
-	$(BIN)/search --library $(DEMO) -n 3 space suit and helmet of a NASA pilot
+	@printf '\n$$ index sample_images --provider local\n'
+	@$(BIN)/index --library $(DEMO) sample_images --provider local
+	$(call find,two dogs leaning out of a window)
+	$(call find,a red espresso cup)
+	$(call find,space suit and helmet of a NASA pilot)
 	@rm -rf $(DEMO)
+	@printf '\nYour own, as free and as offline:\n\n    .venv/bin/index ~/Photos\n    .venv/bin/search two dogs at a window\n\n'
 
 lint: install ## style
 	$(BIN)/ruff check
