@@ -13,15 +13,20 @@ from indexer.errors import BadSetting
 FILE_NAME = "captionary.toml"
 ENV_PREFIX = "CAPTIONARY_"
 _ELSEWHERE = ("library",)  # CAPTIONARY_LIBRARY says where the library is, so it cannot stand inside it
-_LANES = ("batch", "interactive")
-_RESOLUTIONS = ("low", "medium", "high")
+_CHOICES: Mapping[str, tuple[object, ...]] = {
+    "mode": ("batch", "interactive"),
+    "media_resolution": ("low", "medium", "high"),
+    "schema_field": ("", "response_schema", "response_json_schema"),
+    "tier": (1, 2, 3),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
     """What can be set once for a library; None leaves the choice to the provider or the machine.
 
-    Money is in US dollars, times are seconds; `prices` maps a model to "IN,OUT" per million tokens.
+    Money is in US dollars, times are seconds; `prices` maps a model to "IN,OUT" per million tokens. `tier` is the
+    usage tier of the account (how much may queue at once), `schema_field` the way in which answer schemas are sent.
     """
 
     provider: str = "auto"
@@ -31,6 +36,8 @@ class Config:
     media_resolution: str | None = None
     pilot: int | None = None
     budget: float | None = None
+    budget_total: float | None = None
+    budget_per_day: float | None = None
     workers: int | None = None
     concurrency: int = 4
     max_pixels: int | None = None
@@ -38,6 +45,8 @@ class Config:
     shard_lines: int = 2000
     poll_seconds: float = 2.0
     lookup_seconds: float = 120.0
+    tier: int = 1
+    schema_field: str = ""
     prices: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -49,6 +58,8 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "media_resolution": (str,),
     "pilot": (int,),
     "budget": (float, int),
+    "budget_total": (float, int),
+    "budget_per_day": (float, int),
     "workers": (int,),
     "concurrency": (int,),
     "max_pixels": (int,),
@@ -56,6 +67,8 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "shard_lines": (int,),
     "poll_seconds": (float, int),
     "lookup_seconds": (float, int),
+    "tier": (int,),
+    "schema_field": (str,),
     "prices": (dict,),
 }
 
@@ -110,7 +123,7 @@ def _checked(name: str, value: object, where: str) -> Any:
         raise BadSetting(f"{where}: {name} = {value!r} is not a {kinds[0].__name__}", hint="mend that setting")
     if isinstance(value, int | float) and value < 0:
         raise BadSetting(f"{where}: {name} = {value!r} is negative", hint="mend that setting")
-    for choice, allowed in (("mode", _LANES), ("media_resolution", _RESOLUTIONS)):
-        if name == choice and value not in allowed:
-            raise BadSetting(f"{where}: {name} = {value!r}", hint=f"one of: {', '.join(allowed)}")
+    allowed = _CHOICES.get(name)
+    if allowed and value not in allowed:
+        raise BadSetting(f"{where}: {name} = {value!r}", hint=f"one of: {', '.join(map(str, allowed))}")
     return value

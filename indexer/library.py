@@ -17,19 +17,21 @@ from indexer import prices
 from indexer.config import Config, read_config
 from indexer.errors import LibraryMissing, LibraryUnwritable, UsageError
 from indexer.ledger import books, works
+from indexer.ledger.caps import Caps
 from indexer.ledger.crawled import Scope
 from indexer.ledger.store import FILE_NAME, Ledger, no_step
 from indexer.lock import WriterLock
 from indexer.paths import resolve_root, to_text
+from indexer.pipeline.ask import Ask
 from indexer.pipeline.asking import AnyPath, IndexOptions, Surroundings, make_ask
 from indexer.pipeline.report import Report, RunFacts, make_report
-from indexer.pipeline.run import Ask, Run
+from indexer.pipeline.run import Run
 from indexer.pipeline.session import Clock, Session, SystemClock, Tuning, Watcher
 from indexer.plan import Pricing
 from indexer.project import Projector
 from indexer.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE
 from indexer.providers import open_provider
-from indexer.providers.base import Provider
+from indexer.providers.base import Account, Provider
 from indexer.records import Cost, Mode, Plan, Question
 from indexer.spool import Spool
 
@@ -210,13 +212,17 @@ class Library:
                 concurrency=config.concurrency,
                 shard_lines=config.shard_lines,
                 keep_batches=config.keep_batches,
+                caps=Caps(config.budget_total, config.budget_per_day),
+                schema_field=config.schema_field,
             ),
             watcher=self._seams.watcher or Watcher(),
         )
 
     def _provider(self, name: str) -> Provider:
         if name not in self._providers:
-            self._providers[name] = open_provider(name, self._seams.environ)
+            config = read_config(self.folder, self._seams.environ)
+            account = Account(config.tier, config.schema_field)
+            self._providers[name] = open_provider(name, self._seams.environ, account)
         return self._providers[name]
 
     def _ask(self, run: Run, paths: Sequence[AnyPath], options: IndexOptions, config: Config) -> Ask:

@@ -4,31 +4,47 @@ from __future__ import annotations
 
 import datetime
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import fmean
 
 from indexer import prices
 from indexer.errors import UsageError
-from indexer.ledger import books, works
+from indexer.estimate import LEAST, extrapolate, priced
+from indexer.ledger import books, usage, works
 from indexer.ledger.crawled import Scope
+from indexer.ledger.given import given_now, outdated
 from indexer.ledger.store import Ledger
+from indexer.ledger.usage import Used
 from indexer.prices import Price, PriceTable
-from indexer.prompts import fill
-from indexer.records import Cost, Limits, Mode, Plan, Question, Usage
+from indexer.prompts import facts_asked, fill, longest, read_given
+from indexer.records import Cost, Limits, Mode, Plan, Question, Usage, Wait
 
 _EDGE = 768  # the rendition's longest side, in pixels
-_BYTES_A_LINE = 140_000  # a rendition of 100 KB in base64, with its prompt
+_RENDITION = 100_000  # bytes of a rendition, where none is at hand to be measured
+_BASE64 = 4 / 3
+_ENVELOPE = 1_500  # bytes of a request around its picture and its prompt
+_ROW = 6_000  # bytes that an answered photo takes in ledger, table and kept results
+_PROMPTS_READ = 200  # photos whose prompts are filled in to see how long they get
 PILOT_SIZE = 20
 _PILOT_FROM = 50
+_TRUSTED = 20  # from so many measured answers on, the estimate is theirs
+_WAVE = (300.0, 86_400.0)  # what services promise of a batch: minutes when they are idle, a day at most
+_CALL = (1.5, 8.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What one request may cost: tokens at most, US dollars at least and at most."""
+    """What one request may use and cost.
+
+    Tokens and `high_usd` are the most that is possible, whatever its facts, and what is reserved for it;
+    `counted_tokens` are the input by the service's rules, and `likely` is the range in which its price is expected.
+    """
 
     input_tokens: int
     output_tokens: int
-    low_usd: float
     high_usd: float
+    counted_tokens: int
+    likely: Cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,50 +71,144 @@ class Pricing:
         """Return the dollars that measured usage costs."""
         return self.price(question, mode).of(usage.input_tokens, usage.output_tokens)
 
-    def quote(self, question: Question, mode: Mode) -> Quote:
-        """Return what one request of this question may cost."""
-        prompt = fill(question.template, question.settings.language)
-        tokens = prices.estimate(question, prompt, _EDGE, _EDGE)
-        cost = prices.cost(tokens, self.price(question, mode))
-        return Quote(tokens.input, tokens.output_high, cost.low, cost.high)
+    def quote(self, question: Question, mode: Mode, given: str = "{}") -> Quote:
+        """Return what one request of this question may cost; `given` is the JSON of the facts in its prompt."""
+        language = question.settings.language
+        at = self.price(question, mode)
+        tokens = prices.estimate(question, fill(question.template, language, read_given(given)), _EDGE, _EDGE)
+        most = prices.estimate(question, longest(question.template, language), _EDGE, _EDGE)
+        return Quote(most.input_most, most.output_most, prices.most(most, at), tokens.input, prices.cost(tokens, at))
 
     def warnings(self, question: Question, mode: Mode) -> tuple[str, ...]:
         """Return lines for a person about prices that may not hold for long."""
         return () if question.provider in self.free else self.table.warnings(question.model, mode, self.today)
 
 
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What else shapes a plan.
+
+    `pilot` is the wished size, `rendition_bytes` the mean of those at hand, `concurrency` how many ordinary calls run
+    at once. `refresh` asks again where the facts in the prompt have changed; `trusted` is the number of measured
+    answers from which on the estimate is theirs.
+    """
+
+    limits: Limits
+    pilot: int | None = None
+    rendition_bytes: float | None = None
+    concurrency: int = 4
+    refresh: bool = False
+    trusted: int = _TRUSTED
+
+
 def make_plan(
-    ledger: Ledger, question: Question, mode: Mode, scope: Scope, pricing: Pricing, sizes: tuple[int | None, Limits]
+    ledger: Ledger, question: Question, mode: Mode, scope: Scope, pricing: Pricing, around: Circumstances
 ) -> Plan:
-    """Say what asking `question` about `scope` would do; `sizes` is the wished pilot and the provider's limits."""
-    pilot, limits = sizes
+    """Say what asking `question` about `scope` would do."""
     number = works.known_question(ledger, question)
     count = books.count_works(ledger, scope, number)
     files = books.standing_of_files(ledger, scope, question.provider, number)
-    fresh = sum(1 for _ in works.unasked(ledger, number, scope))
-    new = fresh + works.unsent(ledger, number)
-    first = _pilot_size(ledger, number, new, pilot) if mode is Mode.BATCH else 0
-    lane, call = pricing.quote(question, mode), pricing.quote(question, Mode.INTERACTIVE)
-    rest = new - first
-    tokens = new * lane.input_tokens
-    return Plan(
-        provider=question.provider,
-        model=question.model,
-        mode=mode,
+    fresh = list(works.unasked(ledger, number, scope))
+    renewed = sum(1 for _ in outdated(ledger, question, number, scope)) if around.refresh else 0
+    new = len(fresh) + works.unsent(ledger, number) + renewed
+    first = _pilot_size(ledger, number, new, around.pilot) if mode is Mode.BATCH else 0
+    bill = _Bill(ledger, question, pricing, around, _prompts(ledger, question, fresh))
+    plan = bill.plan(mode, new, first)
+    return replace(
+        plan,
         files=files.seen,
         planned=count.planned,
-        reused=count.described,
-        new=new,
+        reused=count.described - renewed,
         duplicate=files.duplicate,
-        pilot=first,
-        input_tokens=tokens,
-        output_tokens=new * lane.output_tokens,
-        cost=Cost(rest * lane.low_usd + first * call.low_usd, rest * lane.high_usd + first * call.high_usd),
-        interactive_cost=Cost(new * call.low_usd, new * call.high_usd),
-        upload_bytes=0 if question.provider in pricing.free else new * _BYTES_A_LINE,
-        shards=max(1, math.ceil(tokens / limits.max_queued_tokens)) if new and mode is Mode.BATCH else 0,
-        warnings=pricing.warnings(question, mode),
+        otherwise=usage.answered_otherwise(ledger, number, question.provider, scope),
     )
+
+
+def retry_plan(ledger: Ledger, question: Question, mode: Mode, failed: int, priced_by: tuple[Pricing, Limits]) -> Plan:
+    """Say what asking again for `failed` photos would cost; `priced_by` are the prices and the provider's limits."""
+    pricing, limits = priced_by
+    plan = _Bill(ledger, question, pricing, Circumstances(limits), []).plan(mode, failed, 0)
+    return replace(plan, files=failed, planned=failed)
+
+
+class _Bill:
+    """Prices requests of one question: by measured answers where there are enough, else by the rules."""
+
+    def __init__(
+        self, ledger: Ledger, question: Question, pricing: Pricing, around: Circumstances, given: list[str]
+    ) -> None:
+        self._ledger = ledger
+        self._question = question
+        self._pricing = pricing
+        self._around = around
+        self._given = given or ["{}"]
+        self._free = question.provider in pricing.free
+        rows = usage.used(ledger, works.known_question(ledger, question))
+        self._used: list[Used] = rows if len(rows) >= max(LEAST, around.trusted) else []
+
+    def plan(self, mode: Mode, new: int, first: int) -> Plan:
+        """Price `new` requests, `first` of them by ordinary calls ahead of the others."""
+        question, pricing = self._question, self._pricing
+        lanes = ((mode, new - first), (Mode.INTERACTIVE, first))
+        parts = [self._range(lane, count) for lane, count in lanes if count]
+        calls = self._range(Mode.INTERACTIVE, new)[1] if new else Cost()
+        quotes = [pricing.quote(question, mode, given) for given in self._given]
+        counted = fmean(quote.counted_tokens for quote in quotes)
+        bytes_sent = 0 if self._free else round(new * self._bytes_a_request())
+        waves = math.ceil((new - first) * fmean(q.input_tokens for q in quotes) / self._around.limits.max_queued_tokens)
+        return Plan(
+            provider=question.provider,
+            model=question.model,
+            mode=mode,
+            files=0,
+            planned=0,
+            reused=0,
+            new=new,
+            duplicate=0,
+            pilot=first,
+            input_tokens=round(new * (fmean(row.input for row in self._used) if self._used else counted)),
+            output_tokens=new * quotes[0].output_tokens,
+            cost=Cost(sum(cost.low for _, cost in parts), sum(cost.high for _, cost in parts)),
+            interactive_cost=calls,
+            upload_bytes=bytes_sent,
+            shards=max(1, waves) if new > first and mode is Mode.BATCH else 0,
+            warnings=pricing.warnings(question, mode),
+            likely_usd=sum(likely for likely, _ in parts) if self._used else None,
+            basis=len(self._used),
+            most_usd=sum(count * pricing.quote(question, lane).high_usd for lane, count in lanes if count),
+            disk_bytes=(bytes_sent if mode is Mode.BATCH else 0) + new * _ROW,
+            wait=self._wait(mode, new - first, waves) if new and not self._free else None,
+            given=facts_asked(question.template),
+        )
+
+    def _range(self, mode: Mode, count: int) -> tuple[float, Cost]:
+        """What `count` requests are likely to cost, and between what and what."""
+        if self._used:
+            return extrapolate(priced(self._used, self._pricing.price(self._question, mode)), count)
+        likely = [self._pricing.quote(self._question, mode, given).likely for given in self._given]
+        low, high = fmean(cost.low for cost in likely), fmean(cost.high for cost in likely)
+        return count * (low + high) / 2, Cost(count * low, count * high)
+
+    def _bytes_a_request(self) -> float:
+        return (self._around.rendition_bytes or _RENDITION) * _BASE64 + _ENVELOPE + len(self._question.template)
+
+    def _wait(self, mode: Mode, count: int, waves: int) -> Wait:
+        """How long it takes: by this library's own jobs, or by what services promise."""
+        if mode is Mode.INTERACTIVE:
+            low, high = (count * seconds / max(1, self._around.concurrency) for seconds in _CALL)
+            return Wait(low, high, "experience elsewhere")
+        took = books.turnaround(self._ledger, self._question)
+        if took:
+            return Wait(max(1, waves) * took[0], max(1, waves) * took[-1], f"{len(took)} jobs of this library")
+        return Wait(max(1, waves) * _WAVE[0], max(1, waves) * _WAVE[1], "what the service promises")
+
+
+def _prompts(ledger: Ledger, question: Question, photos: list[str]) -> list[str]:
+    """The facts of some photos, spread over all, that the template would be given; none when it asks for none."""
+    if not facts_asked(question.template) or not photos:
+        return []
+    step = max(1, len(photos) // _PROMPTS_READ)
+    return [given_now(ledger, question, photo) for photo in photos[::step]]
 
 
 def _pilot_size(ledger: Ledger, question: int | None, new: int, wished: int | None) -> int:
@@ -107,25 +217,3 @@ def _pilot_size(ledger: Ledger, question: int | None, new: int, wished: int | No
     if wished is not None:
         return max(0, min(wished - answered, new))
     return PILOT_SIZE if new >= _PILOT_FROM and answered < PILOT_SIZE else 0
-
-
-def retry_plan(question: Question, mode: Mode, failed: int, pricing: Pricing) -> Plan:
-    """Say what asking again for `failed` photos would cost."""
-    lane, call = pricing.quote(question, mode), pricing.quote(question, Mode.INTERACTIVE)
-    return Plan(
-        provider=question.provider,
-        model=question.model,
-        mode=mode,
-        files=failed,
-        planned=failed,
-        reused=0,
-        new=failed,
-        duplicate=0,
-        pilot=0,
-        input_tokens=failed * lane.input_tokens,
-        output_tokens=failed * lane.output_tokens,
-        cost=Cost(failed * lane.low_usd, failed * lane.high_usd),
-        interactive_cost=Cost(failed * call.low_usd, failed * call.high_usd),
-        upload_bytes=0 if question.provider in pricing.free else failed * _BYTES_A_LINE,
-        shards=1 if mode is Mode.BATCH else 0,
-    )

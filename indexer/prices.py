@@ -6,6 +6,7 @@ is old, a model that is about to go and a price that is about to change are warn
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -20,8 +21,13 @@ STALE_AFTER = timedelta(days=60)
 WARN_AHEAD = timedelta(days=45)
 _ALWAYS = date.min
 _MILLION = 1_000_000
-_SHORTEST_ANSWER = 80
 _CHARACTERS_PER_TOKEN = 4
+_WIDEST = 3.0  # a range wider than this tells nobody anything
+# Output tokens that a field of the answer usually takes, at least and at most; a field of the user's own: the last.
+_FIELDS = {"description": (40, 120), "tags": (25, 110), "visible_text": (5, 50)}
+_OWN_FIELD = (3, 40)
+# Thinking is billed as output. Nobody publishes how much a level thinks about a photo; measured usage corrects this.
+_THOUGHTS = {"minimal": (0, 0), "low": (20, 250), "medium": (80, 600), "high": (200, 2000)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +54,17 @@ class Tariff:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What one request is expected to use: input by rule, output between a short answer and the limit."""
+    """What one request is expected to use.
+
+    `input` is counted by the service's rules; `input_most` adds the answer schema, which services are free to count.
+    Output lies between a short and a long answer, and never above `output_most`.
+    """
 
     input: int
     output_low: int
     output_high: int
+    input_most: int = 0
+    output_most: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,23 +234,41 @@ def image_tokens(model: str, media_resolution: str, width: int, height: int) -> 
 
 
 def estimate(question: Question, prompt: str, width: int, height: int) -> Tokens:
-    """Return what asking `question` about a picture of this size, with this prompt, is expected to use.
-
-    The answer schema is sent with every request and counts as input.
-    """
+    """Return what asking `question` about a picture of this size, with this prompt, is expected to use."""
     settings = question.settings
-    entered = (
-        image_tokens(question.model, settings.media_resolution, width, height)
-        + text_tokens(prompt)
-        + text_tokens(question.schema)
-    )
+    entered = image_tokens(question.model, settings.media_resolution, width, height) + text_tokens(prompt)
+    short, long = _answer_tokens(question.schema)
+    thought = _THOUGHTS.get(settings.thinking, _THOUGHTS["medium"])
     most = settings.max_output_tokens
-    return Tokens(entered, min(_SHORTEST_ANSWER, most), most)
+    return Tokens(
+        input=entered,
+        output_low=min(short + thought[0], most),
+        output_high=min(long + thought[1], most),
+        input_most=entered + text_tokens(question.schema),
+        output_most=most,
+    )
 
 
 def cost(tokens: Tokens, at: Price) -> Cost:
-    """Return what `tokens` cost, from a short answer to the longest."""
-    return Cost(at.of(tokens.input, tokens.output_low), at.of(tokens.input, tokens.output_high))
+    """Return what `tokens` are expected to cost, from a short answer to a long one; high is at most 3 times low."""
+    low = at.of(tokens.input, tokens.output_low)
+    high = at.of(max(tokens.input, tokens.input_most), tokens.output_high)
+    return Cost(low, min(high, _WIDEST * low))
+
+
+def most(tokens: Tokens, at: Price) -> float:
+    """Return what `tokens` cost at most: everything counted, and the longest answer that the request allows."""
+    return at.of(max(tokens.input, tokens.input_most), max(tokens.output_high, tokens.output_most))
+
+
+def _answer_tokens(schema: str) -> tuple[int, int]:
+    """How long answers to a schema usually are; one that cannot be read is taken for the default's."""
+    try:
+        fields = json.loads(schema).get("properties") or _FIELDS
+    except (ValueError, AttributeError):
+        fields = _FIELDS
+    ranges = [_FIELDS.get(name, _OWN_FIELD) for name in fields]
+    return sum(low for low, _ in ranges), sum(high for _, high in ranges)
 
 
 def _patches(side: int, width: int, height: int) -> int:

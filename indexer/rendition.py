@@ -83,6 +83,16 @@ def decode(jpeg: bytes) -> Image.Image:
     return image
 
 
+def brightness(jpeg: bytes) -> float:
+    """Return the mean lightness of a rendition's JPEG, from 0 (black) to 255; 0 for bytes that are none."""
+    try:
+        image = Image.open(io.BytesIO(jpeg), formats=("JPEG",))
+        image.draft("L", (RENDITION_SIDE // 8, RENDITION_SIDE // 8))
+        return float(image.convert("L").resize((1, 1), Image.Resampling.BOX).tobytes()[0])
+    except DECODER_FAULTS:
+        return 0.0
+
+
 def _rendered(stream: BinaryIO, kind: Kind, limits: PictureLimits) -> Rendition:
     if kind in UNSUPPORTED:
         raise PictureError(Reason.UNSUPPORTED, UNSUPPORTED[kind])

@@ -33,6 +33,13 @@ class Spool:
         found = self._connection.execute("SELECT jpeg FROM renditions WHERE photo = ?", (photo,)).fetchone()
         return found[0] if found else None
 
+    def mean_size(self) -> float | None:
+        """Return how many bytes the renditions here have on average, None when there are none."""
+        found = self._connection.execute(
+            "SELECT avg(length(jpeg)) FROM (SELECT jpeg FROM renditions LIMIT 500)"
+        ).fetchone()
+        return None if found[0] is None else float(found[0])
+
     def drop(self, photos: Iterable[str]) -> None:
         """Forget renditions that were answered."""
         self._connection.execute("BEGIN IMMEDIATE")

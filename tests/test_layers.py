@@ -14,12 +14,13 @@ ROOT = Path(__file__).parents[1]
 # One line a step, a level a block, from the bottom up. A name stands for a module or for a whole package folder,
 # inside which imports are free. A module imports only from steps above its own line.
 STEPS = """
-    indexer.records indexer.names indexer.sniff indexer.tiff indexer.words indexer.phash indexer.colour indexer.pillow_settings
+    indexer.records indexer.names indexer.sniff indexer.tiff indexer.words indexer.phash indexer.colour
+    indexer.pillow_settings
     indexer.errors
 
     indexer.files indexer.prompts indexer.prices indexer.config indexer.lock indexer.paths indexer.ignore
     indexer.document indexer.metadata indexer.rawfile indexer.picture indexer.dataset indexer.providers.base
-    indexer.rendition indexer.providers.answer
+    indexer.rendition indexer.providers.answer indexer.estimate
 
     indexer.ledger indexer.batchfile indexer.spool indexer.listing indexer.embedding indexer.maintenance
     indexer.walk indexer.examination indexer.encoder_export indexer.table
@@ -28,6 +29,7 @@ STEPS = """
     indexer.crawl
 
     indexer.providers.gemini indexer.providers.local indexer.project indexer.plan indexer.sheet search.ranking
+    indexer.gates
     indexer.providers search.filters search.cutoff search.reader
     search.likeness search.hits
 

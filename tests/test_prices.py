@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -19,6 +20,7 @@ from indexer.prices import (
     estimate,
     flat,
     image_tokens,
+    most,
     parse_price,
     price,
     read_tariffs,
@@ -115,15 +117,32 @@ def test_text_tokens_grow_with_text_and_join_cheaply(first: str, second: str) ->
 
 
 def test_the_default_question_costs_what_the_table_and_rules_say() -> None:
-    """Input is exact by rule, output lies between a short answer and the limit."""
+    """Input is exact by rule, output lies between a short and a long answer; what is booked counts everything."""
     question = Question("gemini", "gemini-3.5-flash-lite", DEFAULT_TEMPLATE, DEFAULT_SCHEMA, Settings())
     prompt = fill(DEFAULT_TEMPLATE, "English")
     tokens = estimate(question, prompt, 1024, 768)
-    assert tokens.input == 560 + text_tokens(prompt) + text_tokens(DEFAULT_SCHEMA)
-    assert (tokens.output_low, tokens.output_high) == (80, 512)
-    bill = cost(tokens, Price(0.15, 1.25))
-    assert bill.low == pytest.approx((tokens.input * 0.15 + 80 * 1.25) / 1e6)
-    assert bill.high == pytest.approx((tokens.input * 0.15 + 512 * 1.25) / 1e6)
+    assert tokens.input == 560 + text_tokens(prompt)
+    assert tokens.input_most == tokens.input + text_tokens(DEFAULT_SCHEMA)
+    assert (tokens.output_low, tokens.output_high, tokens.output_most) == (70, 280, 512)
+    at = Price(0.15, 1.25)
+    assert cost(tokens, at).low == pytest.approx((tokens.input * 0.15 + 70 * 1.25) / 1e6)
+    assert cost(tokens, at).high == pytest.approx((tokens.input_most * 0.15 + 280 * 1.25) / 1e6)
+    assert most(tokens, at) == pytest.approx((tokens.input_most * 0.15 + 512 * 1.25) / 1e6)
+
+
+@pytest.mark.parametrize("model", sorted({tariff.model for tariff in TABLE.tariffs}))
+@pytest.mark.parametrize("resolution", ["low", "medium", "high"])
+@pytest.mark.parametrize("thinking", ["minimal", "low", "high", "default"])
+def test_no_estimate_is_wider_than_three_times_its_low_end(model: str, resolution: str, thinking: str) -> None:
+    """A range of one to ten tells nobody whether to pay; what is booked lies at or above it."""
+    question = Question("x", model, DEFAULT_TEMPLATE, DEFAULT_SCHEMA, Settings(thinking=thinking))
+    question = replace(question, settings=replace(question.settings, media_resolution=resolution))
+    tokens = estimate(question, fill(DEFAULT_TEMPLATE, "English"), 768, 768)
+    at = price(model, Mode.INTERACTIVE, AUTUMN)
+    assert at is not None
+    bill = cost(tokens, at)
+    assert 0 < bill.low < bill.high <= 3 * bill.low + 1e-12
+    assert most(tokens, at) >= bill.high
 
 
 def test_the_worked_example_of_a_million_pictures() -> None:

@@ -38,6 +38,10 @@ from indexer.terminal import plan_lines
 @click.option("--no-pilot", is_flag=True, help="Send none ahead (by itself 20, from 50 on).")
 @click.option("--budget", type=click.FloatRange(0), metavar="USD", help="Stop before spending more than this.")
 @click.option("--price", metavar="IN,OUT", help="US dollars per million tokens, for a model without a known price.")
+@click.option(
+    "--gate", multiple=True, metavar="NAME=VALUE", help="What a pilot must show: valid, refused, length, cost."
+)
+@click.option("--refresh", type=click.Choice(["given"]), help="Ask again where facts given to the prompt have changed.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and its price; send nothing.")
 @click.option("--no-wait", is_flag=True, help="Return after the first submission; `index collect` goes on.")
 @click.option("--exclude", multiple=True, metavar="GLOB", help="Leave files out, as in .gitignore (repeatable).")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -48,7 +47,7 @@ class FailedPath:
 def begin_run(ledger: Ledger, command: str) -> int:
     """Number an invocation of a writing command."""
     with ledger.transaction("begin run") as connection:
-        number = connection.execute("INSERT INTO runs (command, started_at) VALUES (?, ?)", (command, time.time()))
+        number = connection.execute("INSERT INTO runs (command, started_at) VALUES (?, ?)", (command, ledger.now()))
     return int(number.lastrowid or 0)
 
 
@@ -60,7 +59,7 @@ def record_asked(ledger: Ledger, run: int, question: int, mode: Mode) -> None:
 def end_run(ledger: Ledger, run: int) -> None:
     """Keep that an invocation ended in good order."""
     with ledger.transaction("end run") as connection:
-        connection.execute("UPDATE runs SET ended_at = ? WHERE id = ?", (time.time(), run))
+        connection.execute("UPDATE runs SET ended_at = ? WHERE id = ?", (ledger.now(), run))
 
 
 def last_asked(ledger: Ledger) -> tuple[int, Mode] | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
@@ -126,7 +125,7 @@ def _photo_of(ledger: Ledger, seen: Sighting, digest_version: int) -> str | None
     photo = photo_id(drawn, digest_version)
     ledger.connection.execute(
         "INSERT OR IGNORE INTO photos VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (photo, drawn.phash, drawn.width, drawn.height, drawn.format, drawn.note, time.time()),
+        (photo, drawn.phash, drawn.width, drawn.height, drawn.format, drawn.note, ledger.now()),
     )
     ledger.connection.execute("INSERT INTO contents VALUES (?, ?)", (seen.sha256, photo))
     return photo

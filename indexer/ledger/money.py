@@ -6,7 +6,6 @@ whose outcome stays unknown stays booked high.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 from indexer.ledger.store import Ledger
@@ -38,7 +37,7 @@ def begin_campaign(ledger: Ledger) -> int:
     if current is not None:
         return current
     return int(
-        ledger.connection.execute("INSERT INTO campaigns (started_at) VALUES (?)", (time.time(),)).lastrowid or 0
+        ledger.connection.execute("INSERT INTO campaigns (started_at) VALUES (?)", (ledger.now(),)).lastrowid or 0
     )
 
 
@@ -50,14 +49,14 @@ def end_campaign_when_done(ledger: Ledger) -> None:
     ).fetchone()[0]
     if not busy and current_campaign(ledger) is not None:
         with ledger.transaction("end of campaign") as connection:
-            connection.execute("UPDATE campaigns SET ended_at = ? WHERE ended_at IS NULL", (time.time(),))
+            connection.execute("UPDATE campaigns SET ended_at = ? WHERE ended_at IS NULL", (ledger.now(),))
 
 
 def approve(ledger: Ledger, campaign: int, plan: str, cap_usd: float, deadline_at: float | None) -> None:
     """Keep that somebody said yes: the plan as JSON, and a cap for the whole campaign; in the caller's transaction."""
     ledger.connection.execute(
         "INSERT INTO approvals (campaign, plan, cap_usd, deadline_at, approved_at) VALUES (?, ?, ?, ?, ?)",
-        (campaign, plan, cap_usd, deadline_at, time.time()),
+        (campaign, plan, cap_usd, deadline_at, ledger.now()),
     )
 
 
@@ -82,3 +81,9 @@ def deadline(ledger: Ledger) -> float | None:
         "SELECT deadline_at FROM approvals WHERE campaign = ? ORDER BY id DESC LIMIT 1", (current_campaign(ledger),)
     ).fetchone()
     return row[0] if row else None
+
+
+def approved_at(ledger: Ledger) -> float:
+    """Return when somebody last said yes, in seconds since the epoch; 0 before anybody did."""
+    found = ledger.connection.execute("SELECT max(approved_at) FROM approvals WHERE kind = 'plan'").fetchone()
+    return float(found[0] or 0.0)

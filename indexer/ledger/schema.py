@@ -53,7 +53,24 @@ CREATE INDEX files_faulty ON files (reason) WHERE reason IS NOT NULL;
 -- what a rebuild of the table still has to compose
 CREATE TABLE dirty (path BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;
 
-CREATE TABLE texts (version TEXT PRIMARY KEY, kind TEXT NOT NULL, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
+-- prompt templates and answer schemas; `name` is what people call them
+CREATE TABLE texts (
+    version TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    body TEXT NOT NULL,
+    name TEXT NOT NULL DEFAULT '',
+    added_at REAL NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+
+-- what people decided about tags; replayed in order whenever a row is composed, so that undo is a mark
+CREATE TABLE tag_rules (
+    id INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL CHECK (kind IN ('rename', 'merge', 'ban')),
+    tag TEXT NOT NULL,
+    target TEXT NOT NULL DEFAULT '',
+    made_at REAL NOT NULL,
+    undone_at REAL
+) STRICT;
 
 CREATE TABLE questions (
     id INTEGER PRIMARY KEY,
@@ -87,6 +104,7 @@ CREATE TABLE approvals (
     campaign INTEGER NOT NULL REFERENCES campaigns,
     plan TEXT NOT NULL,
     cap_usd REAL NOT NULL,              -- for the campaign as a whole
+    kind TEXT NOT NULL DEFAULT 'plan',  -- 'retry': covered by the approval before it
     deadline_at REAL,
     approved_at REAL NOT NULL
 ) STRICT;
@@ -99,6 +117,8 @@ CREATE TABLE works (
     mode TEXT NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('wanted', 'out', 'answered', 'failed')),
     attempts INTEGER NOT NULL DEFAULT 0,
+    given TEXT NOT NULL DEFAULT '{}',   -- JSON: the facts that were put into the prompt
+    renewing INTEGER NOT NULL DEFAULT 0, -- 1: asked again although it has an answer, which the new one replaces
     reason TEXT,
     detail TEXT,
     UNIQUE (photo, question)
@@ -118,8 +138,15 @@ CREATE TABLE shards (
     high_usd REAL NOT NULL,
     packed_at REAL NOT NULL,
     input_file TEXT NOT NULL DEFAULT '',
-    created_at REAL,                    -- when the last create was about to be sent
+    uploads TEXT NOT NULL DEFAULT '',   -- every handle this shard was ever uploaded under, separated by spaces
+    uploaded_at REAL,
+    created_at REAL,                    -- since when nobody knows what became of the last create
+    creates INTEGER NOT NULL DEFAULT 0, -- creates that were or may have been sent
+    refusal TEXT NOT NULL DEFAULT '',   -- how the last create was answered: shards.Refusal
     not_before REAL NOT NULL DEFAULT 0, -- the queue was full: try again then
+    lost_at REAL,                       -- since when the service does not know the job, or its results
+    cancelled_at REAL,                  -- when the service was asked to stop the job
+    canary INTEGER NOT NULL DEFAULT 0,  -- 1: goes ahead of the rest, to see what comes back
     job TEXT NOT NULL DEFAULT '',
     job_state TEXT NOT NULL DEFAULT 'intended',
     output_file TEXT NOT NULL DEFAULT '',
@@ -162,9 +189,24 @@ CREATE TABLE answers (
     tags TEXT NOT NULL,
     visible_text TEXT NOT NULL,
     fields TEXT NOT NULL,
-    answered_at REAL NOT NULL
+    answered_at REAL NOT NULL,
+    given TEXT NOT NULL DEFAULT '{}'
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX answers_by_photo ON answers (photo, standing, answered_at);
+CREATE INDEX answers_by_question ON answers (question);
+
+-- answers that a newer answer to the same question replaced
+CREATE TABLE replaced_answers (
+    id INTEGER PRIMARY KEY,
+    work TEXT NOT NULL REFERENCES works,
+    model TEXT NOT NULL,
+    description TEXT NOT NULL,
+    tags TEXT NOT NULL,
+    visible_text TEXT NOT NULL,
+    fields TEXT NOT NULL,
+    given TEXT NOT NULL,
+    answered_at REAL NOT NULL
+) STRICT;
 """
 
 MIGRATIONS: tuple[str, ...] = (_FIRST,)

@@ -3,23 +3,37 @@
     packed -> intended -> creating -> submitted -> ended -> fetched -> collected -> closed
 
 `creating` is the one state in which a job may exist that the ledger does not know of: whoever finds a shard there
-looks for the job before creating again.
+looks for the job before creating again, whatever the service answered to the create.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
 
 from indexer.ledger.store import Ledger
 from indexer.ledger.works import Booking, Work
 from indexer.records import Job, JobState
 
-_COLUMNS = (
-    "id, question, campaign, state, attempt, requests, bytes, input_tokens, high_usd, packed_at, input_file,"
-    " created_at, not_before, job, job_state, output_file, submitted_at, ended_at, error"
-)
+_QUEUED = ("packed", "intended", "creating", "submitted")
+
+
+class Refusal(StrEnum):
+    """How the last create was answered when it was no clean success; each means another next step.
+
+    `UNKNOWN`: no answer. `QUEUE`: ask again later. `FILE`: the uploaded file is gone. `ACCOUNT`: no credit, a dead
+    key. `REFUSED`: the service will not have this file; `REFUSED_TWICE`: nor the second time.
+    """
+
+    NONE = ""
+    UNKNOWN = "unknown"
+    QUEUE = "queue"
+    FILE = "file"
+    ACCOUNT = "account"
+    REFUSED = "refused"
+    REFUSED_TWICE = "refused twice"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +51,24 @@ class Shard:
     high_usd: float
     packed_at: float
     input_file: str
+    uploads: str
+    uploaded_at: float | None
     created_at: float | None
+    creates: int
+    refusal: str
     not_before: float
+    lost_at: float | None
+    cancelled_at: float | None
+    canary: int
     job: str
     job_state: JobState
     output_file: str
     submitted_at: float | None
     ended_at: float | None
     error: str
+
+
+_COLUMNS = ", ".join(Shard.__slots__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +89,16 @@ class Packed:
     campaign: int
     bytes: int
     input_tokens: int
+    canary: bool = False
 
 
 def record_packed(ledger: Ledger, packed: Packed, lines: Sequence[Line]) -> None:
     """Commit a shard whose file is whole on disk; its works are out from now on."""
-    now = time.time()
+    now = ledger.now()
     with ledger.transaction("packed shard") as connection:
         connection.execute(
-            "INSERT INTO shards (id, question, campaign, state, requests, bytes, input_tokens, high_usd, packed_at)"
-            " VALUES (?, ?, ?, 'packed', ?, ?, ?, ?, ?)",
+            "INSERT INTO shards (id, question, campaign, state, requests, bytes, input_tokens, high_usd, packed_at,"
+            " canary) VALUES (?, ?, ?, 'packed', ?, ?, ?, ?, ?, ?)",
             (
                 packed.id,
                 packed.question,
@@ -83,6 +108,7 @@ def record_packed(ledger: Ledger, packed: Packed, lines: Sequence[Line]) -> None
                 packed.input_tokens,
                 sum(line.high_usd for line in lines),
                 now,
+                int(packed.canary),
             ),
         )
         connection.executemany(
@@ -111,7 +137,21 @@ def shard(ledger: Ledger, number: str) -> Shard:
 
 def _select(ledger: Ledger, condition: str, *values: object) -> list[Shard]:
     rows = ledger.connection.execute(f"SELECT {_COLUMNS} FROM shards WHERE {condition}", values)
-    return [replace(Shard(*row), job_state=JobState(row[14])) for row in rows]
+    return [_shard(dict(zip(Shard.__slots__, row, strict=True))) for row in rows]
+
+
+def _shard(columns: dict[str, Any]) -> Shard:
+    return Shard(**{**columns, "job_state": JobState(columns["job_state"])})
+
+
+def queued_tokens(ledger: Ledger, provider: str, model: str) -> int:
+    """Return the tokens that all shards of a model hold in the service's queue, or are about to."""
+    row = ledger.connection.execute(
+        f"SELECT total(s.input_tokens) FROM shards s JOIN questions q ON q.id = s.question"
+        f" WHERE q.provider = ? AND q.model = ? AND s.state IN ({','.join('?' * len(_QUEUED))})",
+        (provider, model, *_QUEUED),
+    ).fetchone()
+    return int(row[0])
 
 
 def intend(ledger: Ledger, number: str) -> None:
@@ -121,21 +161,52 @@ def intend(ledger: Ledger, number: str) -> None:
 
 def record_upload(ledger: Ledger, number: str, input_file: str) -> None:
     """Commit the uploaded file and, in the same breath, that a job may exist from now on."""
-    _move(ledger, number, "creating", "upload", input_file=input_file, created_at=time.time())
+    uploads = f"{shard(ledger, number).uploads} {input_file}".strip()
+    now = ledger.now()
+    _move(ledger, number, "creating", "upload", input_file=input_file, uploads=uploads, uploaded_at=now)
 
 
 def record_creating(ledger: Ledger, number: str) -> None:
-    """Commit that the create is about to be sent once more."""
-    _move(ledger, number, "creating", "creation again", created_at=time.time())
+    """Commit that a create is about to be sent."""
+    held = shard(ledger, number)
+    refusal = held.refusal or Refusal.UNKNOWN
+    _move(
+        ledger,
+        number,
+        "creating",
+        "creation",
+        created_at=ledger.now(),
+        creates=held.creates + 1,
+        refusal=str(refusal),
+    )
 
 
-def record_refusal(ledger: Ledger, number: str, error: str, not_before: float) -> None:
-    """Commit that the service surely has no job for this shard, and when to try again."""
-    _move(ledger, number, "intended", "refused job", error=error, not_before=not_before, input_file="")
+def record_refusal(ledger: Ledger, number: str, refusal: Refusal, error: str, not_before: float = 0.0) -> None:
+    """Commit how a create was answered; a job may exist all the same, so the shard stays in `creating`."""
+    now = ledger.now()
+    _move(
+        ledger,
+        number,
+        "creating",
+        "refused job",
+        created_at=now,
+        refusal=str(refusal),
+        error=error,
+        not_before=not_before,
+    )
 
 
-def record_job(ledger: Ledger, number: str, job: Job) -> None:
-    """Commit the id of the created or adopted job."""
+def end_waits(ledger: Ledger) -> None:
+    """Commit that the queue may have room again: shards that wait for it need not wait any longer."""
+    waiting = "not_before > 0 AND state IN ('intended', 'creating')"
+    if ledger.connection.execute(f"SELECT 1 FROM shards WHERE {waiting}").fetchone():
+        with ledger.transaction("end of waiting") as connection:
+            connection.execute(f"UPDATE shards SET not_before = 0 WHERE {waiting}")
+
+
+def record_job(ledger: Ledger, number: str, job: Job, *, sure: bool) -> None:
+    """Commit the id of the created or adopted job; `sure` when no other create of this shard was ever sent."""
+    refusal = {"refusal": str(Refusal.NONE)} if sure else {}
     _move(
         ledger,
         number,
@@ -143,15 +214,17 @@ def record_job(ledger: Ledger, number: str, job: Job) -> None:
         "job",
         job=job.name,
         job_state=str(job.state),
-        submitted_at=job.created_at or time.time(),
+        submitted_at=job.created_at or ledger.now(),
+        not_before=0.0,
         error="",
+        **refusal,
     )
 
 
 def record_poll(ledger: Ledger, number: str, job: Job) -> None:
     """Commit what the service says of a job."""
     state = "ended" if job.state.ended else "submitted"
-    ended = (job.ended_at or time.time()) if job.state.ended else None
+    ended = (job.ended_at or ledger.now()) if job.state.ended else None
     _move(
         ledger,
         number,
@@ -160,8 +233,19 @@ def record_poll(ledger: Ledger, number: str, job: Job) -> None:
         job_state=str(job.state),
         output_file=job.output_file,
         ended_at=ended,
+        lost_at=None,
         error=job.error,
     )
+
+
+def record_lost(ledger: Ledger, number: str) -> None:
+    """Commit that the service does not know the job, or its results; it may be a lag."""
+    _stay(ledger, number, "lost job", lost_at=ledger.now())
+
+
+def record_cancelled(ledger: Ledger, number: str) -> None:
+    """Commit that the service was asked to stop the job."""
+    _stay(ledger, number, "cancelled job", cancelled_at=ledger.now())
 
 
 def record_fetched(ledger: Ledger, number: str) -> None:
@@ -175,9 +259,13 @@ def close(ledger: Ledger, number: str) -> None:
 
 
 def _move(ledger: Ledger, number: str, state: str, name: str, **columns: object) -> None:
-    names = "".join(f", {column} = ?" for column in columns)
+    _stay(ledger, number, name, state=state, **columns)
+
+
+def _stay(ledger: Ledger, number: str, name: str, **columns: object) -> None:
+    names = ", ".join(f"{column} = ?" for column in columns)
     with ledger.transaction(name) as connection:
-        connection.execute(f"UPDATE shards SET state = ?{names} WHERE id = ?", (state, *columns.values(), number))
+        connection.execute(f"UPDATE shards SET {names} WHERE id = ?", (*columns.values(), number))
 
 
 def out_attempts(ledger: Ledger, number: str) -> dict[str, Booking]:
@@ -186,6 +274,16 @@ def out_attempts(ledger: Ledger, number: str) -> dict[str, Booking]:
         "SELECT key, work, high_usd FROM attempts WHERE shard = ? AND state = 'out'", (number,)
     )
     return {row[0]: Booking(row[0], row[1], row[2], None) for row in rows}
+
+
+def outcomes(ledger: Ledger, number: str) -> dict[str, int]:
+    """Count the requests of a shard that were served or failed, by reason; "" stands for answered."""
+    rows = ledger.connection.execute(
+        "SELECT coalesce(reason, ''), count(*) FROM attempts WHERE shard = ? AND state IN ('answered', 'failed')"
+        " GROUP BY 1",
+        (number,),
+    )
+    return dict(rows.fetchall())
 
 
 def record_collected(ledger: Ledger, number: str) -> None:

@@ -24,16 +24,29 @@ def no_step(_: str) -> None:
 
 
 class Ledger:
-    """A connection to the ledger. `step` is called with a name right before and right after every commit."""
+    """A connection to the ledger.
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, step: Callable[[str], None]) -> None:
+    `step` is called with a name right before and right after every commit; `now` tells the seconds since the epoch
+    that stand beside what is committed.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        connection: sqlite3.Connection,
+        step: Callable[[str], None],
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self.path = path
         self.connection = connection
         self.step = step
+        self.now = now
         self.library_id = self.setting("library_id")
 
     @classmethod
-    def open(cls, folder: Path, *, step: Callable[[str], None] = no_step) -> Ledger:
+    def open(
+        cls, folder: Path, *, step: Callable[[str], None] = no_step, now: Callable[[], float] = time.time
+    ) -> Ledger:
         """Open or create the ledger in `folder` for writing, and migrate it; the caller holds the lock."""
         path = folder / FILE_NAME
         try:
@@ -49,7 +62,7 @@ class Ledger:
         except sqlite3.DatabaseError as fault:
             raise _damaged(path, fault) from fault
         connection.execute("PRAGMA foreign_keys=ON")
-        return cls(path, connection, step)
+        return cls(path, connection, step, now)
 
     @classmethod
     def read(cls, folder: Path) -> Ledger:

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from indexer.ledger.crawled import Scope
+from indexer.ledger.given import given_now, set_aside
 from indexer.ledger.store import Ledger
 from indexer.records import Answer, Failure, Mode, Question, Settings, Usage, canonical_json
 
 _MOST_BEGUN = 20  # so that a service which takes requests and never serves them cannot keep us busy for ever
+CHOSEN_PROMPT = "chosen prompt"  # settings of the library: which versions win among answers of one standing
+CHOSEN_SCHEMA = "chosen schema"
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One question about one photo, as it stands; `attempts` counts requests that were begun."""
+    """One question about one photo, as it stands.
+
+    `attempts` counts requests that were begun; `given` is the JSON of the facts that its prompt is given.
+    """
 
     key: str
     photo: str
     attempts: int
+    given: str = "{}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +43,10 @@ def question_id(ledger: Ledger, question: Question) -> int:
     """Return the number of `question`, keeping its texts; inside the caller's transaction."""
     connection = ledger.connection
     connection.executemany(
-        "INSERT OR IGNORE INTO texts VALUES (?, ?, ?)",
+        "INSERT OR IGNORE INTO texts (version, kind, body, added_at) VALUES (?, ?, ?, ?)",
         [
-            (question.prompt_version, "prompt", question.template),
-            (question.schema_version, "schema", question.schema),
+            (question.prompt_version, "prompt", question.template, ledger.now()),
+            (question.schema_version, "schema", question.schema, ledger.now()),
         ],
     )
     identity = _identity(question)
@@ -100,18 +106,26 @@ def unasked(ledger: Ledger, question: int | None, scope: Scope) -> Iterator[str]
 
 
 def want(ledger: Ledger, question: Question, photos: Iterable[str], campaign: int, mode: Mode) -> None:
-    """Begin the works of `photos`: approved, not yet sent. Inside the caller's transaction."""
+    """Begin the works of `photos`: approved, not yet sent. Inside the caller's transaction.
+
+    The facts that the template asks for are fixed here: every attempt at a work sends the prompt that was approved.
+    """
     number = question_id(ledger, question)
     ledger.connection.executemany(
-        "INSERT OR IGNORE INTO works (key, photo, question, campaign, mode, state) VALUES (?, ?, ?, ?, ?, 'wanted')",
-        ((question.work_key(photo), photo, number, campaign, str(mode)) for photo in photos),
+        "INSERT OR IGNORE INTO works (key, photo, question, campaign, mode, state, given)"
+        " VALUES (?, ?, ?, ?, ?, 'wanted', ?)",
+        (
+            (question.work_key(photo), photo, number, campaign, str(mode), given_now(ledger, question, photo))
+            for photo in photos
+        ),
     )
 
 
 def wanted(ledger: Ledger, question: int, mode: Mode, limit: int, after: str = "") -> list[Work]:
     """Return up to `limit` works that wait to be sent, by key, beginning after `after`."""
     rows = ledger.connection.execute(
-        "SELECT key, photo, attempts FROM works WHERE state = 'wanted' AND question = ? AND mode = ? AND key > ?"
+        "SELECT key, photo, attempts, given FROM works"
+        " WHERE state = 'wanted' AND question = ? AND mode = ? AND key > ?"
         " ORDER BY key LIMIT ?",
         (question, str(mode), after, limit),
     )
@@ -134,7 +148,7 @@ def begin_calls(ledger: Ledger, works: Sequence[tuple[Work, str, float]]) -> Non
             connection.execute(
                 "INSERT INTO attempts (key, work, number, campaign, state, high_usd, started_at)"
                 " SELECT ?, key, attempts, campaign, 'out', ?, ? FROM works WHERE key = ?",
-                (key, high, time.time(), work.key),
+                (key, high, ledger.now(), work.key),
             )
 
 
@@ -155,7 +169,7 @@ def doubt(ledger: Ledger, attempt: str, work: str, detail: str) -> None:
     connection = ledger.connection
     connection.execute(
         "UPDATE attempts SET state = 'in_doubt', spent_usd = high_usd, detail = ?, ended_at = ? WHERE key = ?",
-        (detail, time.time(), attempt),
+        (detail, ledger.now(), attempt),
     )
     twice = connection.execute(
         "SELECT count(*) FROM attempts WHERE work = ? AND state = 'in_doubt' AND shard IS NULL", (work,)
@@ -169,7 +183,7 @@ def doubt(ledger: Ledger, attempt: str, work: str, detail: str) -> None:
 def void(ledger: Ledger, attempt: str, work: str) -> None:
     """Take back a call that was surely not served: nothing was paid, the work waits again."""
     connection = ledger.connection
-    connection.execute("UPDATE attempts SET state = 'void', ended_at = ? WHERE key = ?", (time.time(), attempt))
+    connection.execute("UPDATE attempts SET state = 'void', ended_at = ? WHERE key = ?", (ledger.now(), attempt))
     begun = connection.execute("SELECT attempts FROM works WHERE key = ?", (work,)).fetchone()[0]
     if begun < _MOST_BEGUN:
         connection.execute("UPDATE works SET state = 'wanted' WHERE key = ? AND state = 'out'", (work,))
@@ -181,8 +195,9 @@ def record_answer(ledger: Ledger, booking: Booking, answer: Answer, standing: in
     """Keep an answer and what it cost, mark the rows of its photo; inside the caller's transaction."""
     connection = ledger.connection
     _book(ledger, booking, "answered", None, None)
+    set_aside(ledger, booking.work)
     connection.execute(
-        "INSERT OR IGNORE INTO answers SELECT w.key, w.photo, w.question, q.provider, ?, ?, ?, ?, ?, ?, ?"
+        "INSERT OR IGNORE INTO answers SELECT w.key, w.photo, w.question, q.provider, ?, ?, ?, ?, ?, ?, ?, w.given"
         " FROM works w JOIN questions q ON q.id = w.question WHERE w.key = ?",
         (
             standing,
@@ -191,7 +206,7 @@ def record_answer(ledger: Ledger, booking: Booking, answer: Answer, standing: in
             canonical_json(list(answer.tags)),
             answer.visible_text,
             canonical_json(dict(answer.fields)),
-            time.time(),
+            ledger.now(),
             booking.work,
         ),
     )
@@ -212,6 +227,10 @@ def record_failure(ledger: Ledger, booking: Booking, failure: Failure) -> None:
 
 
 def _fail(ledger: Ledger, work: str, reason: str, detail: str) -> None:
+    # What was asked anew falls back on the answer it has: a failure never takes one away.
+    ledger.connection.execute(
+        "UPDATE works SET state = 'answered', renewing = 0 WHERE key = ? AND renewing = 1", (work,)
+    )
     ledger.connection.execute(
         "UPDATE works SET state = 'failed', reason = ?, detail = ? WHERE key = ? AND state <> 'answered'",
         (reason, detail, work),
@@ -236,7 +255,7 @@ def _book(ledger: Ledger, booking: Booking, state: str, reason: str | None, deta
             usage.output_tokens if usage else None,
             reason,
             detail,
-            time.time(),
+            ledger.now(),
             booking.attempt,
         ),
     )
@@ -283,8 +302,8 @@ def best_answer(ledger: Ledger, photo: str) -> tuple[Answer, str, str, int] | No
     row = ledger.connection.execute(
         "SELECT a.description, a.tags, a.visible_text, a.fields, a.model, a.provider, q.prompt_version, a.standing"
         " FROM answers a JOIN questions q ON q.id = a.question WHERE a.photo = ?"
-        " ORDER BY a.standing DESC, a.answered_at DESC LIMIT 1",
-        (photo,),
+        " ORDER BY a.standing DESC, q.prompt_version = ? DESC, q.schema_version = ? DESC, a.answered_at DESC LIMIT 1",
+        (photo, ledger.setting(CHOSEN_PROMPT), ledger.setting(CHOSEN_SCHEMA)),
     ).fetchone()
     if not row:
         return None

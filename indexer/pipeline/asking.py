@@ -12,11 +12,12 @@ from typing import Any, TypedDict
 from indexer.config import Config
 from indexer.crawl import CrawlOptions
 from indexer.errors import BadSetting, MissingPath, UsageError
-from indexer.ledger import books, crawled, works
+from indexer.gates import parse_gates
+from indexer.ledger import books, crawled, prompts, works
 from indexer.ledger.crawled import Scope
 from indexer.ledger.store import Ledger
 from indexer.paths import for_terminal, resolve_root, to_text
-from indexer.pipeline.run import Ask
+from indexer.pipeline.ask import Ask
 from indexer.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE
 from indexer.providers import automatic
 from indexer.providers.base import Provider
@@ -32,7 +33,8 @@ class IndexOptions(TypedDict, total=False):
     """What `plan` and `index` take by keyword; everything has a default.
 
     `prompt` and `schema` are files; money is in US dollars, `deadline` in seconds from the approval, `price`
-    "IN,OUT" in dollars per million tokens.
+    "IN,OUT" in dollars per million tokens. Each `gate` is "NAME=VALUE"; `refresh` "given" asks again where facts
+    given to the prompt have changed.
     """
 
     provider: str
@@ -46,6 +48,8 @@ class IndexOptions(TypedDict, total=False):
     budget: float
     deadline: float
     price: str
+    gate: Sequence[str]
+    refresh: str
     exclude: Sequence[str]
     follow: bool
     hidden: bool
@@ -86,7 +90,7 @@ def make_ask(
     provider = around.provider(name)
     if wished == "auto" and before is None and provider.free:
         around.note(_KEYLESS)
-    question = _question(provider, before, options, config)
+    question = _question(_base(ledger, provider, before, config), options, config)
     mode = _mode(provider, options.get("mode", config.mode))
     return Ask(
         roots=roots,
@@ -98,6 +102,9 @@ def make_ask(
         budget=options.get("budget", config.budget),
         deadline=options.get("deadline"),
         wait=options.get("wait", True),
+        gates=parse_gates(options.get("gate", ())),
+        refresh=_refresh(options.get("refresh")),
+        names=(_name(options.get("prompt")), _name(options.get("schema"))),
     )
 
 
@@ -118,8 +125,17 @@ def refuse_missing(paths: Iterable[bytes]) -> None:
             )
 
 
-def _question(provider: Provider, before: Question | None, options: IndexOptions, config: Config) -> Question:
-    base = before or Question(provider.name, config.model or provider.default_model, DEFAULT_TEMPLATE, DEFAULT_SCHEMA)
+def _base(ledger: Ledger, provider: Provider, before: Question | None, config: Config) -> Question:
+    """What is asked when nobody says otherwise: as in the last run, with the prompt and the schema in force."""
+    model = config.model or provider.default_model
+    if provider.free:
+        return before or Question(provider.name, model, DEFAULT_TEMPLATE, DEFAULT_SCHEMA)
+    template, schema = prompts.chosen(ledger)
+    base = before or Question(provider.name, model, DEFAULT_TEMPLATE, DEFAULT_SCHEMA)
+    return replace(base, template=template or base.template, schema=schema or base.schema)
+
+
+def _question(base: Question, options: IndexOptions, config: Config) -> Question:
     told: dict[str, Any] = {
         name: value
         for name in (field.name for field in fields(Settings))
@@ -132,6 +148,16 @@ def _question(provider: Provider, before: Question | None, options: IndexOptions
         schema=_schema(options["schema"]) if "schema" in options else base.schema,
         settings=replace(base.settings, **told),
     )
+
+
+def _refresh(wished: str | None) -> bool:
+    if wished not in (None, "given"):
+        raise BadSetting(f"there is nothing called {wished!r} to refresh", hint="given")
+    return wished is not None
+
+
+def _name(file: AnyPath | None) -> str:
+    return for_terminal(Path(os.fsdecode(file)).stem) if file is not None else ""
 
 
 def _template(file: AnyPath) -> str:

@@ -93,7 +93,7 @@ class CallLane:
             work, image = found
             key = line_key(work.key, self._ledger.library_id, work.attempts + 1)
             begun.append((work, key, self._high))
-            requests.append((Booking(key, work.key, self._high, None), request(self._question, key, image)))
+            requests.append((Booking(key, work.key, self._high, None), request(self._question, key, image, work.given)))
         if begun:
             works.begin_calls(self._ledger, begun)
         for booking, asked in requests:

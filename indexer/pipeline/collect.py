@@ -14,28 +14,32 @@ from indexer.errors import NoCredit
 from indexer.ledger import shards, works
 from indexer.ledger.shards import Shard
 from indexer.ledger.works import Booking
+from indexer.pipeline.canary import judge
+from indexer.pipeline.endings import Ending
 from indexer.pipeline.session import Session
 from indexer.providers import standing
 from indexer.providers.base import Provider
-from indexer.records import Failure, Handling, JobState, Mode, Question, Reason, Row
+from indexer.records import Failure, Handling, Mode, Question, Reason, Row
 
 _MISSING = Failure(Reason.MISSING, "the service returned no line for this photo")
-_ENDED = {
-    JobState.EXPIRED: Failure(Reason.EXPIRED, "the job expired before it was served"),
-    JobState.CANCELLED: Failure(Reason.EXPIRED, "the job was cancelled", Handling.AGAIN),
-}
+_CANCELLED = Failure(Reason.MISSING, "the job was cancelled before this photo's turn", Handling.AGAIN)
+_UNBILLED = (Reason.REJECTED, Reason.SERVER_ERROR)
+"""What a service refused or failed to serve costs nothing; an answer without its usage costs nobody knows what."""
 
 
 def collect_results(session: Session, shard: Shard, provider: Provider, results: Path) -> None:
     """Keep everything that a shard's result lines say; raises `NoCredit` when they blame the account."""
     question = works.question_of(session.ledger, shard.question)
     waiting = shards.out_attempts(session.ledger, shard.id)
+    asked = frozenset(waiting)
     failed: dict[str, Row] = {}
     answered: list[str] = []
+    strangers = 0
     with session.ledger.transaction("collected shard"):
         for line in read_lines(results):
             row = provider.decode(line)
             if row.key is None or row.key not in waiting:
+                strangers += row.key not in asked
                 continue  # not ours, or a second line for a photo that has its answer
             if isinstance(row.outcome, Failure):
                 failed.setdefault(row.key, row)  # an answer may still follow under the same key
@@ -43,29 +47,35 @@ def collect_results(session: Session, shard: Shard, provider: Provider, results:
             booking = booked(session, waiting.pop(row.key), (question, Mode.BATCH), row)
             works.record_answer(session.ledger, booking, row.outcome, standing(provider.name))
             answered.append(booking.work)
+        unserved = Row(None, _CANCELLED if shard.cancelled_at else _MISSING)
         for key, booking in waiting.items():
-            _record(session, booking, question, failed.get(key) or Row(key, _MISSING))
+            _record(session, booking, question, failed.get(key) or unserved)
+        judge(session, shard, question)
         shards.record_collected(session.ledger, shard.id)
     session.spool.drop(works.photos_of(session.ledger, answered))
-    _blame_account(failed.values())
+    if strangers:
+        session.watcher.note(f"{shard.job}: {strangers} result lines belong to no photo of this job; left out")
+    _blame_account(failed[key] for key in waiting if key in failed)
 
 
-def fail_shard(session: Session, shard: Shard, provider: Provider | None) -> None:
-    """Give every request of a shard that ended without results its outcome; without a provider nothing was sent."""
-    failure = _ENDED.get(shard.job_state, Failure(Reason.SERVER_ERROR, shard.error or "the job failed without results"))
+def end_without_results(session: Session, shard: Shard, ending: Ending) -> None:
+    """Give every request of a shard the outcome that `ending` means for it."""
     with session.ledger.transaction("shard without results"):
         for key, booking in shards.out_attempts(session.ledger, shard.id).items():
-            if provider is None or failure.handling is Handling.AGAIN:
+            if ending.failure.handling is Handling.AGAIN:
                 works.void(session.ledger, key, booking.work)
             else:
-                works.record_failure(session.ledger, Booking(key, booking.work, 0.0, None), failure)
+                spent = booking.spent_usd if ending.served else 0.0
+                works.record_failure(session.ledger, Booking(key, booking.work, spent, None), ending.failure)
         shards.record_collected(session.ledger, shard.id)
 
 
 def booked(session: Session, booking: Booking, lane: tuple[Question, Mode], row: Row) -> Booking:
     """Price a finished request by its measured usage; without usage it stays at its high price."""
-    cost = booking.spent_usd if row.usage is None else session.pricing.cost(*lane, row.usage)
-    return Booking(booking.attempt, booking.work, cost, row.usage)
+    if row.usage is not None:
+        return Booking(booking.attempt, booking.work, session.pricing.cost(*lane, row.usage), row.usage)
+    unbilled = isinstance(row.outcome, Failure) and row.outcome.reason in _UNBILLED
+    return Booking(booking.attempt, booking.work, 0.0 if unbilled else booking.spent_usd, None)
 
 
 def _record(session: Session, booking: Booking, question: Question, row: Row) -> None:

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from indexer.batchfile import ShardWriter
 from indexer.ledger import money, shards, works
 from indexer.ledger.shards import Line, Packed
+from indexer.pipeline import purse
 from indexer.pipeline.batch import shard_file
+from indexer.pipeline.canary import Leave
 from indexer.pipeline.pictures import rendition_of, request
 from indexer.pipeline.session import Session
 from indexer.records import Failure, Mode, line_key
@@ -25,13 +27,21 @@ class Room:
     tokens: int
 
 
-def pack_shard(session: Session, number: int) -> bool:
+def pack_shard(session: Session, number: int, allowed: Leave) -> bool:
     """Pack one shard of the waiting works of a question; False when nothing waits or there is no room for one."""
+    if allowed.lines == 0:
+        return False
     question = works.question_of(session.ledger, number)
     limits = session.provider(question.provider).limits(question.model)
     quote = session.pricing.quote(question, Mode.BATCH)
-    room = _room(session, quote.high_usd, limits.max_queued_tokens)
-    most = min(room.requests, room.tokens // max(quote.input_tokens, 1), limits.max_lines, session.tuning.shard_lines)
+    room = _room(session, number, quote.high_usd, limits.max_queued_tokens)
+    most = min(
+        room.requests,
+        room.tokens // max(quote.input_tokens, 1),
+        limits.max_lines,
+        session.tuning.shard_lines,
+        limits.max_lines if allowed.lines is None else allowed.lines,
+    )
     source = _lines(session, number, most)
     first = next(source, None)
     if first is None:
@@ -45,19 +55,16 @@ def pack_shard(session: Session, number: int) -> bool:
             lines.append(entry[0])
             entry = next(source, None)
     campaign = money.current_campaign(session.ledger) or 0
-    packed = Packed(shard, number, campaign, writer.bytes, len(lines) * quote.input_tokens)
+    packed = Packed(shard, number, campaign, writer.bytes, len(lines) * quote.input_tokens, allowed.canary)
     shards.record_packed(session.ledger, packed, lines)
     return True
 
 
-def _room(session: Session, high_usd: float, queue: int) -> Room:
-    purse = money.purse(session.ledger)
-    requests = int(purse.left / high_usd + 1e-9) if high_usd else 1 << 40
-    queued = sum(shard.input_tokens for shard in shards.open_shards(session.ledger) if shard.state in _QUEUED)
+def _room(session: Session, number: int, high_usd: float, queue: int) -> Room:
+    requests = purse.requests(session, high_usd, works.unsent(session.ledger, number))
+    question = works.question_of(session.ledger, number)
+    queued = shards.queued_tokens(session.ledger, question.provider, question.model)
     return Room(max(0, requests), max(0, queue - queued))
-
-
-_QUEUED = ("packed", "intended", "creating", "submitted")
 
 
 def _lines(session: Session, number: int, most: int) -> Iterator[tuple[Line, bytes]]:
@@ -70,4 +77,4 @@ def _lines(session: Session, number: int, most: int) -> Iterator[tuple[Line, byt
             works.fail_unsent(session.ledger, work.key, image)
             continue
         key = line_key(work.key, session.ledger.library_id, work.attempts + 1)
-        yield Line(work, key, high), provider.encode(request(question, key, image))
+        yield Line(work, key, high), provider.encode(request(question, key, image, work.given))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from indexer.ledger import crawled
 from indexer.pipeline.session import Session
-from indexer.prompts import fill
+from indexer.prompts import fill, read_given
 from indexer.records import Failure, Question, Reason, Request
 from indexer.rendition import PictureError, render
 
@@ -33,6 +33,6 @@ def rendition_of(session: Session, photo: str) -> bytes | Failure:
     return failure
 
 
-def request(question: Question, key: str, image: bytes) -> Request:
-    """Make the request that asks `question` about `image`."""
-    return Request(key, question, image, fill(question.template, question.settings.language))
+def request(question: Question, key: str, image: bytes, given: str = "{}") -> Request:
+    """Make the request that asks `question` about `image`; `given` is the JSON of the facts in its prompt."""
+    return Request(key, question, image, fill(question.template, question.settings.language, read_given(given)))

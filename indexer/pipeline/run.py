@@ -3,42 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
-from itertools import islice
+from collections.abc import Sequence
+from dataclasses import asdict
 
-from indexer.crawl import Crawl, Crawled, CrawlOptions
+from indexer.crawl import Crawl, Crawled
 from indexer.errors import ApprovalRequired, RateLimited, Unreachable
-from indexer.ledger import books, money, shards, works
-from indexer.ledger.crawled import Scope
+from indexer.ledger import books, lanes, money, shards, works
+from indexer.pipeline import canary, purse
+from indexer.pipeline.approval import Approval
+from indexer.pipeline.ask import Approve, Ask
 from indexer.pipeline.batch import BatchLane, sweep
 from indexer.pipeline.calls import CallLane
+from indexer.pipeline.faults import Faults
 from indexer.pipeline.pack import pack_shard
+from indexer.pipeline.pilot import Pilot
 from indexer.pipeline.session import Progress, Session
-from indexer.plan import make_plan, retry_plan
-from indexer.records import Mode, Plan, Question
+from indexer.plan import retry_plan
+from indexer.records import Mode, Plan
 
 _SLOWER = 1.5
 _PATIENCE = 30.0  # a service that is away for longer ends the command; the state is kept
 _PATIENCE_AT_SERVICE = 6 * 3600.0  # while jobs run there, a night's outage is no reason to leave
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """One call of `index`: where, what, of whom, and within which bounds. `deadline` is seconds from the approval."""
-
-    roots: tuple[bytes, ...]
-    question: Question
-    mode: Mode
-    crawl: CrawlOptions
-    digest_version: int
-    pilot: int | None = None
-    budget: float | None = None
-    deadline: float | None = None
-    wait: bool = True
-
-
-Approve = Callable[[Plan], bool]
 
 
 class Run:
@@ -65,60 +50,23 @@ class Run:
 
     def plan(self, ask: Ask) -> Plan:
         """Say what asking would do and cost."""
-        limits = self._session.provider(ask.question.provider).limits(ask.question.model)
-        return make_plan(
-            self.ledger, ask.question, ask.mode, Scope(ask.roots), self._session.pricing, (ask.pilot, limits)
-        )
+        return Approval(self._session, ask, lambda _: False).plan(pilot=ask.pilot)
 
     def ask(self, ask: Ask, plan: Plan, approve: Approve) -> None:
         """Have the plan approved, send what it needs, and advance everything that is unfinished."""
-        self._record_asked(ask)
-        free = self._session.provider(ask.question.provider).free
-        if plan.new and self._needs_approval(ask, plan):
-            if not free and not approve(plan):
-                raise ApprovalRequired(plan)
-            self._approve(ask, plan, plan.pilot or None)
+        approval = Approval(self._session, ask, approve)
+        approval.record_asked(self.number)
+        if approval.needed(plan):
+            pilot = Pilot(self._session, ask, plan)
+            approval.obtain(plan, pilot.choose() if plan.pilot else None)
             if plan.pilot:
-                self._pilot(replace(ask, pilot=0), approve)
+                pilot.run()
+                self.project()
+                rest = pilot.plan_of_rest(approval)
+                if approval.needed(rest):
+                    approval.obtain(rest)
+        approval.choose()
         self.advance(wait=ask.wait)
-
-    def _record_asked(self, ask: Ask) -> None:
-        with self.ledger.transaction("asked"):
-            books.record_asked(self.ledger, self.number, works.question_id(self.ledger, ask.question), ask.mode)
-
-    def _needs_approval(self, ask: Ask, plan: Plan) -> bool:
-        number = works.known_question(self.ledger, ask.question)
-        fresh = next(works.unasked(self.ledger, number, Scope(ask.roots)), None)
-        purse = money.purse(self.ledger)
-        # what was approved goes on without asking, unless the cap that was approved cannot carry it any more
-        changed_cap = ask.budget is not None and abs(ask.budget - purse.cap) > 1e-9
-        return fresh is not None or changed_cap or (ask.budget is None and purse.left < plan.cost.high - 1e-9)
-
-    def _approve(self, ask: Ask, plan: Plan, first: int | None) -> None:
-        """Commit the approval and the works it covers: the pilot's alone, or all."""
-        number = works.known_question(self.ledger, ask.question)
-        scope = Scope(ask.roots)
-        photos = list(works.unasked(self.ledger, number, scope))
-        mode = Mode.INTERACTIVE if first else ask.mode
-        if first:
-            photos = _spread(photos, first)
-        with self.ledger.transaction("approval"):
-            campaign = money.begin_campaign(self.ledger)
-            purse = money.purse(self.ledger, campaign)
-            cap = purse.spent + purse.reserved + plan.cost.high if ask.budget is None else ask.budget
-            ends = None if ask.deadline is None else self._session.clock.time() + ask.deadline
-            money.approve(self.ledger, campaign, json.dumps(asdict(plan)), cap, ends)
-            works.want(self.ledger, ask.question, photos, campaign, mode)
-
-    def _pilot(self, ask: Ask, approve: Approve) -> None:
-        """Ask a few photos at once by ordinary calls, then put the question for the rest."""
-        self._call(works.known_question(self.ledger, ask.question) or 0, "pilot")
-        self.project()
-        rest = self.plan(ask)
-        if rest.new:
-            if not approve(rest):
-                raise ApprovalRequired(rest)
-            self._approve(ask, rest, None)
 
     def advance(self, *, wait: bool) -> None:
         """Move everything that is unfinished as far as it goes; with `wait` until nothing is out any more."""
@@ -145,53 +93,63 @@ class Run:
 
     def _pass(self) -> bool:
         """One look at everything; True when something moved, so that another look may move more."""
-        lane = BatchLane(self._session)
-        moved = False
+        self._meet_deadline()
+        lane, faults = BatchLane(self._session), Faults()
         for shard in shards.open_shards(self.ledger):
-            before = shard.state
-            lane.advance(shard)
-            moved |= shards.shard(self.ledger, shard.id).state != before
+            if not faults.service_away:
+                with faults.held():
+                    lane.advance(shard)
+        if lane.freed:
+            shards.end_waits(self.ledger)
         for number, mode, count in works.open_questions(self.ledger):
-            if mode is Mode.INTERACTIVE:
-                moved |= self._call(number, "asking")
-            elif not self._queue_full():
-                moved |= self._feed(number, count, lane)
-        if moved:
+            if not faults.service_away:
+                with faults.held():
+                    self._send(number, mode, count, lane)
+        if lane.moved:
             self.project()
-        return moved
+        faults.raise_worst()
+        return lane.moved
 
-    def _feed(self, number: int, waiting: int, lane: BatchLane) -> bool:
-        moved = False
-        while pack_shard(self._session, number):
-            moved = True
+    def _meet_deadline(self) -> None:
+        """From the deadline on, what no batch has answered is asked by ordinary calls."""
+        ends = money.deadline(self.ledger)
+        campaign = money.current_campaign(self.ledger)
+        if ends is None or campaign is None or self._session.clock.time() < ends:
+            return
+        moved = lanes.leave_batch(self.ledger, campaign)
+        if moved:
+            self._session.watcher.note(f"the deadline is over: {moved} photos go on by ordinary calls")
+
+    def _send(self, number: int, mode: Mode, waiting: int, lane: BatchLane) -> None:
+        if mode is Mode.INTERACTIVE:
+            self._call(number, lane)
+        elif not self._queue_full():
+            self._feed(number, waiting, lane)
+
+    def _feed(self, number: int, waiting: int, lane: BatchLane) -> None:
+        sent = False
+        allowed = canary.leave(self._session, number)
+        while pack_shard(self._session, number, allowed):
+            sent = lane.moved = True
             newest = shards.open_shards(self.ledger)[-1]
             self._session.watcher.progress(Progress("sending", newest.requests, waiting))
             lane.advance(newest)
             if self._queue_full():
                 break
-        if not moved and not shards.open_shards(self.ledger):
-            self._stop_for_budget(number, Mode.BATCH)
-        return moved
+            allowed = canary.leave(self._session, number)
+        if not sent and not shards.open_shards(self.ledger):
+            self.stopped = allowed.stopped or purse.why_stopped(self._session, number, Mode.BATCH)
 
-    def _call(self, number: int, stage: str) -> bool:
+    def _call(self, number: int, lane: BatchLane) -> None:
         question = works.question_of(self.ledger, number)
-        done = CallLane(self._session, question, number, stage).run(money.purse(self.ledger).left + 1e-9)
+        done = CallLane(self._session, question, number, "asking").run(purse.left(self._session))
+        lane.moved |= done > 0
         if not done and not shards.open_shards(self.ledger):
-            self._stop_for_budget(number, Mode.INTERACTIVE)
-        return done > 0
-
-    def _stop_for_budget(self, number: int, mode: Mode) -> None:
-        high = self._session.pricing.quote(works.question_of(self.ledger, number), mode).high_usd
-        purse = money.purse(self.ledger)
-        if works.unsent(self.ledger, number) and purse.left < high:
-            self.stopped = (
-                f"the budget is reached: ${purse.spent:.4f} of ${purse.cap:.4f} spent, and one more photo could cost "
-                f"${high:.4f}; run again with a larger --budget to finish the rest"
-            )
+            self.stopped = purse.why_stopped(self._session, number, Mode.INTERACTIVE)
 
     def _queue_full(self) -> bool:
         now = self._session.clock.time()
-        return any(shard.not_before > now for shard in shards.open_shards(self.ledger) if shard.state == "intended")
+        return any(shard.not_before > now for shard in shards.open_shards(self.ledger))
 
     def _unfinished(self) -> bool:
         return bool(shards.open_shards(self.ledger) or works.open_questions(self.ledger))
@@ -208,13 +166,14 @@ class Run:
         if not asked or not failed:
             return
         question, mode = works.question_of(self.ledger, asked[0]), asked[1]
-        plan = retry_plan(question, mode, failed, self._session.pricing)
+        limits = self._session.provider(question.provider).limits(question.model)
+        plan = retry_plan(self.ledger, question, mode, failed, (self._session.pricing, limits))
         if plan.cost.high and not approve(plan):
             raise ApprovalRequired(plan)
         with self.ledger.transaction("retry"):
             campaign = money.begin_campaign(self.ledger)
-            purse = money.purse(self.ledger, campaign)
-            cap = max(purse.cap, purse.spent + purse.reserved) + plan.cost.high
+            held = money.purse(self.ledger, campaign)
+            cap = max(held.cap, held.spent + held.reserved) + plan.most_usd
             money.approve(self.ledger, campaign, json.dumps(asdict(plan)), cap, None)
             works.want_again(self.ledger, reasons, most_attempts, campaign)
 
@@ -247,9 +206,3 @@ class _Patience:
             self._since = now
             self._session.watcher.note(f"{fault}; trying again")
         return now - self._since > (_PATIENCE_AT_SERVICE if at_service else _PATIENCE)
-
-
-def _spread(photos: Sequence[str], count: int) -> list[str]:
-    """Return `count` photos spread evenly over the order of their paths, so that every folder has its say."""
-    step = len(photos) / count
-    return list(islice((photos[int(place * step)] for place in range(count)), count))

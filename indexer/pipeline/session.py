@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from indexer.ledger.caps import Caps
 from indexer.ledger.store import Ledger
 from indexer.plan import Pricing
 from indexer.project import Projector
@@ -44,7 +45,8 @@ class Tuning:
     """Numbers that a setting may change; times are seconds.
 
     A job is looked for during `lookup_seconds` after a creation whose outcome is unknown. Polling begins at
-    `poll_seconds` and slows down to `poll_most`. A shard holds at most `shard_lines` requests.
+    `poll_seconds` and slows down to `poll_most`. A shard holds at most `shard_lines` requests. `schema_field` is the
+    way in which answer schemas are sent, "" the provider's own choice.
     """
 
     lookup_seconds: float = 120.0
@@ -53,6 +55,8 @@ class Tuning:
     concurrency: int = 4
     shard_lines: int = 2000
     keep_batches: bool = False
+    caps: Caps = Caps()
+    schema_field: str = ""
 
 
 @dataclass(frozen=True, slots=True)

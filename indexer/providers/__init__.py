@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from indexer.errors import KeyMissing, UsageError
-from indexer.providers.base import Provider
+from indexer.providers.base import Account, Provider
 
 NAMES = ("local", "gemini")
 
@@ -13,7 +13,7 @@ _STANDING = {"local": 10}
 _REMOTE = 30
 
 
-def open_provider(name: str, environ: Mapping[str, str]) -> Provider:
+def open_provider(name: str, environ: Mapping[str, str], account: Account = Account()) -> Provider:
     """Open a provider by name; raises `KeyMissing` that names the variable, `UsageError` for an unknown name."""
     if name == "local":
         from indexer.providers.local import Local
@@ -22,7 +22,7 @@ def open_provider(name: str, environ: Mapping[str, str]) -> Provider:
     if name == "gemini":
         from indexer.providers.gemini import open_gemini
 
-        return open_gemini(environ)
+        return open_gemini(environ, account)
     raise UsageError(f"no provider is called {name!r}", hint=f"one of: {', '.join(NAMES)}")
 
 

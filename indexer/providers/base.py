@@ -11,10 +11,19 @@ before it creates again. `Unreachable` means that the outcome is unknown; `RateL
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from indexer.records import Job, Limits, Mode, Question, Request, Row
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What a provider cannot ask its service: the usage tier, 1 to 3, and a wished way to send answer schemas."""
+
+    tier: int = 1
+    schema_field: str = ""
 
 
 class Provider(Protocol):

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from indexer.errors import BadSetting, KeyMissing, KeyRefused
+from indexer.providers.base import Account
 from indexer.providers.gemini import calls, jobs, wire
 from indexer.providers.gemini.check import MAX_FILE_BYTES
 from indexer.providers.gemini.faults import KEY_HINT, KEY_PAGE, KEY_VARIABLE
@@ -102,7 +103,7 @@ class Gemini:
         self._service.close()
 
 
-def open_gemini(environ: Mapping[str, str]) -> Gemini:
+def open_gemini(environ: Mapping[str, str], account: Account = Account()) -> Gemini:
     """Return the provider that `environ` describes.
 
     Reads GOOGLE_API_KEY (wins) or GEMINI_API_KEY, and GOOGLE_GEMINI_BASE_URL; `KeyMissing` without a key.
@@ -113,7 +114,12 @@ def open_gemini(environ: Mapping[str, str]) -> Gemini:
             f"no key for Gemini: neither GOOGLE_API_KEY nor {KEY_VARIABLE} is set",
             hint=f"get one at {KEY_PAGE}, then: export {KEY_VARIABLE}=...",
         )
-    return Gemini(key, environ.get("GOOGLE_GEMINI_BASE_URL", "").strip() or None)
+    return Gemini(
+        key,
+        environ.get("GOOGLE_GEMINI_BASE_URL", "").strip() or None,
+        schema_field=SchemaField(account.schema_field or SchemaField.OPENAPI),
+        tier=account.tier,
+    )
 
 
 def _checked_key(key: str) -> str:

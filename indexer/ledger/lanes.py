@@ -1,0 +1,50 @@
+"""Which lane carries a work: works may leave the batch lane for ordinary calls, also while their shard is out."""
+
+from __future__ import annotations
+
+from indexer.ledger.store import Ledger
+from indexer.records import Mode
+
+_UNSENT_SHARDS = (
+    "SELECT t.work FROM attempts t JOIN shards s ON s.id = t.shard"
+    " WHERE t.state = 'out' AND s.state IN ('packed', 'intended', 'creating')"
+)
+
+
+def wants_batch(ledger: Ledger, shard: str) -> bool:
+    """Return whether any request of the shard still belongs into a batch."""
+    return bool(
+        ledger.connection.execute(
+            "SELECT EXISTS (SELECT 1 FROM attempts t JOIN works w ON w.key = t.work"
+            " WHERE t.shard = ? AND t.state = 'out' AND w.mode = 'batch')",
+            (shard,),
+        ).fetchone()[0]
+    )
+
+
+def leave_batch(ledger: Ledger, campaign: int) -> int:
+    """Commit that everything unfinished of a campaign goes on by ordinary calls; returns how many works that moved."""
+    unfinished = "campaign = ? AND mode = 'batch' AND state IN ('wanted', 'out')"
+    if not ledger.connection.execute(f"SELECT 1 FROM works WHERE {unfinished} LIMIT 1", (campaign,)).fetchone():
+        return 0
+    with ledger.transaction("leave batch") as connection:
+        return connection.execute(f"UPDATE works SET mode = 'interactive' WHERE {unfinished}", (campaign,)).rowcount
+
+
+def in_other_lane(ledger: Ledger, question: int | None, mode: Mode) -> int:
+    """Return how many works of a question wait in another lane than `mode`, and are not at the service yet."""
+    row = ledger.connection.execute(
+        f"SELECT count(*) FROM works WHERE question = ? AND mode <> ?"
+        f" AND (state = 'wanted' OR (state = 'out' AND key IN ({_UNSENT_SHARDS})))",
+        (question, str(mode)),
+    ).fetchone()
+    return int(row[0])
+
+
+def change_lane(ledger: Ledger, question: int | None, mode: Mode) -> None:
+    """Move all of a question that is not at the service yet into the lane `mode`, inside the caller's transaction."""
+    ledger.connection.execute(
+        f"UPDATE works SET mode = ? WHERE question = ?"
+        f" AND (state = 'wanted' OR (state = 'out' AND key IN ({_UNSENT_SHARDS})))",
+        (str(mode), question),
+    )

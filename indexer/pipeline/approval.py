@@ -1,0 +1,88 @@
+"""From a plan to committed, paid-for intent: ask, keep the yes, and let exactly the approved works wait."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+
+from indexer.errors import ApprovalRequired
+from indexer.ledger import books, given, money, prompts, works
+from indexer.ledger.crawled import Scope
+from indexer.pipeline.ask import Approve, Ask
+from indexer.pipeline.session import Session
+from indexer.plan import Circumstances, make_plan
+from indexer.records import Mode, Plan
+
+_CENT_OF_A_CENT = 1e-9
+
+
+class Approval:
+    """The approvals of one `Ask`."""
+
+    def __init__(self, session: Session, ask: Ask, approve: Approve) -> None:
+        self._session = session
+        self._ledger = session.ledger
+        self._ask = ask
+        self._approve = approve
+        self._free = session.provider(ask.question.provider).free
+
+    def plan(self, *, pilot: int | None, trusted: int | None = None) -> Plan:
+        """Say what asking would do and cost, with a pilot of the wished size; `trusted` as in `Circumstances`."""
+        session, ask = self._session, self._ask
+        around = Circumstances(
+            limits=session.provider(ask.question.provider).limits(ask.question.model),
+            pilot=pilot,
+            rendition_bytes=session.spool.mean_size(),
+            concurrency=session.tuning.concurrency,
+            refresh=ask.refresh,
+        )
+        around = around if trusted is None else replace(around, trusted=trusted)
+        return make_plan(self._ledger, ask.question, ask.mode, Scope(ask.roots), session.pricing, around)
+
+    def record_asked(self, run: int) -> None:
+        """Keep what is asked, and by what names."""
+        question = self._ask.question
+        with self._ledger.transaction("asked"):
+            books.record_asked(self._ledger, run, works.question_id(self._ledger, question), self._ask.mode)
+            prompts.name(self._ledger, question.prompt_version, self._ask.names[0])
+            prompts.name(self._ledger, question.schema_version, self._ask.names[1])
+
+    def needed(self, plan: Plan) -> bool:
+        """Say whether somebody must say yes; what was approved goes on without asking while its cap can carry it."""
+        question = works.known_question(self._ledger, self._ask.question)
+        scope = Scope(self._ask.roots)
+        if not plan.new:
+            return False
+        if next(works.unasked(self._ledger, question, scope), None) is not None:
+            return True
+        if self._ask.refresh and next(given.outdated(self._ledger, self._ask.question, question, scope), None):
+            return True
+        purse = money.purse(self._ledger)
+        if self._ask.budget is not None:
+            return abs(self._ask.budget - purse.cap) > _CENT_OF_A_CENT
+        return purse.left < plan.most_usd - _CENT_OF_A_CENT
+
+    def obtain(self, plan: Plan, first: Iterable[str] | None = None) -> None:
+        """Have the plan approved and commit it: the works of the pilot's photos `first` alone, or all."""
+        if not self._free and not self._approve(plan):
+            raise ApprovalRequired(plan)
+        ask, number = self._ask, works.known_question(self._ledger, self._ask.question)
+        scope = Scope(ask.roots)
+        mode = ask.mode if first is None else Mode.INTERACTIVE
+        photos = list(works.unasked(self._ledger, number, scope) if first is None else first)
+        outdated = list(given.outdated(self._ledger, ask.question, number, scope)) if ask.refresh else []
+        with self._ledger.transaction("approval"):
+            campaign = money.begin_campaign(self._ledger)
+            purse = money.purse(self._ledger, campaign)
+            cap = purse.spent + purse.reserved + plan.most_usd if ask.budget is None else ask.budget
+            ends = None if ask.deadline is None else self._session.clock.time() + ask.deadline
+            money.approve(self._ledger, campaign, json.dumps(asdict(replace(plan, sample=()))), cap, ends)
+            works.want(self._ledger, ask.question, photos, campaign, mode)
+            if first is None:
+                given.renew(self._ledger, outdated, campaign, mode)
+
+    def choose(self) -> None:
+        """Let the answers to what was asked now win over those to earlier prompts."""
+        with self._ledger.transaction("prompt in force"):
+            prompts.choose_question(self._ledger, self._ask.question)

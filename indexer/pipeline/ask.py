@@ -1,0 +1,34 @@
+"""One call of `index`, with every default resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from indexer.crawl import CrawlOptions
+from indexer.gates import Gate
+from indexer.records import Mode, Plan, Question
+
+Approve = Callable[[Plan], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One call of `index`: where, what, of whom, and within which bounds.
+
+    `deadline` is seconds from the approval. `refresh` asks again where facts given to the prompt have changed; `names`
+    are what people call the prompt and the schema.
+    """
+
+    roots: tuple[bytes, ...]
+    question: Question
+    mode: Mode
+    crawl: CrawlOptions
+    digest_version: int
+    pilot: int | None = None
+    budget: float | None = None
+    deadline: float | None = None
+    wait: bool = True
+    gates: tuple[Gate, ...] = ()
+    refresh: bool = False
+    names: tuple[str, str] = ("", "")
