@@ -32,7 +32,7 @@ from indexer.project import Projector
 from indexer.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE
 from indexer.providers import open_provider
 from indexer.providers.base import Account, Provider
-from indexer.records import Cost, Mode, Plan, Question
+from indexer.records import Cost, Mode, Plan, Question, Reason
 from indexer.spool import Spool
 
 _LOCK_PATIENCE = 600.0
@@ -115,18 +115,38 @@ class Library:
             facts = RunFacts(run.number, plan.reused, plan.cost, stopped=run.stopped, notes=tuple(seen.notes))
             return self._report(run.ledger, (ask.question, ask.mode), Scope(ask.roots), facts)
 
-    def collect(self, *, wait: bool = False) -> Report:
-        """Advance what is unfinished: poll, download, submit what is approved; never asks, never exceeds the cap."""
+    def collect(
+        self, *, wait: bool = False, budget: float | None = None, deadline: float | None = None, approve: bool = False
+    ) -> Report:
+        """Advance what is unfinished: poll, download, submit what is approved; never asks, never exceeds the cap.
+
+        `budget` (US dollars) and `deadline` (seconds from now) replace those of the run; raising the cap needs
+        `approve`, else `BudgetReached` is raised.
+        """
         with self._writing("collect") as (run, _):
             before = self._described(run.ledger)
+            run.set_bounds(budget, deadline, approved=approve)
             run.advance(wait=wait)
             return self._after(run, before)
 
-    def retry(self, *, only: str | None = None, approve: Approve = False) -> Report:
-        """Ask again for what failed (of the reason `only`); blocked photos only when they are named."""
+    def retry(
+        self,
+        *,
+        only: str | None = None,
+        approve: Approve = False,
+        budget: float | None = None,
+        deadline: float | None = None,
+    ) -> Report:
+        """Ask again for what failed (of the reason `only`); blocked photos only when they are named.
+
+        A tenth of what the last approved plan could cost covers it; more than that is asked for with `approve`.
+        """
+        if only is not None and only not in set(Reason):
+            raise UsageError(f"nothing fails for the reason {only!r}", hint=f"one of: {', '.join(Reason)}")
         with self._writing("retry") as (run, _):
             before = self._described(run.ledger)
             run.retry((only,) if only else _RETRIED, _MOST_ATTEMPTS, _callable(approve))
+            run.set_bounds(budget, deadline, approved=approve is True)
             run.advance(wait=True)
             return self._after(run, before)
 
@@ -176,7 +196,8 @@ class Library:
         config = read_config(self.folder, self._seams.environ)
         lock = WriterLock(self.folder, f"index {command}")
         with lock:
-            ledger = Ledger.open(self.folder, step=self._seams.step)
+            now = (self._seams.clock or SystemClock()).time
+            ledger = Ledger.open(self.folder, step=self._seams.step, now=now)
             try:
                 _keep_price(ledger, options or {})
                 session = self._session(ledger, lock, config)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import datetime
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
 from indexer import prices
 from indexer.errors import UsageError
 from indexer.estimate import LEAST, extrapolate, priced
+from indexer.expect import expect
 from indexer.ledger import books, usage, works
 from indexer.ledger.crawled import Scope
 from indexer.ledger.given import given_now, outdated
 from indexer.ledger.store import Ledger
 from indexer.ledger.usage import Used
+from indexer.ledger.works import Work
 from indexer.prices import Price, PriceTable
 from indexer.prompts import facts_asked, fill, longest, read_given
 from indexer.records import Cost, Limits, Mode, Plan, Question, Usage, Wait
@@ -28,7 +31,6 @@ _PROMPTS_READ = 200  # photos whose prompts are filled in to see how long they g
 PILOT_SIZE = 20
 _PILOT_FROM = 50
 _TRUSTED = 20  # from so many measured answers on, the estimate is theirs
-_WAVE = (300.0, 86_400.0)  # what services promise of a batch: minutes when they are idle, a day at most
 _CALL = (1.5, 8.0)
 
 
@@ -124,11 +126,15 @@ def make_plan(
     )
 
 
-def retry_plan(ledger: Ledger, question: Question, mode: Mode, failed: int, priced_by: tuple[Pricing, Limits]) -> Plan:
-    """Say what asking again for `failed` photos would cost; `priced_by` are the prices and the provider's limits."""
+def retry_plan(
+    ledger: Ledger, question: Question, mode: Mode, failed: Sequence[Work], priced_by: tuple[Pricing, Limits]
+) -> Plan:
+    """Say what asking again for `failed` would cost; `priced_by` are the prices and the provider's limits."""
     pricing, limits = priced_by
-    plan = _Bill(ledger, question, pricing, Circumstances(limits), []).plan(mode, failed, 0)
-    return replace(plan, files=failed, planned=failed)
+    plan = _Bill(ledger, question, pricing, Circumstances(limits), []).plan(mode, len(failed), 0)
+    roomy = [question.with_room(work.reason, work.attempts) for work in failed]
+    most = sum(pricing.quote(asked, mode).high_usd for asked in roomy)
+    return replace(plan, files=len(failed), planned=len(failed), most_usd=most)
 
 
 class _Bill:
@@ -197,10 +203,9 @@ class _Bill:
         if mode is Mode.INTERACTIVE:
             low, high = (count * seconds / max(1, self._around.concurrency) for seconds in _CALL)
             return Wait(low, high, "experience elsewhere")
-        took = books.turnaround(self._ledger, self._question)
-        if took:
-            return Wait(max(1, waves) * took[0], max(1, waves) * took[-1], f"{len(took)} jobs of this library")
-        return Wait(max(1, waves) * _WAVE[0], max(1, waves) * _WAVE[1], "what the service promises")
+        wave = expect(books.turnaround(self._ledger, self._question))
+        source = "earlier jobs of this library" if wave.source == "history" else "what the service promises"
+        return Wait(max(1, waves) * wave.low, max(1, waves) * wave.high, source)
 
 
 def _prompts(ledger: Ledger, question: Question, photos: list[str]) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -119,6 +119,16 @@ class Question:
     def settings_json(self) -> str:
         """The settings as canonical JSON."""
         return canonical_json({name: getattr(self.settings, name) for name in Settings.__slots__})
+
+    def with_room(self, reason: str, attempts: int) -> Question:
+        """Return the question for one more attempt: with more room where the last answer was cut off.
+
+        The room is no part of the work key: it is the same work, asked again.
+        """
+        if reason != Reason.TRUNCATED:
+            return self
+        room = self.settings.max_output_tokens * 2 ** min(max(attempts, 1), 2)
+        return replace(self, settings=replace(self.settings, max_output_tokens=room))
 
     def work_key(self, photo: str) -> str:
         """Name this question about `photo`: 20 hex digits."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from indexer.paths import for_terminal
 
 if TYPE_CHECKING:
-    from indexer.pipeline.report import Report
+    from indexer.pipeline.report import JobLine, Report
     from indexer.pipeline.session import Progress
     from indexer.records import Plan
 
@@ -80,6 +80,11 @@ def plan_lines(plan: Plan) -> Iterator[str]:
                 else ""
             )
         )
+        if plan.wait and plan.new:
+            yield (
+                f"ready in {_span(plan.wait.low_s)} to {_span(plan.wait.high_s)}, by {plan.wait.source}"
+                + (f"; {plan.shards} waves, as many as fit into the queue" if plan.shards > 1 else "")
+            )
         if plan.pilot:
             yield f"of these {plan.pilot} go first, by ordinary calls, so that you see answers at once"
         yield (
@@ -107,9 +112,26 @@ def report_lines(report: Report) -> Iterator[str]:
         doubt = f", {requests.in_doubt} calls in doubt booked in full" if requests.in_doubt else ""
         yield f"spent ${report.cost.spent_usd:.4f} with {report.provider} {report.model}{doubt}"
     for job in report.jobs:
-        yield f"job {job.name or '(not yet created)'}: {job.state}, {_photos(job.requests)}, {job.age_s // 60} min"
+        name = job.name or "(not yet created)"
+        yield f"job {name}: {job.state}, {_photos(job.requests)}, {_span(job.age_s)} old{_eta(job)}"
     if report.jobs:
         yield "work is still out: index collect --wait goes on"
+
+
+def _eta(job: JobLine) -> str:
+    if job.stuck:
+        return "; STUCK, it takes far longer than others did (--deadline ends the wait)"
+    if job.eta_s is None:
+        return ""
+    basis = "by earlier jobs here" if job.eta_s["source"] == "history" else "by what the service promises"
+    return f", ready in {_span(job.eta_s['low'])} to {_span(job.eta_s['high'])} {basis}"
+
+
+def _span(seconds: float) -> str:
+    for unit, length in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def _photos(count: int) -> str:

@@ -20,7 +20,7 @@ STEPS = """
 
     indexer.files indexer.prompts indexer.prices indexer.config indexer.lock indexer.paths indexer.ignore
     indexer.document indexer.metadata indexer.rawfile indexer.picture indexer.dataset indexer.providers.base
-    indexer.rendition indexer.providers.answer indexer.estimate
+    indexer.rendition indexer.providers.answer indexer.estimate indexer.expect
 
     indexer.ledger indexer.batchfile indexer.spool indexer.listing indexer.embedding indexer.maintenance
     indexer.walk indexer.examination indexer.encoder_export indexer.table

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import click
 
@@ -26,6 +26,37 @@ def everywhere(command: Callable[..., Any]) -> Callable[..., Any]:
 def spending(command: Callable[..., Any]) -> Callable[..., Any]:
     command = click.option("--no-progress", is_flag=True, help="No progress bars.")(command)
     return click.option("--yes", is_flag=True, help="Approve the price without being asked.")(command)
+
+
+class Duration(click.ParamType[float]):
+    """A span of time as people write it, in seconds: 90s, 30m, 6h, 2d."""
+
+    name = "duration"
+    _units: ClassVar = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return seconds."""
+        number, unit = (value[:-1], value[-1:]) if value[-1:] in self._units else (value, "s")
+        try:
+            seconds = float(number) * self._units[unit]
+        except ValueError:
+            seconds = -1.0
+        if not 0 <= seconds < 1e9:
+            self.fail(f"{value!r} is no span of time, such as 30m, 6h or 2d", param, ctx)
+        return seconds
+
+
+def bounded(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options that bound what a command may spend and how long it may wait."""
+    command = click.option(
+        "--deadline",
+        type=Duration(),
+        metavar="TIME",
+        help="After this time (30m, 6h, 2d) cancel the batch and go on by ordinary calls.",
+    )(command)
+    return click.option(
+        "--budget", type=click.FloatRange(0), metavar="USD", help="Stop before spending more than this."
+    )(command)
 
 
 class Call:

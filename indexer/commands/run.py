@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from indexer.commands.call import Call, everywhere, spending
+from indexer.commands.call import Call, bounded, everywhere, spending
 from indexer.errors import ApprovalRequired, MissingPath
 from indexer.terminal import plan_lines
 
@@ -36,7 +36,7 @@ from indexer.terminal import plan_lines
     "--pilot", type=click.IntRange(0), metavar="N", help="Send N photos ahead by ordinary calls and ask again."
 )
 @click.option("--no-pilot", is_flag=True, help="Send none ahead (by itself 20, from 50 on).")
-@click.option("--budget", type=click.FloatRange(0), metavar="USD", help="Stop before spending more than this.")
+@bounded
 @click.option("--price", metavar="IN,OUT", help="US dollars per million tokens, for a model without a known price.")
 @click.option(
     "--gate", multiple=True, metavar="NAME=VALUE", help="What a pilot must show: valid, refused, length, cost."

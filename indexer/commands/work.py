@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from indexer.commands.call import Call, everywhere, spending
+from indexer.commands.call import Call, bounded, everywhere, spending
 
 
 @click.command()
@@ -22,6 +22,7 @@ def status(context: click.Context, /, **options: Any) -> int:
 
 @click.command()
 @click.option("--wait", is_flag=True, help="Wait until everything is back.")
+@bounded
 @everywhere
 @spending
 @click.pass_context
@@ -31,18 +32,24 @@ def collect(context: click.Context, /, wait: bool, **options: Any) -> int:
     Goes on with a run that was left with --no-wait or interrupted. Never asks, never spends more than was approved.
     """
     call = Call(context, options)
-    return call.show(call.library().collect(wait=wait))
+    return call.show(call.library().collect(wait=wait, approve=call.yes, **options))
 
 
 @click.command()
 @click.option("--only", metavar="REASON", help="Only those that failed for this reason, as index failures names it.")
+@bounded
 @everywhere
 @spending
 @click.pass_context
 def retry(context: click.Context, /, only: str | None, **options: Any) -> int:
-    """Ask again for photos that failed."""
+    """Ask again for photos that failed.
+
+    Three attempts a photo at most; with more room where an answer was cut off. Blocked photos are asked again only
+    when you say --only blocked. A tenth of the price that you approved covers it; for more you are asked.
+    """
     call = Call(context, options)
-    return call.show(call.library().retry(only=only, approve=call.approve))
+    approve = True if call.yes else call.approve
+    return call.show(call.library().retry(only=only, approve=approve, **options))
 
 
 @click.command()

@@ -52,12 +52,41 @@ def end_campaign_when_done(ledger: Ledger) -> None:
             connection.execute("UPDATE campaigns SET ended_at = ? WHERE ended_at IS NULL", (ledger.now(),))
 
 
-def approve(ledger: Ledger, campaign: int, plan: str, cap_usd: float, deadline_at: float | None) -> None:
-    """Keep that somebody said yes: the plan as JSON, and a cap for the whole campaign; in the caller's transaction."""
+@dataclass(frozen=True, slots=True)
+class Yes:
+    """What somebody agreed to: a plan as JSON, a cap in US dollars for the campaign as a whole, and a deadline.
+
+    `kind` is "plan"; "retry" for what the approval before it covers; "bounds" where only cap or deadline changed.
+    """
+
+    plan: str
+    cap_usd: float
+    deadline_at: float | None = None
+    kind: str = "plan"
+
+
+def approve(ledger: Ledger, campaign: int, yes: Yes) -> None:
+    """Keep that somebody said yes; in the caller's transaction."""
     ledger.connection.execute(
-        "INSERT INTO approvals (campaign, plan, cap_usd, deadline_at, approved_at) VALUES (?, ?, ?, ?, ?)",
-        (campaign, plan, cap_usd, deadline_at, ledger.now()),
+        "INSERT INTO approvals (campaign, plan, cap_usd, deadline_at, kind, approved_at) VALUES (?, ?, ?, ?, ?, ?)",
+        (campaign, yes.plan, yes.cap_usd, yes.deadline_at, yes.kind, ledger.now()),
     )
+
+
+def retry_allowance(ledger: Ledger) -> float:
+    """Return the dollars that retries may reserve without a new yes.
+
+    That is a tenth of the most that the last approved plan could cost, less what was reserved for retries since.
+    """
+    row = ledger.connection.execute(
+        """
+        SELECT coalesce(json_extract(p.plan, '$.most_usd'), 0.0) / 10
+               - (SELECT total(json_extract(r.plan, '$.most_usd')) FROM approvals r
+                  WHERE r.kind = 'retry' AND r.id > p.id)
+        FROM approvals p WHERE p.kind = 'plan' ORDER BY p.id DESC LIMIT 1
+        """
+    ).fetchone()
+    return float(row[0]) if row else 0.0
 
 
 def purse(ledger: Ledger, campaign: int | None = None) -> Purse:

@@ -104,7 +104,7 @@ CREATE TABLE approvals (
     campaign INTEGER NOT NULL REFERENCES campaigns,
     plan TEXT NOT NULL,
     cap_usd REAL NOT NULL,              -- for the campaign as a whole
-    kind TEXT NOT NULL DEFAULT 'plan',  -- 'retry': covered by the approval before it
+    kind TEXT NOT NULL,                 -- money.Yes.kind
     deadline_at REAL,
     approved_at REAL NOT NULL
 ) STRICT;

@@ -20,13 +20,15 @@ CHOSEN_SCHEMA = "chosen schema"
 class Work:
     """One question about one photo, as it stands.
 
-    `attempts` counts requests that were begun; `given` is the JSON of the facts that its prompt is given.
+    `attempts` counts requests that were begun, `reason` says why the last one failed ("" where none did); `given` is
+    the JSON of the facts that its prompt is given.
     """
 
     key: str
     photo: str
     attempts: int
     given: str = "{}"
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,7 @@ def want(ledger: Ledger, question: Question, photos: Iterable[str], campaign: in
 def wanted(ledger: Ledger, question: int, mode: Mode, limit: int, after: str = "") -> list[Work]:
     """Return up to `limit` works that wait to be sent, by key, beginning after `after`."""
     rows = ledger.connection.execute(
-        "SELECT key, photo, attempts, given FROM works"
+        "SELECT key, photo, attempts, given, coalesce(reason, '') FROM works"
         " WHERE state = 'wanted' AND question = ? AND mode = ? AND key > ?"
         " ORDER BY key LIMIT ?",
         (question, str(mode), after, limit),
@@ -280,10 +282,11 @@ def unsent(ledger: Ledger, question: int | None) -> int:
     return int(row[0])
 
 
-def retryable(ledger: Ledger, reasons: Sequence[str], most_attempts: int) -> int:
-    """Return how many works failed for these reasons and were tried fewer than `most_attempts` times."""
+def retryable(ledger: Ledger, reasons: Sequence[str], most_attempts: int) -> list[Work]:
+    """Return the works that failed for these reasons and were tried fewer than `most_attempts` times."""
     condition, values = _failed_for(reasons, most_attempts)
-    return int(ledger.connection.execute(f"SELECT count(*) FROM works WHERE {condition}", values).fetchone()[0])
+    rows = ledger.connection.execute(f"SELECT key, photo, attempts, given, reason FROM works WHERE {condition}", values)
+    return [Work(*row) for row in rows]
 
 
 def want_again(ledger: Ledger, reasons: Sequence[str], most_attempts: int, campaign: int) -> None:

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from dataclasses import asdict, replace
 
 from indexer.errors import ApprovalRequired
-from indexer.ledger import books, given, money, prompts, works
+from indexer.ledger import books, given, lanes, money, prompts, works
 from indexer.ledger.crawled import Scope
+from indexer.ledger.money import Yes
 from indexer.pipeline.ask import Approve, Ask
 from indexer.pipeline.session import Session
 from indexer.plan import Circumstances, make_plan
@@ -38,7 +39,14 @@ class Approval:
             refresh=ask.refresh,
         )
         around = around if trusted is None else replace(around, trusted=trusted)
-        return make_plan(self._ledger, ask.question, ask.mode, Scope(ask.roots), session.pricing, around)
+        plan = make_plan(self._ledger, ask.question, ask.mode, Scope(ask.roots), session.pricing, around)
+        return plan if ask.deadline is None or self._free else self._with_deadline(plan)
+
+    def _with_deadline(self, plan: Plan) -> Plan:
+        """What is not back by the deadline goes on by ordinary calls, so the cap must carry these."""
+        most = plan.new * self._session.pricing.quote(self._ask.question, Mode.INTERACTIVE).high_usd
+        told = "what is not back by the deadline is asked by ordinary calls, at their price"
+        return replace(plan, most_usd=max(most, plan.most_usd), warnings=(*plan.warnings, told))
 
     def record_asked(self, run: int) -> None:
         """Keep what is asked, and by what names."""
@@ -55,6 +63,8 @@ class Approval:
         if not plan.new:
             return False
         if next(works.unasked(self._ledger, question, scope), None) is not None:
+            return True
+        if lanes.in_other_lane(self._ledger, question, self._ask.mode):
             return True
         if self._ask.refresh and next(given.outdated(self._ledger, self._ask.question, question, scope), None):
             return True
@@ -77,10 +87,11 @@ class Approval:
             purse = money.purse(self._ledger, campaign)
             cap = purse.spent + purse.reserved + plan.most_usd if ask.budget is None else ask.budget
             ends = None if ask.deadline is None else self._session.clock.time() + ask.deadline
-            money.approve(self._ledger, campaign, json.dumps(asdict(replace(plan, sample=()))), cap, ends)
+            money.approve(self._ledger, campaign, Yes(json.dumps(asdict(replace(plan, sample=()))), cap, ends))
             works.want(self._ledger, ask.question, photos, campaign, mode)
             if first is None:
                 given.renew(self._ledger, outdated, campaign, mode)
+                lanes.change_lane(self._ledger, number, mode)
 
     def choose(self) -> None:
         """Let the answers to what was asked now win over those to earlier prompts."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from itertools import islice
 
 from indexer.errors import ProviderError, RateLimited, Unreachable
 from indexer.ledger import works
@@ -35,8 +34,8 @@ class CallLane:
         self._number = number
         self._stage = stage
         self._provider: Provider = session.provider(question.provider)
-        self._high = session.pricing.quote(question, Mode.INTERACTIVE).high_usd
         self._window = _GROUP if self._provider.free else session.tuning.concurrency
+        self._budget = 0.0
         self._limited = 0
         self._retry_after = 0.0
         self._stopped: ProviderError | None = None
@@ -46,32 +45,41 @@ class CallLane:
 
         What the service refuses for every photo is raised after the calls in flight have come home.
         """
-        most = int(budget_left / self._high) if self._high else None
+        self._budget = budget_left
         done = 0
-        while self._stopped is None and (finished := self._pass(most)) is not None:
+        while self._stopped is None and (finished := self._pass()) is not None:
             done += finished
-            most = None if most is None else most - finished
         if self._stopped:
             raise self._stopped
         return done
 
-    def _pass(self, most: int | None) -> int | None:
-        """Ask everything that waits now, once; what goes back to waiting is for the next pass. None: nothing waits."""
-        done = 0
+    def _pass(self) -> int | None:
+        """Ask everything that waits now, once; what goes back to waiting is for the next pass. None: nothing to ask."""
+        done = begun = 0
         total = works.unsent(self._ledger, self._number)
-        source = islice(self._waiting(), most)
+        source = self._affordable()
         flying: dict[Future[Row], Booking] = {}
         workers = 2 if self._provider.free else self._window
         with ThreadPoolExecutor(workers, thread_name_prefix="ask") as pool:
             while True:
                 if self._stopped is None:
-                    self._begin(source, pool, flying)
+                    begun += self._begin(source, pool, flying)
                 if not flying:
-                    return done if done or (total and most != 0 and self._limited) else None
+                    return done if begun else None
                 landed, _ = wait(flying, return_when=ALL_COMPLETED if self._provider.free else FIRST_COMPLETED)
                 done += self._settle({future: flying.pop(future) for future in landed})
                 self._session.watcher.progress(Progress(self._stage, done, total))
                 self._rest()
+
+    def _affordable(self) -> Iterator[tuple[Work, bytes, float]]:
+        """Yield what waits, and its highest price, as long as the budget carries it; what comes cheaper is put back."""
+        for work, image in self._waiting():
+            asked = self._question.with_room(work.reason, work.attempts)
+            high = self._session.pricing.quote(asked, Mode.INTERACTIVE).high_usd
+            if high > self._budget:
+                return
+            self._budget -= high
+            yield work, image, high
 
     def _waiting(self) -> Iterator[tuple[Work, bytes]]:
         last = ""
@@ -85,19 +93,20 @@ class CallLane:
                     yield work, image
 
     def _begin(
-        self, source: Iterator[tuple[Work, bytes]], pool: ThreadPoolExecutor, flying: dict[Future[Row], Booking]
-    ) -> None:
+        self, source: Iterator[tuple[Work, bytes, float]], pool: ThreadPoolExecutor, flying: dict[Future[Row], Booking]
+    ) -> int:
         begun: list[tuple[Work, str, float]] = []
         requests: list[tuple[Booking, Request]] = []
         while len(flying) + len(begun) < self._window and (found := next(source, None)):
-            work, image = found
+            work, image, high = found
             key = line_key(work.key, self._ledger.library_id, work.attempts + 1)
-            begun.append((work, key, self._high))
-            requests.append((Booking(key, work.key, self._high, None), request(self._question, key, image, work.given)))
+            begun.append((work, key, high))
+            requests.append((Booking(key, work.key, high, None), request(self._question, work, key, image)))
         if begun:
             works.begin_calls(self._ledger, begun)
         for booking, asked in requests:
             flying[pool.submit(self._provider.ask, asked)] = booking
+        return len(begun)
 
     def _settle(self, landed: dict[Future[Row], Booking]) -> int:
         finished: list[str] = []
@@ -112,7 +121,7 @@ class CallLane:
         try:
             row = future.result()
         except RateLimited as fault:
-            works.void(self._ledger, booking.attempt, booking.work)
+            self._take_back(booking)
             self._slow_down(fault)
             return False
         except Unreachable as fault:
@@ -120,13 +129,14 @@ class CallLane:
             self._slow_down(fault)
             return False
         except ProviderError as fault:
-            works.void(self._ledger, booking.attempt, booking.work)
+            self._take_back(booking)
             self._stopped = fault
             return False
         return self._record(row, booking)
 
     def _record(self, row: Row, booking: Booking) -> bool:
         priced = booked(self._session, booking, (self._question, Mode.INTERACTIVE), row)
+        self._budget += booking.spent_usd - priced.spent_usd
         outcome = row.outcome
         if not isinstance(outcome, Failure):
             works.record_answer(self._ledger, priced, outcome, standing(self._provider.name))
@@ -142,6 +152,10 @@ class CallLane:
             return False
         self._limited = 0
         return True
+
+    def _take_back(self, booking: Booking) -> None:
+        works.void(self._ledger, booking.attempt, booking.work)
+        self._budget += booking.spent_usd
 
     def _slow_down(self, fault: RateLimited | Unreachable) -> None:
         self._limited += 1

@@ -48,9 +48,13 @@ def pack_shard(session: Session, number: int, allowed: Leave) -> bool:
         return False
     lines: list[Line] = []
     shard = secrets.token_hex(4)
+    budget = purse.left(session)
     with ShardWriter(shard_file(session, shard)) as writer:
         entry: tuple[Line, bytes] | None = first
         while entry and (not lines or writer.bytes + len(entry[1]) < min(limits.max_bytes, _MOST_BYTES)):
+            budget -= entry[0].high_usd
+            if lines and budget < 0:
+                break
             writer.write(entry[1])
             lines.append(entry[0])
             entry = next(source, None)
@@ -70,11 +74,11 @@ def _room(session: Session, number: int, high_usd: float, queue: int) -> Room:
 def _lines(session: Session, number: int, most: int) -> Iterator[tuple[Line, bytes]]:
     question = works.question_of(session.ledger, number)
     provider = session.provider(question.provider)
-    high = session.pricing.quote(question, Mode.BATCH).high_usd
     for work in works.wanted(session.ledger, number, Mode.BATCH, most):
         image = rendition_of(session, work.photo)
         if isinstance(image, Failure):
             works.fail_unsent(session.ledger, work.key, image)
             continue
         key = line_key(work.key, session.ledger.library_id, work.attempts + 1)
-        yield Line(work, key, high), provider.encode(request(question, key, image, work.given))
+        high = session.pricing.quote(question.with_room(work.reason, work.attempts), Mode.BATCH).high_usd
+        yield Line(work, key, high), provider.encode(request(question, work, key, image))

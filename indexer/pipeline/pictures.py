@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from indexer.ledger import crawled
+from indexer.ledger.works import Work
 from indexer.pipeline.session import Session
 from indexer.prompts import fill, read_given
 from indexer.records import Failure, Question, Reason, Request
@@ -33,6 +34,8 @@ def rendition_of(session: Session, photo: str) -> bytes | Failure:
     return failure
 
 
-def request(question: Question, key: str, image: bytes, given: str = "{}") -> Request:
-    """Make the request that asks `question` about `image`; `given` is the JSON of the facts in its prompt."""
-    return Request(key, question, image, fill(question.template, question.settings.language, read_given(given)))
+def request(question: Question, work: Work, key: str, image: bytes) -> Request:
+    """Make the request that asks `question` for `work` about `image`, under `key`."""
+    prompt = fill(question.template, question.settings.language, read_given(work.given))
+    room = question.with_room(work.reason, work.attempts).settings.max_output_tokens
+    return Request(key, question, image, prompt, max_output_tokens=room)

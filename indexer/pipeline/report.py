@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from indexer.expect import expect
 from indexer.ledger import books, shards, works
 from indexer.ledger.crawled import Scope
 from indexer.ledger.shards import Shard
@@ -132,7 +133,7 @@ def make_report(ledger: Ledger, library: str, asked: tuple[Question, Mode], scop
             in_doubt=books.count_in_doubt(ledger),
         ),
         cost=Spend(facts.estimate, spent, paid_in, paid_out),
-        jobs=[_job_line(shard, facts.now) for shard in shards.open_shards(ledger)],
+        jobs=[_job_line(ledger, shard, facts.now) for shard in shards.open_shards(ledger)],
         rows=books.count_rows(ledger),
         stopped=facts.stopped,
         notes=facts.notes,
@@ -159,6 +160,16 @@ def _file_counts(ledger: Ledger, scope: Scope, provider: str, question: int | No
     )
 
 
-def _job_line(shard: Shard, now: float) -> JobLine:
-    since = shard.submitted_at or shard.packed_at
-    return JobLine(shard.job, shard.id, str(shard.job_state), shard.requests, max(0, int(now - since)), None, False)
+def _job_line(ledger: Ledger, shard: Shard, now: float) -> JobLine:
+    age = max(0.0, now - (shard.submitted_at or shard.packed_at))
+    took = books.turnaround(ledger, works.question_of(ledger, shard.question))
+    expected = expect(took) if shard.state == "submitted" else None
+    return JobLine(
+        name=shard.job,
+        shard=shard.id,
+        state=str(shard.job_state),
+        requests=shard.requests,
+        age_s=int(age),
+        eta_s=None if expected is None else expected.eta(age),
+        stuck=expected is not None and expected.is_stuck(age),
+    )

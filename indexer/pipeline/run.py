@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from indexer.crawl import Crawl, Crawled
-from indexer.errors import ApprovalRequired, RateLimited, Unreachable
+from indexer.errors import ApprovalRequired, BudgetReached, RateLimited, Unreachable
 from indexer.ledger import books, lanes, money, shards, works
+from indexer.ledger.money import Yes
 from indexer.pipeline import canary, purse
 from indexer.pipeline.approval import Approval
 from indexer.pipeline.ask import Approve, Ask
@@ -168,14 +169,31 @@ class Run:
         question, mode = works.question_of(self.ledger, asked[0]), asked[1]
         limits = self._session.provider(question.provider).limits(question.model)
         plan = retry_plan(self.ledger, question, mode, failed, (self._session.pricing, limits))
-        if plan.cost.high and not approve(plan):
+        covered = plan.most_usd <= money.retry_allowance(self.ledger)
+        if not covered and not approve(plan):
             raise ApprovalRequired(plan)
         with self.ledger.transaction("retry"):
             campaign = money.begin_campaign(self.ledger)
             held = money.purse(self.ledger, campaign)
             cap = max(held.cap, held.spent + held.reserved) + plan.most_usd
-            money.approve(self.ledger, campaign, json.dumps(asdict(plan)), cap, None)
+            yes = Yes(json.dumps(asdict(plan)), cap, kind="retry" if covered else "plan")
+            money.approve(self.ledger, campaign, yes)
             works.want_again(self.ledger, reasons, most_attempts, campaign)
+
+    def set_bounds(self, budget: float | None, deadline: float | None, *, approved: bool) -> None:
+        """Give the current campaign another cap (US dollars) or deadline (seconds from now); more money needs a yes."""
+        campaign = money.current_campaign(self.ledger)
+        if campaign is None or (budget is None and deadline is None):
+            return
+        cap = money.purse(self.ledger, campaign).cap
+        if budget is not None and budget > cap and not approved:
+            raise BudgetReached(
+                f"${budget:.2f} is more than the ${cap:.2f} that were approved", hint="approve it with --yes"
+            )
+        ends = money.deadline(self.ledger) if deadline is None else self._session.clock.time() + deadline
+        with self.ledger.transaction("bounds"):
+            yes = Yes("{}", cap if budget is None else budget, ends, kind="bounds")
+            money.approve(self.ledger, campaign, yes)
 
     def rebuild(self) -> None:
         """Make the table again from the ledger."""
