@@ -3,7 +3,7 @@ BIN = .venv/bin
 PIP = $(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt
 DEMO = .venv/demo
 
-.PHONY: demo test lint types install clean
+.PHONY: demo test lint types install faults clean
 .DEFAULT_GOAL := help
 
 help:
@@ -46,6 +46,9 @@ types: install ## mypy, strict
 
 test: lint types ## lint, types and tests; what CI runs
 	$(BIN)/pytest -q -n auto --dist loadfile
+
+faults: install ## every fault of the service against a whole run, as a table
+	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.fault_matrix
 
 clean: ## forget the virtual environment and caches
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

@@ -57,12 +57,16 @@ class FailedPhoto:
 
 @dataclass(slots=True)
 class Seams:
-    """What tests and embedding programs may put in the place of the real world."""
+    """What tests and embedding programs may put in the place of the real world.
+
+    `provider` opens a provider by its name, for programs that bring their own; None: those that come with Captionary.
+    """
 
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     clock: Clock | None = None
     step: Callable[[str], None] = no_step
     watcher: Watcher | None = None
+    provider: Callable[[str], Provider] | None = None
 
 
 class Library:
@@ -240,6 +244,8 @@ class Library:
         )
 
     def _provider(self, name: str) -> Provider:
+        if self._seams.provider is not None:
+            return self._seams.provider(name)
         if name not in self._providers:
             config = read_config(self.folder, self._seams.environ)
             account = Account(config.tier, config.schema_field)

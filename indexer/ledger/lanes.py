@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from indexer.ledger.store import Ledger
-from indexer.records import Mode
+from indexer.records import Mode, Question
 
+_ROOM = "queue room "
 _UNSENT_SHARDS = (
     "SELECT t.work FROM attempts t JOIN shards s ON s.id = t.shard"
     " WHERE t.state = 'out' AND s.state IN ('packed', 'intended', 'creating')"
@@ -29,6 +30,18 @@ def leave_batch(ledger: Ledger, campaign: int) -> int:
         return 0
     with ledger.transaction("leave batch") as connection:
         return connection.execute(f"UPDATE works SET mode = 'interactive' WHERE {unfinished}", (campaign,)).rowcount
+
+
+def remember_room(ledger: Ledger, question: Question, requests: int) -> None:
+    """Commit how many requests a batch may have at most, because the service's queue would not take more at once."""
+    with ledger.transaction("room in the queue"):
+        ledger.set_setting(_ROOM + question.model, str(requests))
+
+
+def room(ledger: Ledger, question: Question) -> int | None:
+    """Return how many requests a batch may have at most, None where no queue has told."""
+    told = ledger.setting(_ROOM + question.model)
+    return int(told) if told else None
 
 
 def in_other_lane(ledger: Ledger, question: int | None, mode: Mode) -> int:

@@ -161,9 +161,17 @@ def intend(ledger: Ledger, number: str) -> None:
 
 def record_upload(ledger: Ledger, number: str, input_file: str) -> None:
     """Commit the uploaded file and, in the same breath, that a job may exist from now on."""
-    uploads = f"{shard(ledger, number).uploads} {input_file}".strip()
-    now = ledger.now()
-    _move(ledger, number, "creating", "upload", input_file=input_file, uploads=uploads, uploaded_at=now)
+    held = shard(ledger, number)
+    _move(
+        ledger,
+        number,
+        "creating",
+        "upload",
+        input_file=input_file,
+        uploads=f"{held.uploads} {input_file}".strip(),
+        uploaded_at=ledger.now(),
+        refusal=str(Refusal.UNKNOWN if held.creates else Refusal.NONE),  # what was said of the file before is void
+    )
 
 
 def record_creating(ledger: Ledger, number: str) -> None:

@@ -21,6 +21,7 @@ from indexer.records import Job, JobState, job_name
 
 FILE_LIFE = 47 * 3600.0  # an uploaded file lives 48 hours, and so do results
 _RESULTS_PATIENCE = 3600.0
+_REFUSALS = 3
 _QUEUE_WAIT = 60.0
 _QUEUE_WAIT_MOST = 900.0
 
@@ -108,10 +109,25 @@ class BatchLane:
             end_without_results(self._session, shard, NOT_SENT)
         elif shard.refusal == Refusal.REFUSED_TWICE:
             end_without_results(self._session, shard, REFUSED.because(shard.error))
+        elif self._never_fits(shard):
+            self._halve(shard)
         elif shard.refusal == Refusal.FILE or now - (shard.uploaded_at or 0.0) > FILE_LIFE:
             shards.intend(self._ledger, shard.id)
         else:
             self._create(shard, provider)
+
+    def _never_fits(self, shard: Shard) -> bool:
+        """A queue that is full for this shard while nothing of ours is in it is smaller than the shard."""
+        alone = not any(other.state == "submitted" for other in shards.open_shards(self._ledger))
+        return shard.refusal == Refusal.QUEUE and shard.creates >= _REFUSALS and shard.requests > 1 and alone
+
+    def _halve(self, shard: Shard) -> None:
+        question = works.question_of(self._ledger, shard.question)
+        self._session.watcher.note(
+            f"the service's queue is full for {shard.requests} photos at once: going on in smaller batches"
+        )
+        lanes.remember_room(self._ledger, question, shard.requests // 2)
+        end_without_results(self._session, shard, NOT_SENT)
 
     def _create(self, shard: Shard, provider: Provider) -> None:
         question = works.question_of(self._ledger, shard.question)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from indexer.batchfile import ShardWriter
-from indexer.ledger import money, shards, works
+from indexer.ledger import lanes, money, shards, works
 from indexer.ledger.shards import Line, Packed
 from indexer.pipeline import purse
 from indexer.pipeline.batch import shard_file
@@ -40,6 +40,7 @@ def pack_shard(session: Session, number: int, allowed: Leave) -> bool:
         room.tokens // max(quote.input_tokens, 1),
         limits.max_lines,
         session.tuning.shard_lines,
+        lanes.room(session.ledger, question) or limits.max_lines,
         limits.max_lines if allowed.lines is None else allowed.lines,
     )
     source = _lines(session, number, most)

@@ -77,6 +77,7 @@ class Jobs:
         service, now = self._service, self._service.clock.now()
         kind = doom.get("kind", "")
         starts = _NEVER if kind in ("stuck_pending", "expire") else now + service.settings.pending_seconds
+        starts += doom.get("pending", 0.0) if kind == "slow" else 0.0
         ends = starts + (_NEVER if kind == "stuck_running" else service.settings.running_seconds)
         ends += doom.get("seconds", 3600.0) if kind == "slow" else 0.0
         service.store.insert(
