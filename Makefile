@@ -3,7 +3,7 @@ BIN = .venv/bin
 PIP = $(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt
 DEMO = .venv/demo
 
-.PHONY: demo test lint types install faults clean
+.PHONY: demo test lint types install faults kills clean
 .DEFAULT_GOAL := help
 
 help:
@@ -49,6 +49,9 @@ test: lint types ## lint, types and tests; what CI runs
 
 faults: install ## every fault of the service against a whole run, as a table
 	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.fault_matrix
+
+kills: install ## killed with signal 9 at every commit, around every remote call, and at 200 moments
+	CAPTIONARY_TEST_ALL_KILLS=1 $(BIN)/pytest -q tests/test_kills.py
 
 clean: ## forget the virtual environment and caches
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

@@ -1,4 +1,4 @@
-"""Run `Library.index` in a process of its own and kill it with signal 9 at a chosen step or remote call.
+"""Run a command of the library in a process of its own and kill it with signal 9: at a step, a remote call, a moment.
 
 The processes come from a fork server that has imported what is heavy once, so that a kill costs a second, not ten.
 """
@@ -24,13 +24,14 @@ _PATIENCE = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Where an index run happens: library, photos, service, and how `index` is called."""
+    """Where a command runs: library, photos, service, and how it is called; `command` is index, collect or retry."""
 
     library: Path
     photos: Path
     url: str
     options: Mapping[str, Any] = field(default_factory=dict)
     environ: Mapping[str, str] = field(default_factory=dict)
+    command: str = "index"
 
     def settings(self) -> dict[str, str]:
         """The environment that the library reads."""
@@ -53,9 +54,17 @@ class Outcome:
 
 
 def index(
-    scene: Scene, *, kill_at: int | None = None, emulator: Emulator | None = None, call: tuple[int, str] | None = None
+    scene: Scene,
+    *,
+    kill_at: int | None = None,
+    emulator: Emulator | None = None,
+    call: tuple[int, str] | None = None,
+    after: float | None = None,
 ) -> Outcome:
-    """Index in a process; it dies at its `kill_at`-th step, or when `emulator` meets the remote `call` (nth, when)."""
+    """Run the scene's command in a process.
+
+    It dies at its `kill_at`-th step, when `emulator` meets the remote `call` (nth, when), or `after` seconds.
+    """
     ours, theirs = _SERVER.Pipe()
     process = _SERVER.Process(target=_child, args=(scene, kill_at, theirs))
     process.start()
@@ -63,6 +72,8 @@ def index(
     if emulator is not None and call is not None:
         emulator.fault("*", "kill", nth=call[0], when=call[1], pid=process.pid)
     ours.send("go")
+    if after is not None and not ours.poll(after):
+        process.kill()
     told = _hear(ours)
     process.join(_PATIENCE)
     if emulator is not None:
@@ -73,7 +84,7 @@ def index(
 def _hear(pipe: Connection) -> dict[str, Any]:
     try:
         return dict(pipe.recv()) if pipe.poll(_PATIENCE) else {}
-    except EOFError:
+    except (EOFError, ConnectionResetError):
         return {}
 
 
@@ -90,5 +101,11 @@ def _child(scene: Scene, kill_at: int | None, pipe: Connection) -> None:
 
     seams = Seams(environ=scene.settings(), step=step)
     with Library.open(scene.library, seams=seams) as library:
-        report = library.index([scene.photos], approve=True, **scene.options)
+        match scene.command:
+            case "collect":
+                report = library.collect(wait=True)
+            case "retry":
+                report = library.retry(approve=True)
+            case _:
+                report = library.index([scene.photos], approve=True, **scene.options)
     pipe.send({"report": report.to_dict(), "steps": steps})

@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import random
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,8 +19,11 @@ from tests.emulator import Emulator
 from tests.killing import Scene
 
 SAMPLES = Path(__file__).parent.parent / "sample_images"
-EVERY = 1 if os.environ.get("CAPTIONARY_TEST_ALL_KILLS") else 7
+ALL = bool(os.environ.get("CAPTIONARY_TEST_ALL_KILLS"))
+EVERY = 1 if ALL else 7
 PHOTOS = 11
+
+Prepare = Callable[[Path, Emulator, str], Scene]
 
 pytestmark = pytest.mark.timeout(3600)
 
@@ -121,3 +127,66 @@ def test_calls_in_doubt_are_booked_in_full_and_asked_again(tmp_path: Path, servi
 
     with Library.open(place.library) as library:
         assert library.status().cost.spent_usd > whole
+
+
+def before_collect(tmp_path: Path, service: Emulator, name: str) -> Scene:
+    """A library whose job is out, and the collect that fetches it."""
+    service.change(pending_seconds=0.5)
+    place = scene(tmp_path, service, name, wait=False)
+    assert killing.index(place).exit_code == 0
+    return replace(place, command="collect", options={"provider": "gemini"})
+
+
+def before_retry(tmp_path: Path, service: Emulator, name: str) -> Scene:
+    """A library in which three photos failed, and the retry that asks again."""
+    place = scene(tmp_path, service, name)
+    service.fault("row", "error", code=13, every=3, times=3)
+    report = killing.index(place).report
+    service.clear_faults()
+    assert report is not None
+    assert report["files"]["failed"] == 3
+    return replace(place, command="retry")
+
+
+@pytest.mark.parametrize("prepare", [before_collect, before_retry])
+def test_collect_and_retry_killed_anywhere_pay_once(tmp_path: Path, service: Emulator, prepare: Prepare) -> None:
+    """Killed around every commit and every remote call of collect and of retry, one clean run ends it, paid once."""
+    whole = killing.index(prepare(tmp_path, service, "whole"))
+    assert whole.exit_code == 0
+    calls = len(whole.steps) // 3
+    points = [("step", number, "") for number in range(1, len(whole.steps) + 1, EVERY)]
+    points += [("call", number, when) for number in range(1, calls + 1, EVERY) for when in ("before", "after")]
+    for kind, number, when in points:
+        before = served(service)
+        place = prepare(tmp_path, service, f"{kind}-{number}-{when}")
+        if kind == "step":
+            killing.index(place, kill_at=number)
+        else:
+            killing.index(place, emulator=service, call=(number, when))
+        recovers(service, place)
+        assert {image: count - before[image] for image, count in served(service).items()} == dict.fromkeys(before, 1), (
+            f"killed at {kind} {number} {when}"
+        )
+
+
+def test_killed_at_any_moment_nothing_is_lost_and_batch_rows_are_served_once(
+    tmp_path: Path, service: Emulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two hundred moments spread over a run (a few in the ordinary edition), each logged with what was done by then."""
+    began = time.monotonic()
+    killing.index(scene(tmp_path, service, "whole"))
+    whole = time.monotonic() - began
+    dice = random.Random(20261124)
+    for number in range(200 if ALL else 5):
+        moment = dice.uniform(0.0, whole)
+        before = served(service)
+        place = scene(tmp_path, service, f"moment-{number}")
+        killed = killing.index(place, after=moment).exit_code == -9
+        recovers(service, place)
+        extra = sum(served(service).values()) - sum(before.values()) - PHOTOS
+        with capsys.disabled():
+            if ALL:
+                print(
+                    f"moment {number:3}: {moment:6.3f} s, killed: {killed}, served more than once: {extra}", flush=True
+                )
+        assert extra == 0, f"killed after {moment:.3f} s"
