@@ -124,7 +124,7 @@ class ApprovalRequired(Stopped):
 
     def __init__(self, plan: Plan, message: str = "", *, hint: str = "") -> None:
         super().__init__(
-            message or f"this plan needs approval: up to ${plan.cost.high:.2f}",
+            message or f"this plan needs approval: up to ${plan.cost.high:.{2 if plan.cost.high >= 1 else 4}f}",
             hint=hint or "approve with --yes, or approve=True from Python",
         )
         self.plan = plan

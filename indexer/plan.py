@@ -12,7 +12,7 @@ from indexer import prices
 from indexer.errors import UsageError
 from indexer.estimate import LEAST, extrapolate, priced
 from indexer.expect import expect
-from indexer.ledger import books, usage, works
+from indexer.ledger import books, lanes, usage, works
 from indexer.ledger.crawled import Scope
 from indexer.ledger.given import given_now, outdated
 from indexer.ledger.store import Ledger
@@ -112,7 +112,7 @@ def make_plan(
     files = books.standing_of_files(ledger, scope, question.provider, number)
     fresh = list(works.unasked(ledger, number, scope))
     renewed = sum(1 for _ in outdated(ledger, question, number, scope)) if around.refresh else 0
-    new = len(fresh) + works.unsent(ledger, number) + renewed
+    new = len(fresh) + works.unsent(ledger, number) + lanes.packed_for_other_lane(ledger, number, mode) + renewed
     first = _pilot_size(ledger, number, new, around.pilot) if mode is Mode.BATCH else 0
     bill = _Bill(ledger, question, pricing, around, _prompts(ledger, question, fresh))
     plan = bill.plan(mode, new, first)

@@ -6,7 +6,6 @@ the books balanced, or the play has failed: no photo without an outcome, no row 
 
 from __future__ import annotations
 
-import shutil
 import sys
 import tempfile
 from collections import Counter
@@ -15,14 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from indexer.errors import CaptionaryError
-from indexer.library import Library, Report, Seams
-from indexer.providers.gemini import Gemini, Timeouts
+from indexer.library import Library, Report
 from tests.emulator import Emulator
+from tests.virtual import VirtualTime, opened, samples
 
-SAMPLES = Path(__file__).parent.parent / "sample_images"
 PHOTOS = 4
-_KEY = "test-key-of-the-matrix"
-_SHORT = Timeouts(call=1.5, ask=1.5, upload=1.5, stall=0.8)
 _INVOCATIONS = 12
 
 
@@ -157,44 +153,23 @@ class Play:
     faults: str
 
 
-class _Time:
-    """The service's virtual time, for the client as well."""
-
-    def __init__(self, emulator: Emulator) -> None:
-        self._emulator = emulator
-
-    def time(self) -> float:
-        """Seconds since the epoch."""
-        return float(self._emulator.health()["now"])
-
-    def sleep(self, seconds: float) -> None:
-        """Let the service's time jump."""
-        self._emulator.advance(seconds)
-
-
 def play(case: Case, room: Path) -> Play:
     """Play one case in `room`, an empty folder."""
-    photos = room / "photos"
-    photos.mkdir(parents=True)
-    for path in sorted(SAMPLES.glob("*.jpg"))[:PHOTOS]:
-        shutil.copy(path, photos)
+    photos = samples(room / "photos", PHOTOS)
     with Emulator(room / "service", **case.settings) as service:
         for route, kind, rule in case.faults:
             service.fault(route, kind, **rule)
-        clock = _Time(service)
-        provider = Gemini(_KEY, service.url, timeouts=_SHORT, sleep=clock.sleep)
-        seams = Seams(environ={}, clock=clock, provider=lambda _: provider)
-        with Library.open(room / "library", seams=seams) as library:
+        clock = VirtualTime(service)
+        with opened(room / "library", service) as library:
             options = {"provider": "gemini", "workers": 0, **case.options}
             report, invocations = _index(library, photos, options, clock)
             failed = dict(Counter(one.reason for one in library.failures()))
             service.clear_faults()
             after = _retry(library, clock)
-            provider.close()
-            return _judge(case, service, (report, after), failed, invocations)
+        return _judge(case, service, (report, after), failed, invocations)
 
 
-def _index(library: Library, photos: Path, options: dict[str, Any], clock: _Time) -> tuple[Report, int]:
+def _index(library: Library, photos: Path, options: dict[str, Any], clock: VirtualTime) -> tuple[Report, int]:
     for number in range(1, _INVOCATIONS + 1):
         try:
             report = library.index([photos], approve=True, **options)
@@ -206,7 +181,7 @@ def _index(library: Library, photos: Path, options: dict[str, Any], clock: _Time
     return library.status(), _INVOCATIONS
 
 
-def _retry(library: Library, clock: _Time) -> Report:
+def _retry(library: Library, clock: VirtualTime) -> Report:
     for _ in range(3):
         try:
             return library.retry(approve=True)

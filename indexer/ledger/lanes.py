@@ -54,6 +54,15 @@ def in_other_lane(ledger: Ledger, question: int | None, mode: Mode) -> int:
     return int(row[0])
 
 
+def packed_for_other_lane(ledger: Ledger, question: int | None, mode: Mode) -> int:
+    """Return how many works of a question lie packed for another lane than `mode`, in no job yet."""
+    row = ledger.connection.execute(
+        f"SELECT count(*) FROM works WHERE question = ? AND mode <> ? AND state = 'out' AND key IN ({_UNSENT_SHARDS})",
+        (question, str(mode)),
+    ).fetchone()
+    return int(row[0])
+
+
 def change_lane(ledger: Ledger, question: int | None, mode: Mode) -> None:
     """Move all of a question that is not at the service yet into the lane `mode`, inside the caller's transaction."""
     ledger.connection.execute(

@@ -100,12 +100,14 @@ class BatchLane:
     def _settle(self, shard: Shard, provider: Provider) -> None:
         """Look for the job of a create whose outcome is not known; only when there is none, create."""
         now = self._session.clock.time()
-        looked_until = (shard.created_at or 0.0) + self._session.tuning.lookup_seconds
-        if shard.creates and now >= looked_until and now < shard.not_before:
-            return  # there is no job, and the queue is full
-        if shard.creates and (self._adopt(shard, provider) or now < max(looked_until, shard.not_before)):
+        looking = now < (shard.created_at or 0.0) + self._session.tuning.lookup_seconds
+        wanted = lanes.wants_batch(self._ledger, shard.id)
+        full = now < shard.not_before
+        if shard.creates and (looking or not wanted or not full) and self._adopt(shard, provider):
             return
-        if not lanes.wants_batch(self._ledger, shard.id):
+        if (shard.creates and looking) or (wanted and full):
+            return
+        if not wanted:
             end_without_results(self._session, shard, NOT_SENT)
         elif shard.refusal == Refusal.REFUSED_TWICE:
             end_without_results(self._session, shard, REFUSED.because(shard.error))
