@@ -64,12 +64,13 @@ _DOUBLES = ("bb", "dd", "ff", "gg", "mm", "nn", "pp", "rr", "tt")
 _INVARIANT = frozenset(
     ["andes", "atlas", "bias", "cosmos", "earring", "evening", "herring", "inning", "news", "outing", "sky"]
 )
-_ASCII_WORD = re.compile(r"[a-z]+\Z")
 _LONGEST = 64
 
 
 def fold(text: str) -> str:
     """Return `text` without case and accents: "Café" and "cafe" are one word."""
+    if text.isascii():
+        return text.lower()
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     return "".join(c for c in decomposed if not unicodedata.combining(c)).translate(_LETTERS)
 
@@ -81,7 +82,7 @@ def terms(text: str) -> list[str]:
     """
     found: list[str] = []
     for token in _TOKEN.findall(fold(_POSSESSIVE.sub("", text))):
-        if _ASCII_WORD.match(token):
+        if token.isascii() and token.isalpha():
             found.append(stem(token[:_LONGEST]))
         else:
             found.extend(_pieces(token))
@@ -153,6 +154,7 @@ def _ends_short(word: str) -> bool:
     return bool(_SHORT.search(word))
 
 
+@lru_cache(maxsize=4096)
 def name_words(name: str) -> str:
     """Return the words of a file or folder name, as they are and cut at inner capitals and digits."""
     found: list[str] = []
@@ -164,12 +166,14 @@ def name_words(name: str) -> str:
 
 def joined(parts: Iterable[str]) -> str:
     """Return the terms of `parts` as one line with a space around each, so that a term can be found whole."""
-    line = " ".join(term for part in parts for term in terms(part))
+    line = " ".join(terms("\n".join(parts)))
     return f" {line} " if line else ""
 
 
 def _pieces(token: str) -> list[str]:
     found: list[str] = []
+    if token.isascii():
+        return [token[:_LONGEST]]
     last = 0
     for run in _UNSPACED.finditer(token):
         found.extend(part[:_LONGEST] for part in (token[last : run.start()],) if part)

@@ -305,8 +305,9 @@ def best_answer(ledger: Ledger, photo: str) -> tuple[Answer, str, str, int] | No
     row = ledger.connection.execute(
         "SELECT a.description, a.tags, a.visible_text, a.fields, a.model, a.provider, q.prompt_version, a.standing"
         " FROM answers a JOIN questions q ON q.id = a.question WHERE a.photo = ?"
-        " ORDER BY a.standing DESC, q.prompt_version = ? DESC, q.schema_version = ? DESC, a.answered_at DESC LIMIT 1",
-        (photo, ledger.setting(CHOSEN_PROMPT), ledger.setting(CHOSEN_SCHEMA)),
+        " ORDER BY a.standing DESC, q.prompt_version = (SELECT value FROM library WHERE name = ?) DESC,"
+        " q.schema_version = (SELECT value FROM library WHERE name = ?) DESC, a.answered_at DESC LIMIT 1",
+        (photo, CHOSEN_PROMPT, CHOSEN_SCHEMA),
     ).fetchone()
     if not row:
         return None
