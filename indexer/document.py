@@ -10,14 +10,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from indexer.prompts import ENGLISH_FIELD
 from indexer.records import Answer, Facts, digest
 from indexer.words import name_words
 
 DOCUMENT_VERSION = 1
 LOCAL = "local"
 """The provider that only measures pixels: its text is for words only, as embedded it drowns meaning in colours."""
-ENGLISH_FIELD = "description_english"
-"""The answer's field with an English description, where the description itself is in another language."""
 
 _FOLDERS = 3
 _LONGEST_VISIBLE_TEXT = 500

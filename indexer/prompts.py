@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import PurePosixPath
 
-from indexer.records import Facts, canonical_json
+from indexer.records import Facts, Question, canonical_json
 
 DEFAULT_TEMPLATE = """\
 Describe this photo for a search index. Answer in {language}.
@@ -26,21 +27,46 @@ tags: 8 to 20 short lower-case tags that somebody might type to find this photo:
 colours, season, weather, time of day, kind of picture.\
 """
 
-DEFAULT_SCHEMA = canonical_json(
-    {
-        "type": "object",
-        "properties": {
-            "description": {"type": "string", "description": "Two to four factual sentences."},
-            "visible_text": {"type": "string", "description": "Text that can be read in the picture, or empty."},
-            "tags": {
-                "type": "array",
-                "items": {"type": "string"},
-                "description": "8 to 20 short lower-case tags.",
-            },
-        },
-        "required": ["description", "visible_text", "tags"],
+ENGLISH_FIELD = "description_english"
+"""The answer's field with an English description, asked where the description itself is in another language."""
+
+_BILINGUAL_TEMPLATE = f"{DEFAULT_TEMPLATE}\n{ENGLISH_FIELD}: the description once more, in English."
+
+
+def _schema(**more: str) -> str:
+    texts = {
+        "description": "Two to four factual sentences.",
+        "visible_text": "Text that can be read in the picture, or empty.",
     }
-)
+    properties: dict[str, object] = {
+        name: {"type": "string", "description": text} for name, text in {**texts, **more}.items()
+    }
+    properties["tags"] = {
+        "type": "array",
+        "items": {"type": "string"},
+        "description": "8 to 20 short lower-case tags.",
+    }
+    return canonical_json({"type": "object", "properties": properties, "required": [*texts, "tags", *more]})
+
+
+DEFAULT_SCHEMA = _schema()
+_BILINGUAL_SCHEMA = _schema(**{ENGLISH_FIELD: "The description in English."})
+
+_ENGLISH = ("english", "en")
+
+
+def in_language(question: Question) -> Question:
+    """Return `question` asking for an English description beside one in another language.
+
+    The encoder knows English only. What a person has written, prompt or schema, stays as it is.
+    """
+    both = question.settings.language.strip().casefold() not in _ENGLISH
+    template, schema = (_BILINGUAL_TEMPLATE, _BILINGUAL_SCHEMA) if both else (DEFAULT_TEMPLATE, DEFAULT_SCHEMA)
+    return replace(
+        question,
+        template=template if question.template in (DEFAULT_TEMPLATE, _BILINGUAL_TEMPLATE) else question.template,
+        schema=schema if question.schema in (DEFAULT_SCHEMA, _BILINGUAL_SCHEMA) else question.schema,
+    )
 
 
 FACTS = ("date", "time", "place", "folder", "file", "keywords", "caption", "title", "camera")

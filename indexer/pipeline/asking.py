@@ -18,7 +18,7 @@ from indexer.ledger.crawled import Scope
 from indexer.ledger.store import Ledger
 from indexer.paths import for_terminal, resolve_root, to_text
 from indexer.pipeline.ask import Ask
-from indexer.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE
+from indexer.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE, in_language
 from indexer.providers import automatic
 from indexer.providers.base import Provider
 from indexer.records import Mode, Question, Settings, canonical_json
@@ -141,13 +141,14 @@ def _question(base: Question, options: IndexOptions, config: Config) -> Question
         for name in (field.name for field in fields(Settings))
         if (value := options.get(name, getattr(config, name, None))) is not None
     }
-    return replace(
+    asked = replace(
         base,
         model=options.get("model") or config.model or base.model,
         template=_template(options["prompt"]) if "prompt" in options else base.template,
         schema=_schema(options["schema"]) if "schema" in options else base.schema,
         settings=replace(base.settings, **told),
     )
+    return in_language(asked)
 
 
 def _refresh(wished: str | None) -> bool:
