@@ -81,8 +81,9 @@ def standing_of_files(ledger: Ledger, scope: Scope, provider: str, question: int
             SELECT f.photo,
                    f.state = 'offline' AS offline,
                    EXISTS (SELECT 1 FROM answers a WHERE a.photo = f.photo AND a.provider = ?) AS described,
-                   f.reason IS NOT NULL OR EXISTS (SELECT 1 FROM works w
-                       WHERE w.photo = f.photo AND w.question = ? AND w.state = 'failed') AS failed
+                   f.reason IS NOT NULL OR f.photo IN (
+                       SELECT w.photo FROM works w WHERE w.question = ? AND w.state = 'failed'
+                       AND w.photo IS NOT NULL) AS failed
             FROM files f WHERE f.picture = 1 AND f.state <> 'gone' AND {condition})
         """,
         (provider, -1 if question is None else question, *values),

@@ -123,6 +123,7 @@ CREATE TABLE works (
     detail TEXT,
     UNIQUE (photo, question)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX works_standing ON works (photo, question, state);
 CREATE INDEX works_open ON works (state, question) WHERE state IN ('wanted', 'out', 'failed');
 
 CREATE TABLE shards (
@@ -193,6 +194,7 @@ CREATE TABLE answers (
     given TEXT NOT NULL DEFAULT '{}'
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX answers_by_photo ON answers (photo, standing, answered_at);
+CREATE INDEX answers_by_provider ON answers (provider, photo);
 CREATE INDEX answers_by_question ON answers (question);
 
 -- answers that a newer answer to the same question replaced
