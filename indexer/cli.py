@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from indexer.commands.call import everywhere
-from indexer.commands.examine import doctor, evaluate
+from indexer.commands.examine import check, doctor, evaluate
 from indexer.commands.run import run
 from indexer.commands.work import collect, failures, rebuild, retry, status
 from indexer.errors import CaptionaryError
@@ -58,7 +58,7 @@ def cli(**_: Any) -> None:
     """
 
 
-for command in (run, status, collect, retry, failures, rebuild, doctor, evaluate):
+for command in (run, status, collect, retry, failures, rebuild, doctor, evaluate, check):
     cli.add_command(command)
 
 

@@ -1,16 +1,20 @@
-"""Commands that measure: is the installation whole, is the ranking good."""
+"""Commands that examine: is a batch file clean, the installation whole, the ranking good."""
 
 from __future__ import annotations
 
 import json
 import os
 from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import click
 
 from indexer.commands.call import Call, everywhere
 from indexer.errors import UsageError
+
+_MOST_FAULTS = 1000
 
 
 @click.command()
@@ -37,6 +41,38 @@ def doctor(context: click.Context, /, **options: Any) -> int:
             mend = f" — {finding.mend}" if finding.mend and not finding.good else ""
             click.echo(for_terminal(f"{'ok  ' if finding.good else 'MEND'} {finding.what}: {finding.words}{mend}"))
     return 0 if all(finding.good for finding in findings) else 1
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@everywhere
+@click.pass_context
+def check(context: click.Context, /, file: Path, **options: Any) -> int:
+    """Find what Gemini would refuse in a batch file.
+
+    FILE is any JSONL file for its batch API, whoever wrote it. Each fault is told with its line, its field and how to
+    mend it; nothing is sent. Exit 0 when there is none, 1 when there are some, 2 when FILE cannot be read.
+    """
+    from indexer.paths import for_terminal
+    from indexer.providers.gemini.check import check_file
+
+    call = Call(context, options)
+    try:
+        faults = list(islice(check_file(file), _MOST_FAULTS))
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}", hint="name a JSONL file") from error
+    if call.as_json:
+        click.echo(json.dumps([asdict(fault) for fault in faults], ensure_ascii=True))
+    else:
+        for fault in faults:
+            where = f"line {fault.line}" if fault.line else "the file"
+            what = ": ".join(part for part in (where, fault.field, fault.problem) if part)
+            click.echo(for_terminal(f"{what} — {fault.mend}"))
+    if len(faults) == _MOST_FAULTS:
+        call.screen.note(f"these are the first {_MOST_FAULTS}; there may be more")
+    elif not faults:
+        call.screen.note("no faults")
+    return int(bool(faults))
 
 
 @click.command()

@@ -17,6 +17,7 @@ from typing import Any
 from indexer.errors import NotFound, Refused, Unreachable
 from indexer.files import whole_file
 from indexer.providers.answer import one_line
+from indexer.providers.gemini.check import check_file
 from indexer.providers.gemini.models import bare
 from indexer.providers.gemini.operations import BATCH_NAME, read_job, result_file, state_of
 from indexer.providers.gemini.service import Service, log, milliseconds
@@ -30,7 +31,15 @@ _AGREEING_DOWNLOADS = 3
 
 
 def upload(service: Service, path: Path, display_name: str) -> str:
-    """Send a batch file and return its handle, `files/...`, once the service holds it whole."""
+    """Send a batch file and return its handle, `files/...`, once the service holds it whole.
+
+    It is checked before: the service would refuse all of it for one line, and name none.
+    """
+    for fault in check_file(path):
+        raise Refused(
+            f"line {fault.line} of {path} would be refused: {fault.field} {fault.problem}".replace("  ", " "),
+            hint=f"{fault.mend}; see them all with: index check {path}",
+        )
     return service.patiently(lambda: _upload_once(service, path, display_name))
 
 
