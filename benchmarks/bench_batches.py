@@ -1,0 +1,162 @@
+"""Batches at scale: peak memory of a run of 20,000 photos against one of 200, and the rates of packing and parsing.
+
+    python benchmarks/bench_batches.py [PHOTOS]
+
+The photos lie in the ledger and in the spool as after a crawl; from there on everything is real: shards are packed,
+checked, uploaded over HTTP, downloaded, collected and written to the table, by a process of its own for each size. The
+service is the tests' emulator, in another process. The rates are against plain `json.dumps` and `json.loads` loops
+over the same documents, interleaved in this run.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from indexer.ledger import books, crawled, money, works
+from indexer.ledger.crawled import Known, Sighting
+from indexer.ledger.money import Yes
+from indexer.ledger.store import Ledger
+from indexer.library import Library
+from indexer.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE, fill
+from indexer.providers.gemini import Gemini
+from indexer.records import Facts, Mode, Question, Rendition, Request, digest
+from indexer.rendition import DIGEST_VERSION
+from indexer.spool import Spool
+from tests.emulator import EmulatorProcess
+
+PHOTOS = 20_000
+FEW = 200
+ROUNDS = 5
+_LINES = 400
+_ALLOWED_MB = 200
+_QUESTION = Question("gemini", "gemini-3.5-flash-lite", DEFAULT_TEMPLATE, DEFAULT_SCHEMA)
+_SAMPLE = Path(__file__).parent.parent / "sample_images" / "mountain_trail.jpg"
+_CHILD = """
+import resource, sys
+from indexer.library import Library
+report = Library.open(sys.argv[1]).collect(wait=True)
+print(report.files.described, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+def picture() -> bytes:
+    """A rendition of about 56 KB, which makes a line of 76 KB."""
+    with Image.open(_SAMPLE) as image:
+        image.thumbnail((768, 768))
+        stream = io.BytesIO()
+        image.save(stream, "JPEG", quality=62)
+    return stream.getvalue()
+
+
+def forge(home: Path, count: int) -> None:
+    """Make a library that has crawled `count` photos, with an approved batch for all of them."""
+    with Library.open(home):
+        (home / "batches").mkdir()
+    ledger, spool, jpeg = Ledger.open(home), Spool(home / "batches" / "renditions.sqlite3"), picture()
+    for start in range(0, count, 1000):
+        numbers = range(start, min(count, start + 1000))
+        photos = crawled.record_sightings(ledger, 1, [_sighting(number) for number in numbers], DIGEST_VERSION)
+        spool.put([(photo, jpeg + sha.encode()) for sha, photo in photos.items()])
+    photos_known = [row[0] for row in ledger.connection.execute("SELECT id FROM photos")]
+    run = books.begin_run(ledger, "run")
+    with ledger.transaction("approval"):
+        campaign = money.begin_campaign(ledger)
+        money.approve(ledger, campaign, Yes("{}", 1e6))
+        works.want(ledger, _QUESTION, photos_known, campaign, Mode.BATCH)
+        books.record_asked(ledger, run, works.question_id(ledger, _QUESTION), Mode.BATCH)
+    spool.close()
+    ledger.close()
+
+
+def _sighting(number: int) -> Sighting:
+    path = f"/photos/{number // 500:03}/{number:06}.jpg".encode()
+    drawn = Rendition(digest(path), "0" * 16, 4032, 3024, "jpeg", b"")
+    stat = Known(1000, 1, 0, "present")
+    return Sighting(path, path.rpartition(b"/")[0], stat, True, digest(b"b", path), Facts(), None, drawn, None)
+
+
+def peak(scratch: Path, count: int) -> int:
+    """Return the peak memory in MB of a process that sends and collects `count` photos."""
+    home = scratch / f"library-{count}"
+    forge(home, count)
+    with EmulatorProcess(scratch / f"service-{count}") as service:
+        env = {**os.environ, "GEMINI_API_KEY": "key", "GOOGLE_GEMINI_BASE_URL": service.url, "HF_HUB_OFFLINE": "1"}
+        started = time.perf_counter()
+        done = subprocess.run([sys.executable, "-c", _CHILD, home], env=env, check=True, stdout=subprocess.PIPE)
+    described, megabytes = map(int, done.stdout.split())
+    spent = time.perf_counter() - started
+    print(f"{count:7,} photos: {described:,} described, peak {megabytes} MB, {spent:.0f} s", flush=True)
+    assert described == count
+    return megabytes
+
+
+def rates() -> None:
+    """Print packing and parsing against plain loops: medians of interleaved rounds."""
+    provider, jpeg = Gemini("key"), picture()
+    prompt = fill(DEFAULT_TEMPLATE, "English")
+    requests = [Request(f"k{number}", _QUESTION, jpeg, prompt) for number in range(_LINES)]
+    first = json.loads(provider.encode(requests[0]))
+    words = {"description": "Two dogs look out of a window. " * 8, "tags": ["dog", "window"] * 8, "visible_text": ""}
+    candidate = {"content": {"parts": [{"text": json.dumps(words)}], "role": "model"}, "finishReason": "STOP"}
+    usage = {"promptTokenCount": 800, "candidatesTokenCount": 150, "totalTokenCount": 950}
+    row = json.dumps({"response": {"candidates": [candidate], "usageMetadata": usage}, "key": "k"}).encode()
+
+    def dumped() -> None:
+        for _ in requests:
+            first["request"]["contents"][0]["parts"][0] = {
+                "inline_data": {"mime_type": "image/jpeg", "data": base64.b64encode(jpeg).decode()}
+            }
+            json.dumps(first).encode()
+
+    ways: dict[str, Callable[[], object]] = {
+        "encode": lambda: [provider.encode(request) for request in requests],
+        "json.dumps": dumped,
+        "decode": lambda: [provider.decode(row) for _ in range(_LINES)],
+        "json.loads twice": lambda: [json.loads(_text(json.loads(row))) for _ in range(_LINES)],
+    }
+    times = _interleaved(ways)
+    for name, spent in times.items():
+        print(f"{name:18} {_LINES / spent:9,.0f} lines/s")
+    print(f"encode = {times['json.dumps'] / times['encode']:.2f} x the rate of json.dumps with base64")
+    print(f"decode = {times['json.loads twice'] / times['decode']:.2f} x the rate of json.loads of line and answer")
+
+
+def _text(row: dict) -> str:  # type: ignore[type-arg]
+    return str(row["response"]["candidates"][0]["content"]["parts"][0]["text"])
+
+
+def _interleaved(ways: dict[str, Callable[[], object]]) -> dict[str, float]:
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(ROUNDS):
+        for name, way in ways.items():
+            started = time.perf_counter()
+            way()
+            times[name].append(time.perf_counter() - started)
+    return {name: statistics.median(spent) for name, spent in times.items()}
+
+
+def main(arguments: Iterable[str]) -> None:
+    """Print the rates, then the memory."""
+    count = int(next(iter(arguments), PHOTOS))
+    rates()
+    with tempfile.TemporaryDirectory() as scratch:
+        few, many = peak(Path(scratch), FEW), peak(Path(scratch), count)
+    print(f"{many - few:+} MB for {count:,} photos over {FEW}; allowed are {_ALLOWED_MB}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
