@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 from indexer.words import query_terms
 
-COSINE_SHARE = 0.7
-_K1 = 0.6
+COSINE_SHARE = 0.75
+_K1 = 1.0
 _B = 0.5
 
 MEANT_BY_WORDS = 0.5
