@@ -3,11 +3,11 @@ BIN = .venv/bin
 PIP = $(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt
 DEMO = .venv/demo
 
-.PHONY: demo test lint types install faults kills clean
+.PHONY: demo test lint types install faults kills crawl-million clean
 .DEFAULT_GOAL := help
 
 help:
-	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 16
 
 # Without --no-compile, pip spends a minute on the bytecode of modules that nobody imports.
 .venv/ready: pyproject.toml constraints.txt
@@ -52,6 +52,11 @@ faults: install ## every fault of the service against a whole run, as a table
 
 kills: install ## killed with signal 9 at every commit, around every remote call, and at 200 moments
 	CAPTIONARY_TEST_ALL_KILLS=1 $(BIN)/pytest -q tests/test_kills.py
+
+FILES = 1000000
+
+crawl-million: install ## crawl a million tiny photos, twice (less: FILES=20000)
+	$(BIN)/python benchmarks/bench_million.py $(FILES)
 
 clean: ## forget the virtual environment and caches
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

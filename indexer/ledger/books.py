@@ -72,19 +72,21 @@ def last_asked(ledger: Ledger) -> tuple[int, Mode] | None:
 
 def standing_of_files(ledger: Ledger, scope: Scope, provider: str, question: int | None) -> Standing:
     """Count the paths of `scope` by how they stand with `provider`; each path counts once."""
+    # `+f.photo` sorts the photos first, so that the look-ups run along their index instead of all over it.
     condition, values = scope.where()
     row = ledger.connection.execute(
         f"""
-        SELECT count(*), total(described), total(NOT described AND failed), total(offline),
-               count(photo) - count(DISTINCT photo)
-        FROM (
-            SELECT f.photo,
-                   f.state = 'offline' AS offline,
-                   EXISTS (SELECT 1 FROM answers a WHERE a.photo = f.photo AND a.provider = ?) AS described,
-                   f.reason IS NOT NULL OR f.photo IN (
-                       SELECT w.photo FROM works w WHERE w.question = ? AND w.state = 'failed'
-                       AND w.photo IS NOT NULL) AS failed
-            FROM files f WHERE f.picture = 1 AND f.state <> 'gone' AND {condition})
+        WITH p AS MATERIALIZED (
+            SELECT g.*,
+                   EXISTS (SELECT 1 FROM answers a WHERE a.photo = g.photo AND a.provider = ?) AS described,
+                   g.photo IN (SELECT w.photo FROM works w WHERE w.question = ? AND w.state = 'failed') AS failed
+            FROM (SELECT f.photo AS photo, count(*) AS paths, total(f.state = 'offline') AS offline,
+                         total(f.reason IS NOT NULL) AS broken
+                  FROM files f WHERE f.picture = 1 AND f.state <> 'gone' AND {condition} GROUP BY +f.photo) g)
+        SELECT total(paths), total(paths * described),
+               total(CASE WHEN described THEN 0 WHEN failed THEN paths ELSE broken END), total(offline),
+               total(CASE WHEN photo IS NOT NULL THEN paths - 1 END)
+        FROM p
         """,
         (provider, -1 if question is None else question, *values),
     ).fetchone()
@@ -109,8 +111,9 @@ def count_works(ledger: Ledger, scope: Scope, question: int | None) -> WorkCount
     row = ledger.connection.execute(
         f"""
         SELECT count(*), total(w.state = 'answered'), total(w.state = 'failed') FROM (
-            SELECT DISTINCT f.photo FROM files f
-            WHERE f.picture = 1 AND f.state <> 'gone' AND f.photo IS NOT NULL AND f.reason IS NULL AND {condition})
+            SELECT f.photo FROM files f
+            WHERE f.picture = 1 AND f.state <> 'gone' AND f.photo IS NOT NULL AND f.reason IS NULL AND {condition}
+            GROUP BY +f.photo)
         AS p LEFT JOIN works w ON w.photo = p.photo AND w.question = ?
         """,
         (*values, -1 if question is None else question),
