@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+from indexer.errors import LibraryUnwritable
 
 
 def sync_folder(folder: Path) -> None:
@@ -41,3 +44,13 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         partial.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def require_space(folder: Path, needed: int) -> None:
+    """Raise `LibraryUnwritable` where `folder` has less than `needed` bytes to spare."""
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise LibraryUnwritable(
+            f"the disk of {folder} has {free / 1e6:,.0f} MB left, the next batch needs {needed / 1e6:,.0f} MB",
+            hint="make room and run the same command again; what is done is kept",
+        )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from indexer.batchfile import ShardWriter
+from indexer.files import require_space
 from indexer.ledger import lanes, money, shards, works
 from indexer.ledger.shards import Line, Packed
 from indexer.pipeline import purse
@@ -17,6 +18,7 @@ from indexer.pipeline.session import Session
 from indexer.records import Failure, Mode, line_key
 
 _MOST_BYTES = 128 << 20  # a shard is small enough that its first answers come early
+_SPARE_BYTES = 64 << 20  # the ledger, the table and the answers grow too
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ def pack_shard(session: Session, number: int, allowed: Leave) -> bool:
     first = next(source, None)
     if first is None:
         return False
+    expected = min(most, works.unsent(session.ledger, number)) * len(first[1])
+    require_space(session.batches, min(expected, _MOST_BYTES) + _SPARE_BYTES)
     lines: list[Line] = []
     shard = secrets.token_hex(4)
     budget = purse.left(session)
