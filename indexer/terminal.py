@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from indexer.paths import for_terminal
 
 if TYPE_CHECKING:
-    from indexer.pipeline.report import JobLine, Report
+    from indexer.pipeline.report import Report
     from indexer.pipeline.session import Progress
     from indexer.records import Plan
 
 _STAGES = {
     "reading": "reading photos",
     "asking": "describing",
-    "sending": "waiting for the batch",
+    "sending": "sending",
+    "waiting": "waiting for the batch",
     "writing": "making them searchable",
 }
 
@@ -43,6 +45,7 @@ class Screen:
             self._bar = tqdm(desc=name, total=progress.total, unit=" photos", file=sys.stderr, leave=False)
         if progress.total is not None:
             self._bar.total = progress.total
+        self._bar.set_postfix_str(progress.detail, refresh=False)
         self._bar.update(progress.done - self._bar.n)
 
     def note(self, text: str) -> None:
@@ -66,6 +69,8 @@ class Screen:
 
 def plan_lines(plan: Plan) -> Iterator[str]:
     """Say what a plan would do and cost."""
+    from indexer.pipeline.report import span
+
     yield (
         f"{_photos(plan.files)}: {plan.new:,} to describe, {plan.reused:,} described already"
         + (f", {plan.duplicate:,} copies" if plan.duplicate else "")
@@ -82,7 +87,7 @@ def plan_lines(plan: Plan) -> Iterator[str]:
         )
         if plan.wait and plan.new:
             yield (
-                f"ready in {_span(plan.wait.low_s)} to {_span(plan.wait.high_s)}, by {plan.wait.source}"
+                f"ready in {span(plan.wait.low_s)} to {span(plan.wait.high_s)}, by {plan.wait.source}"
                 + (f"; {plan.shards} waves, as many as fit into the queue" if plan.shards > 1 else "")
             )
         if plan.pilot:
@@ -96,6 +101,7 @@ def plan_lines(plan: Plan) -> Iterator[str]:
 
 def report_lines(report: Report) -> Iterator[str]:
     """Say how the library stands."""
+    from indexer.pipeline.report import job_words
     from indexer.providers import standing
 
     files, requests = report.files, report.requests
@@ -113,25 +119,12 @@ def report_lines(report: Report) -> Iterator[str]:
         yield f"spent ${report.cost.spent_usd:.4f} with {report.provider} {report.model}{doubt}"
     for job in report.jobs:
         name = job.name or "(not yet created)"
-        yield f"job {name}: {job.state}, {_photos(job.requests)}, {_span(job.age_s)} old{_eta(job)}"
+        yield f"job {name}: {_photos(job.requests)}, {job_words(job)}"
     if report.jobs:
-        yield "work is still out: index collect --wait goes on"
-
-
-def _eta(job: JobLine) -> str:
-    if job.stuck:
-        return "; STUCK, it takes far longer than others did (--deadline ends the wait)"
-    if job.eta_s is None:
-        return ""
-    basis = "by earlier jobs here" if job.eta_s["source"] == "history" else "by what the service promises"
-    return f", ready in {_span(job.eta_s['low'])} to {_span(job.eta_s['high'])} {basis}"
-
-
-def _span(seconds: float) -> str:
-    for unit, length in (("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} s"
+        by = (
+            f", before {datetime.fromtimestamp(report.collect_before):%A %d %B, %H:%M}" if report.collect_before else ""
+        )
+        yield f"work is still out: go on with index collect --wait{by}"
 
 
 def _photos(count: int) -> str:

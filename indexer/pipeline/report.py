@@ -11,6 +11,7 @@ from indexer.ledger import books, shards, works
 from indexer.ledger.crawled import Scope
 from indexer.ledger.shards import Shard
 from indexer.ledger.store import Ledger
+from indexer.pipeline.batch import FILE_LIFE
 from indexer.records import Cost, Mode, Question
 
 
@@ -70,7 +71,11 @@ class JobLine:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a command did and how the library stands. `stopped` says why it stopped early, "" when it did not."""
+    """What a command did and how the library stands.
+
+    `stopped` says why it stopped early, "" when it did not. `collect_before` is when the service begins to forget what
+    is out, in seconds since the epoch.
+    """
 
     library: str
     provider: str
@@ -80,13 +85,14 @@ class Report:
     cost: Spend
     jobs: Sequence[JobLine]
     rows: int
+    collect_before: float | None = None
     stopped: str = ""
     notes: tuple[str, ...] = field(default=())
 
     def to_dict(self) -> dict[str, Any]:
         """Return the object that `--json` prints."""
         whole = asdict(self)
-        del whole["stopped"], whole["notes"]
+        del whole["stopped"], whole["notes"], whole["collect_before"]
         return whole
 
     @property
@@ -117,6 +123,7 @@ def make_report(ledger: Ledger, library: str, asked: tuple[Question, Mode], scop
     number = works.known_question(ledger, question)
     requests = books.count_works(ledger, scope, number)
     spent, paid_in, paid_out, submitted = books.spent(ledger, facts.run)
+    out = shards.open_shards(ledger)
     reused = min(facts.reused, requests.described)
     return Report(
         library=library,
@@ -133,8 +140,9 @@ def make_report(ledger: Ledger, library: str, asked: tuple[Question, Mode], scop
             in_doubt=books.count_in_doubt(ledger),
         ),
         cost=Spend(facts.estimate, spent, paid_in, paid_out),
-        jobs=[_job_line(ledger, shard, facts.now) for shard in shards.open_shards(ledger)],
+        jobs=[job_line(ledger, shard, facts.now) for shard in out],
         rows=books.count_rows(ledger),
+        collect_before=min((shard.submitted_at + FILE_LIFE for shard in out if shard.submitted_at), default=None),
         stopped=facts.stopped,
         notes=facts.notes,
     )
@@ -160,7 +168,8 @@ def _file_counts(ledger: Ledger, scope: Scope, provider: str, question: int | No
     )
 
 
-def _job_line(ledger: Ledger, shard: Shard, now: float) -> JobLine:
+def job_line(ledger: Ledger, shard: Shard, now: float) -> JobLine:
+    """Say how a shard's job stands, and when it will be ready."""
     age = max(0.0, now - (shard.submitted_at or shard.packed_at))
     took = books.turnaround(ledger, works.question_of(ledger, shard.question))
     expected = expect(took) if shard.state == "submitted" else None
@@ -173,3 +182,25 @@ def _job_line(ledger: Ledger, shard: Shard, now: float) -> JobLine:
         eta_s=None if expected is None else expected.eta(age),
         stuck=expected is not None and expected.is_stuck(age),
     )
+
+
+def job_words(job: JobLine) -> str:
+    """Say in a line what a job does, how old it is and when it will be ready."""
+    return f"{job.state}, {span(job.age_s)} old{_eta(job)}"
+
+
+def _eta(job: JobLine) -> str:
+    if job.stuck:
+        return "; STUCK, it takes far longer than others did (--deadline ends the wait)"
+    if job.eta_s is None:
+        return ""
+    basis = "by earlier jobs here" if job.eta_s["source"] == "history" else "by what the service promises"
+    return f", ready in {span(job.eta_s['low'])} to {span(job.eta_s['high'])} {basis}"
+
+
+def span(seconds: float) -> str:
+    """Return a length of time as people say it."""
+    for unit, length in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"

@@ -18,6 +18,7 @@ from indexer.pipeline.calls import CallLane
 from indexer.pipeline.faults import Faults
 from indexer.pipeline.pack import pack_shard
 from indexer.pipeline.pilot import Pilot
+from indexer.pipeline.report import job_line, job_words
 from indexer.pipeline.session import Progress, Session
 from indexer.plan import retry_plan
 from indexer.records import Mode, Plan
@@ -86,8 +87,19 @@ class Run:
             if moved:
                 pause = self._session.tuning.poll_seconds
                 continue
+            self._tell_waiting()
             self._session.pause(pause)
             pause = min(pause * _SLOWER, self._session.tuning.poll_most)
+
+    def _tell_waiting(self) -> None:
+        """Show how the oldest job at the service stands, and how many photos are out."""
+        out = [shard for shard in shards.open_shards(self.ledger) if shard.state == "submitted"]
+        if not out:
+            return
+        oldest = min(out, key=lambda shard: shard.submitted_at or 0.0)
+        line = job_line(self.ledger, oldest, self._session.clock.time())
+        photos = sum(shard.requests for shard in out)
+        self._session.watcher.progress(Progress("waiting", 0, photos, job_words(line)))
 
     def _at_service(self) -> bool:
         return any(shard.state == "submitted" for shard in shards.open_shards(self.ledger))

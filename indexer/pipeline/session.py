@@ -61,11 +61,12 @@ class Tuning:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a stage is; `total` is None while it is unknown."""
+    """How far a stage is; `total` is None while it is unknown, `detail` a few words for a person."""
 
     stage: str
     done: int
     total: int | None = None
+    detail: str = ""
 
 
 @dataclass(slots=True)
