@@ -121,10 +121,11 @@ def report_lines(report: Report) -> Iterator[str]:
         name = job.name or "(not yet created)"
         yield f"job {name}: {_photos(job.requests)}, {job_words(job)}"
     if report.jobs:
-        by = (
-            f", before {datetime.fromtimestamp(report.collect_before):%A %d %B, %H:%M}" if report.collect_before else ""
-        )
-        yield f"work is still out: go on with index collect --wait{by}"
+        yield f"work is still out: go on with index collect --wait{_latest(report.collect_before)}"
+
+
+def _latest(moment: float | None) -> str:
+    return f", before {datetime.fromtimestamp(moment):%A %d %B, %H:%M}" if moment else ""
 
 
 def _photos(count: int) -> str:

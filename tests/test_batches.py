@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from PIL import Image
 from indexer.errors import ApprovalRequired, BudgetReached, CaptionaryError, UsageError
 from indexer.expect import PUBLISHED, expect
 from indexer.library import Library
+from indexer.terminal import report_lines
 from tests.emulator import Emulator
 from tests.virtual import KEY, VirtualTime, opened, samples
 
@@ -221,6 +223,21 @@ def test_the_expected_range_is_that_of_earlier_jobs(took: list[float], source: s
     found = expect(took)
     assert (found.source, found.low, found.high) == (source, low, high)
     assert found.eta(low) == {"low": 0, "high": high - low, "source": source}
+
+
+def test_who_leaves_is_told_the_date_before_which_to_come_back(
+    tmp_path: Path, emulator: Emulator, library: Library
+) -> None:
+    """The service keeps files and results for two days, so the report of a detached run names a moment before that."""
+    emulator.change(pending_seconds=600.0)
+    report = library.index([samples(tmp_path / "photos", 1)], approve=True, wait=False, **GEMINI)
+    assert report.collect_before is not None
+    left = report.collect_before - VirtualTime(emulator).time()
+    assert 46 * 3600 < left < 48 * 3600
+    told = list(report_lines(report))
+    assert f"{datetime.fromtimestamp(report.collect_before):%A %d %B, %H:%M}" in told[-1]
+    assert "ready in 5 min to 24 h by what the service promises" in told[-2]
+    assert library.collect(wait=True).collect_before is None
 
 
 def test_collect_does_not_raise_the_cap_by_itself(tmp_path: Path, emulator: Emulator, library: Library) -> None:
