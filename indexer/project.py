@@ -7,6 +7,7 @@ the table and synced to disk; then its mark is cleared. Killed in between, the s
 from __future__ import annotations
 
 import datetime
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from indexer.embedding import Encoder
     from indexer.table import PhotoRow, PhotoTable
 
-_BATCH = 2048
+_BATCH = 4096
 TABLE_FOLDER = "lancedb"
 ENCODER_FOLDER = "encoder"
 _LOCAL = 10
@@ -125,7 +126,8 @@ class Projector:
         vectors = {digest: standing[path] for digest, path in twins.items() if path in standing}
         fresh = [digest for digest in texts if digest not in vectors]
         if fresh:
-            vectors.update(zip(fresh, self._encoder().encode([texts[digest] for digest in fresh]), strict=True))
+            documents = [texts[digest] for digest in fresh]
+            vectors.update(zip(fresh, self._encoder().encode(documents, threads=os.cpu_count() or 1), strict=True))
         return vectors
 
 
