@@ -7,6 +7,7 @@ Usage: bench_embedding.py CAPTIONS.tsv
 from __future__ import annotations
 
 import os
+import shutil
 import statistics
 import sys
 import tempfile
@@ -48,7 +49,9 @@ def reciprocal(queries: np.ndarray, documents: np.ndarray, wanted: np.ndarray) -
 def main() -> int:
     """Measure, print, and return 1 when a claim does not hold."""
     photos = read_captions(captions_file())
-    encoder = encoder_in(Path(tempfile.mkdtemp(prefix="captionary-bench-")))
+    home = Path(tempfile.mkdtemp(prefix="captionary-bench-"))
+    encoder = encoder_in(home)
+    shutil.rmtree(home)
     plain = original()
     ways = {
         "encoder": lambda texts: encoder.encode(texts),
