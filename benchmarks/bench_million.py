@@ -86,7 +86,8 @@ def main() -> None:
             spent, told = crawl(home, root, 2)
             assert told["unchanged"] == count, told
             print(f"{count:9,} unchanged  {spent:8.1f} s {count / spent:9,.0f} files/s  peak {told['peak_mb']:6.1f} MB")
-    print(f"ten times as many take {peaks[1] - peaks[0]:.1f} MB more; no process took more than {_largest():.1f} MB")
+    more = peaks[1] - peaks[0]
+    print(f"ten times as many files take {more:.1f} MB more; no process took more than {_largest():.1f} MB")
 
 
 def _largest() -> float:
