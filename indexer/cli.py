@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from indexer.commands.books import diff, forget, prompts, report
 from indexer.commands.call import everywhere
 from indexer.commands.examine import check, doctor, evaluate
 from indexer.commands.run import run
@@ -58,7 +59,7 @@ def cli(**_: Any) -> None:
     """
 
 
-for command in (run, status, collect, retry, failures, rebuild, doctor, evaluate, check):
+for command in (run, status, collect, retry, failures, rebuild, forget, report, prompts, diff, doctor, evaluate, check):
     cli.add_command(command)
 
 

@@ -16,9 +16,12 @@ from platformdirs import user_cache_path, user_data_path
 from indexer import prices
 from indexer.config import Config, read_config
 from indexer.errors import LibraryMissing, LibraryUnwritable, UsageError
-from indexer.ledger import books, works
+from indexer.ledger import accounts, books, forget, prompts, works
+from indexer.ledger.accounts import Accounts
 from indexer.ledger.caps import Caps
 from indexer.ledger.crawled import Scope
+from indexer.ledger.forget import Forgotten
+from indexer.ledger.prompts import Pair, Version
 from indexer.ledger.store import FILE_NAME, Ledger, no_step
 from indexer.lock import WriterLock
 from indexer.paths import resolve_root, to_text
@@ -173,6 +176,59 @@ class Library:
             run.rebuild()
             run.finish()
             return books.count_rows(run.ledger)
+
+    def accounts(self) -> Accounts:
+        """Return every request, token and cent by run, batch and model, and whether the books balance."""
+        with self._reading() as ledger:
+            return accounts.accounts(ledger)
+
+    def prompts(self) -> list[Version]:
+        """Return the prompts and answer schemas that were asked with, the oldest first."""
+        with self._reading() as ledger:
+            return prompts.versions(ledger)
+
+    def prompt(self, wanted: str) -> Version:
+        """Return the newest text of this version or name; raises `UsageError` where there is none."""
+        with self._reading() as ledger:
+            found = prompts.find(ledger, wanted)
+        if not found:
+            raise UsageError(f"no prompt or schema is called {wanted!r}", hint="see: index prompts list")
+        return found[0]
+
+    def use(self, wanted: str) -> Version:
+        """Put a prompt or a schema in force: its answers win from now on, and the next run asks with it."""
+        one = self.prompt(wanted)
+        with self._writing("prompts use") as (run, _):
+            with run.ledger.transaction("prompt in force"):
+                versions = {f"{one.kind}_version": one.version}
+                prompts.choose(run.ledger, **versions)
+            run.finish()
+        return replace(one, chosen=True)
+
+    def diff(self, left: str, right: str, paths: Sequence[AnyPath] | None = None) -> list[Pair]:
+        """Return the photos (at `paths`) that were described under both prompts, side by side."""
+        versions = [self.prompt(wanted).version for wanted in (left, right)]
+        scope = Scope(None if paths is None else tuple(resolve_root(path) for path in paths))
+        with self._reading() as ledger:
+            return prompts.pairs(ledger, versions[0], versions[1], scope)
+
+    def forget(self, paths: Sequence[AnyPath], *, confirm: bool = False) -> Forgotten:
+        """Forget `paths`: their rows and facts, and the answers that no other path uses.
+
+        Without `confirm` it only says what that would be. Raises `UsageError` while some of it is at the service.
+        """
+        scope = Scope(tuple(resolve_root(path) for path in paths))
+        if not confirm:
+            with self._reading() as ledger:
+                return forget.foresee(ledger, scope)
+        with self._writing("forget") as (run, _):
+            busy = forget.out_at_service(run.ledger, scope)
+            if busy:
+                raise UsageError(f"{busy} of these photos are being described", hint="first: index collect --wait")
+            foreseen = forget.foresee(run.ledger, scope)
+            run.forget(scope)
+            run.finish()
+            return foreseen
 
     def close(self) -> None:
         """Nothing stays open between calls."""

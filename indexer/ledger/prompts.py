@@ -26,13 +26,13 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """What one photo was called under two prompts; None where it has no answer."""
+    """What one photo was called under two prompts, by the latest answer to each, whatever the model."""
 
     path: bytes
-    left: str | None
-    right: str | None
-    left_tags: tuple[str, ...] = ()
-    right_tags: tuple[str, ...] = ()
+    left: str
+    right: str
+    left_tags: tuple[str, ...]
+    right_tags: tuple[str, ...]
 
 
 def versions(ledger: Ledger) -> list[Version]:
@@ -50,6 +50,13 @@ def versions(ledger: Ledger) -> list[Version]:
         Version(version, kind, name, body, added_at, answers, version in chosen)
         for version, kind, name, body, added_at, answers in rows
     ]
+
+
+def find(ledger: Ledger, wanted: str) -> list[Version]:
+    """Return the texts of this version, or else of this name, the newest first."""
+    known = versions(ledger)
+    exact = [one for one in known if one.version == wanted]
+    return exact or sorted((one for one in known if one.name == wanted), key=lambda one: -one.added_at)
 
 
 def name(ledger: Ledger, version: str, called: str) -> None:

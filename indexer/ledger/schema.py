@@ -160,7 +160,7 @@ CREATE INDEX shards_open ON shards (state) WHERE state <> 'closed';
 -- one request that was or may be paid for
 CREATE TABLE attempts (
     key TEXT PRIMARY KEY,
-    work TEXT NOT NULL REFERENCES works,
+    work TEXT NOT NULL,                 -- may be forgotten; what was paid for it is not
     number INTEGER NOT NULL,
     campaign INTEGER NOT NULL REFERENCES campaigns,
     shard TEXT REFERENCES shards,       -- NULL: an ordinary call

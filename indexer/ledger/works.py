@@ -114,8 +114,8 @@ def want(ledger: Ledger, question: Question, photos: Iterable[str], campaign: in
     """
     number = question_id(ledger, question)
     ledger.connection.executemany(
-        "INSERT OR IGNORE INTO works (key, photo, question, campaign, mode, state, given)"
-        " VALUES (?, ?, ?, ?, ?, 'wanted', ?)",
+        "INSERT OR IGNORE INTO works (key, photo, question, campaign, mode, state, given, attempts)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, 'wanted', ?6, (SELECT coalesce(max(number), 0) FROM attempts WHERE work = ?1))",
         (
             (question.work_key(photo), photo, number, campaign, str(mode), given_now(ledger, question, photo))
             for photo in photos

@@ -8,7 +8,8 @@ from dataclasses import asdict
 
 from indexer.crawl import Crawl, Crawled
 from indexer.errors import ApprovalRequired, BudgetReached, RateLimited, Unreachable
-from indexer.ledger import books, lanes, money, shards, works
+from indexer.ledger import books, forget, lanes, money, shards, works
+from indexer.ledger.crawled import Scope
 from indexer.ledger.money import Yes
 from indexer.pipeline import canary, purse
 from indexer.pipeline.approval import Approval
@@ -206,6 +207,12 @@ class Run:
         with self.ledger.transaction("bounds"):
             yes = Yes("{}", cap if budget is None else budget, ends, kind="bounds")
             money.approve(self.ledger, campaign, yes)
+
+    def forget(self, scope: Scope) -> None:
+        """Forget what lies in `scope`, in the ledger, in the spool and in the table."""
+        self._session.spool.drop(forget.forget(self.ledger, scope))
+        self.project()
+        forget.drop_paths(self.ledger, scope)
 
     def rebuild(self) -> None:
         """Make the table again from the ledger."""

@@ -1,0 +1,78 @@
+"""Forgetting paths on somebody's word: their rows and facts, and the answers that no other path uses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from indexer.ledger.crawled import Scope
+from indexer.ledger.store import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """How many paths are forgotten, and how many answers, which would be paid for again."""
+
+    paths: int
+    answers: int
+
+
+_LONELY = """
+    SELECT DISTINCT f.photo FROM files f WHERE f.photo IS NOT NULL AND {condition}
+    AND NOT EXISTS (SELECT 1 FROM files o WHERE o.photo = f.photo AND o.state <> 'gone' AND NOT ({other}))
+"""
+
+
+def lonely_photos(ledger: Ledger, scope: Scope) -> list[str]:
+    """Return the photos that lie in `scope` and nowhere else."""
+    condition, values = scope.where()
+    other, again = scope.where("o.path")
+    rows = ledger.connection.execute(_LONELY.format(condition=condition, other=other), (*values, *again))
+    return [row[0] for row in rows]
+
+
+def foresee(ledger: Ledger, scope: Scope) -> Forgotten:
+    """Say what forgetting `scope` would take away."""
+    condition, values = scope.where()
+    paths = ledger.connection.execute(f"SELECT count(*) FROM files f WHERE {condition}", values).fetchone()[0]
+    photos = lonely_photos(ledger, scope)
+    return Forgotten(int(paths), sum(_count(ledger, "answers", photo) for photo in photos))
+
+
+def out_at_service(ledger: Ledger, scope: Scope) -> int:
+    """Count the photos of `scope` that are being asked about right now."""
+    busy = ("SELECT count(*) FROM works WHERE photo = ? AND state = 'out'",)
+    return sum(ledger.connection.execute(busy[0], (photo,)).fetchone()[0] for photo in lonely_photos(ledger, scope))
+
+
+def forget(ledger: Ledger, scope: Scope) -> list[str]:
+    """Commit that `scope` is forgotten, and mark its rows; returns the photos that nobody knows any more.
+
+    What was paid stays in the books. The paths go when their rows are gone: see `drop_paths`.
+    """
+    condition, values = scope.where()
+    photos = lonely_photos(ledger, scope)
+    with ledger.transaction("forget") as connection:
+        for photo in photos:
+            connection.execute(
+                "DELETE FROM replaced_answers WHERE work IN (SELECT key FROM works WHERE photo = ?)", (photo,)
+            )
+            connection.execute("DELETE FROM answers WHERE photo = ?", (photo,))
+            connection.execute("DELETE FROM works WHERE photo = ?", (photo,))
+        connection.execute(f"INSERT OR IGNORE INTO dirty SELECT f.path FROM files f WHERE {condition}", values)
+        connection.execute(
+            f"UPDATE files AS f SET state = 'gone', facts = NULL, change = 'gone' WHERE {condition}", values
+        )
+    return photos
+
+
+def drop_paths(ledger: Ledger, scope: Scope) -> None:
+    """Commit that the paths of `scope`, whose rows are gone, were never seen."""
+    condition, values = scope.where()
+    with ledger.transaction("forgotten paths") as connection:
+        connection.execute(
+            f"DELETE FROM files AS f WHERE state = 'gone' AND row_digest IS NULL AND {condition}", values
+        )
+
+
+def _count(ledger: Ledger, table: str, photo: str) -> int:
+    return int(ledger.connection.execute(f"SELECT count(*) FROM {table} WHERE photo = ?", (photo,)).fetchone()[0])
