@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from indexer.pipeline.session import Progress
     from indexer.records import Plan
 
+_SHOWN = 25
+_WORDS = 100
 _STAGES = {
     "reading": "reading photos",
     "asking": "describing",
@@ -45,7 +47,7 @@ class Screen:
             self._bar = tqdm(desc=name, total=progress.total, unit=" photos", file=sys.stderr, leave=False)
         if progress.total is not None:
             self._bar.total = progress.total
-        self._bar.set_postfix_str(progress.detail, refresh=False)
+        self._bar.set_postfix_str(progress.detail, refresh=bool(progress.detail))
         self._bar.update(progress.done - self._bar.n)
 
     def note(self, text: str) -> None:
@@ -71,6 +73,7 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     """Say what a plan would do and cost."""
     from indexer.pipeline.report import span
 
+    yield from _pilot_lines(plan)
     yield (
         f"{_photos(plan.files)}: {plan.new:,} to describe, {plan.reused:,} described already"
         + (f", {plan.duplicate:,} copies" if plan.duplicate else "")
@@ -97,6 +100,22 @@ def plan_lines(plan: Plan) -> Iterator[str]:
             "and without metadata, and the prompt"
         )
     yield from plan.warnings
+
+
+def _pilot_lines(plan: Plan) -> Iterator[str]:
+    """Show what a pilot brought, a photo a line."""
+    for one in plan.sample[:_SHOWN]:
+        words = one.failure or f"{one.description} [{', '.join(one.tags)}]"
+        name = one.path.rpartition("/")[2]
+        yield f"{name[:24]:24} {one.input_tokens:5} in {one.output_tokens:4} out ${one.usd:.5f}  {words[:_WORDS]}"
+    if len(plan.sample) > _SHOWN:
+        yield f"and {len(plan.sample) - _SHOWN} more, on the sheet"
+    if plan.measured is not None:
+        yield (
+            f"measured on {_photos(plan.measured.requests)}: {plan.measured.valid:.0%} answered, "
+            f"{plan.measured.input_tokens:.0f} tokens in and {plan.measured.output_tokens:.0f} out, "
+            f"${plan.measured.usd:.5f} each by ordinary calls"
+        )
 
 
 def report_lines(report: Report) -> Iterator[str]:

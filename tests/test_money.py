@@ -10,6 +10,7 @@ from PIL import Image
 
 from indexer.errors import ApprovalRequired
 from indexer.library import Library
+from indexer.terminal import plan_lines
 from tests.commands import SAMPLES, index
 from tests.emulator import Emulator
 from tests.virtual import VirtualTime, opened
@@ -64,6 +65,10 @@ def test_a_pilot_measures_what_the_rest_will_cost(
     assert (before.pilot, len(after.sample), after.new) == (pilot, pilot, PHOTOS - pilot)
     assert after.measured.valid == 1.0
     assert Path(after.sheet).read_text().count("<img") == pilot
+    told = list(plan_lines(after))
+    assert Path(after.sample[0].path).name in told[0]
+    assert after.sample[0].description[:40] in told[0]
+    assert any(line.startswith(f"measured on {pilot} photos: 100% answered") for line in told)
     books = emulator.books()
     assert books["served"] == {"batch": PHOTOS - pilot, "interactive": pilot}
     rest = sum(row["usd"] for row in emulator.served(lane="batch"))
