@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -121,8 +122,8 @@ def _checked(name: str, value: object, where: str) -> Any:
     kinds = _KINDS[name]
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
         raise BadSetting(f"{where}: {name} = {value!r} is not a {kinds[0].__name__}", hint="mend that setting")
-    if isinstance(value, int | float) and value < 0:
-        raise BadSetting(f"{where}: {name} = {value!r} is negative", hint="mend that setting")
+    if isinstance(value, int | float) and not 0 <= value < math.inf:
+        raise BadSetting(f"{where}: {name} = {value!r} is negative or no number", hint="mend that setting")
     allowed = _CHOICES.get(name)
     if allowed and value not in allowed:
         raise BadSetting(f"{where}: {name} = {value!r}", hint=f"one of: {', '.join(map(str, allowed))}")

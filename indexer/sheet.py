@@ -16,10 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from indexer.errors import UsageError
 from indexer.files import whole_file
 from indexer.paths import for_terminal, to_bytes
 
 THUMBNAIL_SIDE = 320
+_FIRST = b"<!doctype html>"
 _QUALITY = 75
 _STYLE = """
 body { font: 15px/1.4 system-ui, sans-serif; margin: 2rem; background: #fafafa; color: #222 }
@@ -44,6 +46,7 @@ class Card:
 
 def write_sheet(target: Path, title: str, cards: Iterable[Card]) -> None:
     """Write the sheet to `target`, whole or not at all; a picture that cannot be read leaves its place empty."""
+    _refuse_other(target)
     with whole_file(target) as stream:
         for part in _document(title, cards):
             stream.write(part.encode("utf-8", "replace"))
@@ -94,3 +97,14 @@ def _thumbnail(path: str) -> str:
 
 def _text(text: str) -> str:
     return html.escape(for_terminal(text), quote=True)
+
+
+def _refuse_other(target: Path) -> None:
+    """A sheet replaces a sheet and nothing else: a photo or a ledger named by mistake is not to be lost."""
+    if not target.exists():
+        return
+    if target.is_file():
+        with target.open("rb") as stream:
+            if stream.read(len(_FIRST)).lower() == _FIRST:
+                return
+    raise UsageError(f"{target} exists and is no contact sheet", hint="choose another name for it")

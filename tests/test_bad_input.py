@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from tests.commands import SAMPLES, Done, index
+from tests.commands import SAMPLES, Done, index, search
 from tests.emulator import Emulator
 
 
@@ -212,3 +212,28 @@ def test_auto_keeps_to_the_last_provider_and_names_its_missing_key(
     """After a run with gemini, a run without the key does not silently fall back to another provider."""
     assert paying("--library", tmp_path / "library", photo, "--yes").code == 0
     complains(index("--library", tmp_path / "library", photo), 1, "GEMINI_API_KEY")
+
+
+@pytest.mark.parametrize("amount", ["nan", "inf", "-1", "five"])
+def test_a_budget_is_an_amount(tmp_path: Path, amount: str) -> None:
+    """What is no amount is a usage error as a flag, and an error in the environment, without a traceback."""
+    flag = index("--library", tmp_path / "library", SAMPLES, "--budget", amount)
+    setting = index("--library", tmp_path / "library", SAMPLES, env={"CAPTIONARY_BUDGET": amount})
+    for done in (flag, setting):
+        assert done.code == 2
+        assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize("name", ["photo.jpg", "ledger.sqlite3"])
+def test_a_contact_sheet_replaces_nothing_but_a_sheet(tmp_path: Path, name: str) -> None:
+    """A file that is something else is left as it is; a sheet is written anew."""
+    assert index("--library", tmp_path / "library", SAMPLES, "--provider", "local").code == 0
+    target = tmp_path / name
+    target.write_bytes(b"precious")
+    words = ("--library", tmp_path / "library", "cup", "--html")
+    refused = search(*words, target)
+    assert refused.code == 2
+    assert "Traceback" not in refused.err
+    assert target.read_bytes() == b"precious"
+    for _ in range(2):
+        assert search(*words, tmp_path / "sheet.html").code == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -46,6 +47,20 @@ class Duration(click.ParamType[float]):
         return seconds
 
 
+class Dollars(click.FloatRange):
+    """An amount of money; "nan" and "inf" are floats, but no amounts."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return US dollars."""
+        amount = float(super().convert(value, param, ctx))
+        if not math.isfinite(amount):
+            self.fail(f"{value!r} is no amount of money", param, ctx)
+        return amount
+
+
 def bounded(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options that bound what a command may spend and how long it may wait."""
     command = click.option(
@@ -54,9 +69,7 @@ def bounded(command: Callable[..., Any]) -> Callable[..., Any]:
         metavar="TIME",
         help="After this time (30m, 6h, 2d) cancel the batch and go on by ordinary calls.",
     )(command)
-    return click.option(
-        "--budget", type=click.FloatRange(0), metavar="USD", help="Stop before spending more than this."
-    )(command)
+    return click.option("--budget", type=Dollars(), metavar="USD", help="Stop before spending more than this.")(command)
 
 
 class Call:
