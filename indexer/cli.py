@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,7 +12,7 @@ from indexer.commands.call import everywhere
 from indexer.commands.examine import check, doctor, evaluate
 from indexer.commands.run import run
 from indexer.commands.work import collect, failures, rebuild, retry, status
-from indexer.errors import CaptionaryError
+from indexer.ending import Ending
 
 _COMMANDS_HELP = "index run --help shows all options of indexing, index COMMAND --help those of any other command."
 
@@ -65,29 +63,5 @@ for command in (run, status, collect, retry, failures, rebuild, forget, report, 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and leave with its exit code; every failure is one line with what to do next."""
-    sys.exit(_run(list(sys.argv[1:] if arguments is None else arguments)))
-
-
-def _run(arguments: list[str]) -> int:
-    try:
-        return int(cli.main(arguments, prog_name="index", standalone_mode=False) or 0)
-    except click.exceptions.NoArgsIsHelpError as fault:
-        sys.stderr.write(fault.format_message() + "\n")
-        return fault.exit_code
-    except click.ClickException as fault:
-        return _complain(fault.format_message(), "see: index --help", fault.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        return _complain("interrupted; what is done is kept", "run the same command again to go on", 130)
-    except CaptionaryError as fault:
-        return _complain(str(fault), fault.hint, fault.exit_code)
-    except BrokenPipeError:
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - so that the interpreter's last flush has a place to go
-        return 0
-
-
-def _complain(message: str, hint: str, code: int) -> int:
-    from indexer.paths import for_terminal
-
-    line = f"index: {message}" + (f" — {hint}" if hint else "")
-    click.echo(for_terminal(" ".join(line.split())), err=True)
-    return code
+    ends = Ending("index", failure=1, interrupted="what is done is kept; run the same command again to go on")
+    ends.run(cli, arguments)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import stat
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 
@@ -45,6 +45,12 @@ def walk(roots: Sequence[bytes], options: WalkOptions = WalkOptions()) -> Iterat
     return tour.folders()
 
 
+def refuse_inside(root: bytes, places: Iterable[bytes]) -> None:
+    """Raise `UsageError` for a root that lies in one of `places`, the folders of the library itself."""
+    if any(is_inside(root, place) for place in places):
+        raise UsageError(f"{_shown(root)} belongs to the library", hint="give a folder of pictures")
+
+
 class _Tour:
     """The roots that are still to be walked, and what was walked."""
 
@@ -60,8 +66,7 @@ class _Tour:
 
     def add(self, root: bytes) -> None:
         """Note a root, after looking at what it is."""
-        if any(is_inside(root, place) for place in self._options.skip):
-            raise UsageError(f"{_shown(root)} belongs to the library", hint="give a folder of pictures")
+        refuse_inside(root, self._options.skip)
         try:
             mode = os.stat(root).st_mode
         except PermissionError:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from indexer.errors import CaptionaryError, UsageError
+from indexer.ending import Ending
+from indexer.errors import UsageError
 
 if TYPE_CHECKING:
     from search.hits import Hit
     from search.query import Index
 
-_USAGE, _NO_HITS, _INTERRUPTED = 2, 1, 130
+_NO_HITS = 1
 _FORMS = ("json", "jsonl", "csv", "print0", "paths")
 _UNDESCRIBED = (
     ". These photos are known by captions, dates, names and colours; with a key, a model says what is in them: "
@@ -80,7 +81,8 @@ def cli(words: tuple[str, ...], **options: Any) -> int:
     query = " ".join(words)
     hits = index.search(query, **_arguments(options))
     _notes(index, words, hits)
-    _write(_lines(hits, form, first=options["offset"] + 1, explain=explain))
+    sys.stdout.buffer.writelines(_lines(hits, form, first=options["offset"] + 1, explain=explain))
+    sys.stdout.buffer.flush()
     if sheet is not None:
         _write_sheet(sheet, query, hits)
     return 0 if hits else _NO_HITS
@@ -88,19 +90,7 @@ def cli(words: tuple[str, ...], **options: Any) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and leave with its exit code; every failure is one line with what to do next."""
-    code = _run(list(sys.argv[1:] if arguments is None else arguments))
-    sys.exit(code)
-
-
-def _run(arguments: list[str]) -> int:
-    try:
-        return int(cli.main(arguments, prog_name="search", standalone_mode=False) or 0)
-    except click.ClickException as fault:
-        return _complain(fault.format_message(), "see: search --help", _USAGE)
-    except (KeyboardInterrupt, click.Abort):
-        return _INTERRUPTED
-    except CaptionaryError as fault:
-        return _complain(str(fault), fault.hint, _USAGE)
+    Ending("search", failure=2, interrupted="").run(cli, arguments)
 
 
 def _open(library: Path | None) -> Index:
@@ -177,16 +167,6 @@ def _lines(hits: list[Hit], form: str, *, first: int, explain: bool) -> Iterable
     return output.as_paths(hits, end=b"\0" if form == "print0" else b"\n", raw=raw)
 
 
-def _write(lines: Iterable[bytes]) -> None:
-    try:
-        for line in lines:
-            sys.stdout.buffer.write(line)
-        sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        # Whoever read the pipe has seen enough; the interpreter's last flush must not complain about it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def _write_sheet(target: Path, query: str, hits: list[Hit]) -> None:
     from indexer.sheet import Card, write_sheet
     from search.output import why
@@ -202,11 +182,6 @@ def _write_sheet(target: Path, query: str, hits: list[Hit]) -> None:
             f"{target}: {error.strerror or error}", hint="--html takes a file that can be written"
         ) from error
     _say(f"contact sheet: {target}")
-
-
-def _complain(message: str, hint: str, code: int) -> int:
-    _say(message + (f" — {hint}" if hint else ""))
-    return code
 
 
 def _say(text: str) -> None:

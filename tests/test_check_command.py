@@ -70,10 +70,15 @@ def test_checking_loads_no_sdk(tmp_path: Path) -> None:
     """It opens no socket and imports neither the SDK nor a table nor a model."""
     file = tmp_path / "good.jsonl"
     file.write_text(GOOD)
-    program = (
-        "import sys; from indexer.cli import _run; code = _run(['check', sys.argv[1]]);"
-        "sys.exit(code or any(name in sys.modules for name in ('google.genai', 'lancedb', 'torch', 'httpx2', 'lance')))"
-    )
+    program = """
+import sys
+from indexer.cli import main
+try:
+    main(["check", sys.argv[1]])
+except SystemExit as ended:
+    code = ended.code
+sys.exit(code or any(name in sys.modules for name in ("google.genai", "lancedb", "torch", "httpx2", "lance")))
+"""
     assert subprocess.run([sys.executable, "-c", program, file], env=environment(), check=False).returncode == 0
 
 

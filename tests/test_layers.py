@@ -24,7 +24,7 @@ STEPS = """
 
     indexer.ledger indexer.batchfile indexer.spool indexer.listing indexer.embedding indexer.maintenance
     indexer.walk indexer.examination indexer.encoder_export indexer.table
-    indexer.worker
+    indexer.worker indexer.ending
     indexer.workers
     indexer.crawl
 
@@ -36,12 +36,14 @@ STEPS = """
     indexer.pipeline search.answering search.output
     search.query
 
+    indexer.access
     indexer.library search search.evaluate indexer.doctor
     indexer
 
     indexer.terminal
     indexer.commands
     indexer.cli search.cli
+    indexer.start
 """
 ORDER = {name: step for step, line in enumerate(STEPS.splitlines()) for name in line.split()}
 # One room in two files: the encoder fetches what makes it, which checks its work by the encoder.

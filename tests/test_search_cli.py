@@ -258,7 +258,10 @@ def guard(event, arguments):
         raise SystemExit(f"{event} {arguments}")
 sys.addaudithook(guard)
 from search import cli
-code = cli._run(["boat"])
+try:
+    cli.main(["boat"])
+except SystemExit as ended:
+    code = ended.code
 heavy = {"torch", "sentence_transformers", "transformers", "lancedb", "google.genai", "pandas"} & set(sys.modules)
 raise SystemExit(f"loaded {heavy}" if heavy else code)
 """
@@ -272,7 +275,10 @@ def test_help_loads_nothing_heavy() -> None:
     code = """
 import sys
 from search import cli
-code = cli._run(["--help"])
+try:
+    cli.main(["--help"])
+except SystemExit as ended:
+    code = ended.code
 heavy = {"numpy", "pyarrow", "lance", "onnxruntime", "torch", "lancedb", "PIL", "google.genai"} & set(sys.modules)
 raise SystemExit(f"loaded {heavy}" if heavy else code)
 """

@@ -85,20 +85,26 @@ class Call:
         self.screen = Screen(quiet=quiet, bars=not options.pop("no_progress", False))
 
     def library(self, *, create: bool = False) -> Any:
-        from indexer.library import Library, Seams
+        from indexer.access import Seams
+        from indexer.library import Library
         from indexer.pipeline.session import Watcher
 
         seams = Seams(watcher=Watcher(self.screen.progress, self.screen.note))
         return Library.open(self.folder, create=create, seams=seams)
 
     def check(self, roots: Sequence[bytes]) -> None:
-        """Refuse a PATH that is not there before a library is made for it."""
+        """Refuse a PATH that is not there, or is the library itself, before a library is made for it."""
+        from indexer.access import default_folder
         from indexer.ledger.store import FILE_NAME
-        from indexer.library import default_folder
+        from indexer.paths import resolve_root
         from indexer.pipeline.asking import refuse_missing
+        from indexer.walk import refuse_inside
 
-        if not ((self.folder or default_folder()) / FILE_NAME).exists():
+        folder = (self.folder or default_folder()).expanduser()
+        if not (folder / FILE_NAME).exists():
             refuse_missing(roots)
+            for root in roots:
+                refuse_inside(resolve_root(root), [os.fsencode(folder.resolve())])
 
     def approve(self, plan: Any) -> bool:
         """Show the plan; ask a terminal, believe `--yes`, refuse otherwise."""

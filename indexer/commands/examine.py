@@ -25,8 +25,8 @@ def doctor(context: click.Context, /, **options: Any) -> int:
 
     Exit 1 when something must be mended; each such line says how.
     """
+    from indexer.access import default_folder
     from indexer.doctor import examine_installation, examine_library
-    from indexer.library import default_folder
     from indexer.paths import for_terminal
 
     call = Call(context, options)
@@ -87,7 +87,7 @@ def evaluate(context: click.Context, /, file: Any, **options: Any) -> int:
     Prints the mean reciprocal rank and the shares of questions whose photo came first and among the first ten, each
     with its 95 % interval.
     """
-    from indexer.library import default_folder
+    from indexer.access import default_folder
     from search import Index
     from search.evaluate import evaluate as measure
 

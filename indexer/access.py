@@ -1,0 +1,178 @@
+"""The way into a library's folder: for readers at any time, for one writer at a time."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from platformdirs import user_cache_path, user_data_path
+
+from indexer import prices
+from indexer.config import Config, read_config
+from indexer.errors import LibraryMissing, LibraryUnwritable, UsageError
+from indexer.ledger.caps import Caps
+from indexer.ledger.store import FILE_NAME, Ledger, no_step
+from indexer.lock import WriterLock
+from indexer.pipeline.asking import AnyPath, IndexOptions
+from indexer.pipeline.run import Run
+from indexer.pipeline.session import Clock, Session, SystemClock, Tuning, Watcher
+from indexer.plan import Pricing
+from indexer.project import Projector
+from indexer.providers import open_provider
+from indexer.providers.base import Account, Provider
+from indexer.spool import Spool
+
+_LOCK_PATIENCE = 600.0
+_FREE = frozenset({"local"})
+_PRICE = "price "
+
+
+@dataclass(slots=True)
+class Seams:
+    """What tests and embedding programs may put in the place of the real world.
+
+    `provider` opens a provider by its name, for programs that bring their own; None: those that come with Captionary.
+    """
+
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    clock: Clock | None = None
+    step: Callable[[str], None] = no_step
+    watcher: Watcher | None = None
+    provider: Callable[[str], Provider] | None = None
+
+
+class Access:
+    """The way into the library in `folder`. It holds no lock and no file open between calls."""
+
+    def __init__(self, folder: Path, seams: Seams) -> None:
+        self.folder = folder
+        self.seams = seams
+        self._providers: dict[str, Provider] = {}
+
+    @classmethod
+    def to(cls, folder: AnyPath | None, *, create: bool, seams: Seams) -> Access:
+        """Find the library in `folder` (default: the user's data directory), or make one where there is none.
+
+        Raises `LibraryMissing` without `create`, `LibraryUnwritable` where it cannot be made.
+        """
+        path = Path(os.fsdecode(folder)).expanduser() if folder is not None else default_folder()
+        if not (path / FILE_NAME).exists():
+            if not create:
+                raise LibraryMissing(f"there is no library at {path}", hint="make one with: index FOLDER")
+            _make_folder(path)
+        return cls(path.resolve(), seams)
+
+    @property
+    def clock(self) -> Clock:
+        """Where the time comes from."""
+        return self.seams.clock or SystemClock()
+
+    @property
+    def watcher(self) -> Watcher:
+        """Whom to tell."""
+        return self.seams.watcher or Watcher()
+
+    @contextmanager
+    def reading(self) -> Iterator[Ledger]:
+        """The ledger, for reading only; waits for nobody."""
+        if not (self.folder / FILE_NAME).exists():
+            raise LibraryMissing(f"there is no library at {self.folder}", hint="make one with: index FOLDER")
+        ledger = Ledger.read(self.folder)
+        try:
+            yield ledger
+        finally:
+            ledger.close()
+
+    @contextmanager
+    def writing(self, command: str, options: IndexOptions | None = None) -> Iterator[tuple[Run, Config]]:
+        """One writing command and the settings; raises `LibraryLocked` while another one runs."""
+        config = read_config(self.folder, self.seams.environ)
+        lock = WriterLock(self.folder, f"index {command}")
+        with lock:
+            ledger = Ledger.open(self.folder, step=self.seams.step, now=self.clock.time)
+            try:
+                _keep_price(ledger, options or {})
+                session = self._session(ledger, lock, config)
+                try:
+                    yield Run(session, command), config
+                finally:
+                    session.spool.close()
+            finally:
+                ledger.close()
+
+    def _session(self, ledger: Ledger, lock: WriterLock, config: Config) -> Session:
+        clock = self.clock
+
+        def pause(seconds: float) -> None:
+            lock.release()
+            clock.sleep(seconds)
+            lock.acquire(_LOCK_PATIENCE)
+
+        batches = self.folder / "batches"
+        batches.mkdir(mode=0o700, exist_ok=True)
+        return Session(
+            ledger=ledger,
+            spool=Spool(batches / "renditions.sqlite3"),
+            batches=batches,
+            projector=Projector(ledger, self.folder, user_cache_path("captionary", appauthor=False)),
+            provider=self.provider,
+            clock=clock,
+            pause=pause,
+            pricing=_pricing(ledger, config, clock.time()),
+            tuning=Tuning(
+                lookup_seconds=config.lookup_seconds,
+                poll_seconds=config.poll_seconds,
+                concurrency=config.concurrency,
+                shard_lines=config.shard_lines,
+                keep_batches=config.keep_batches,
+                caps=Caps(config.budget_total, config.budget_per_day),
+                schema_field=config.schema_field,
+            ),
+            watcher=self.watcher,
+        )
+
+    def provider(self, name: str) -> Provider:
+        """Open a provider by its name."""
+        if self.seams.provider is not None:
+            return self.seams.provider(name)
+        if name not in self._providers:
+            config = read_config(self.folder, self.seams.environ)
+            account = Account(config.tier, config.schema_field)
+            self._providers[name] = open_provider(name, self.seams.environ, account)
+        return self._providers[name]
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as fault:
+        raise LibraryUnwritable(
+            f"the library {path} cannot be made: {fault.strerror}",
+            hint="choose another place with --library or CAPTIONARY_LIBRARY",
+        ) from fault
+
+
+def default_folder() -> Path:
+    """Where a library lies when nobody says: the user's data directory, because it holds paid work."""
+    return user_data_path("captionary", appauthor=False)
+
+
+def _keep_price(ledger: Ledger, options: IndexOptions) -> None:
+    """Keep a told price with the library: a later `collect` books by it too."""
+    if "price" not in options:
+        return
+    if "model" not in options:
+        raise UsageError("--price says what a model costs, but no model is named", hint="add --model NAME")
+    prices.parse_price(options["price"])
+    with ledger.transaction("price"):
+        ledger.set_setting(_PRICE + options["model"], options["price"])
+
+
+def _pricing(ledger: Ledger, config: Config, now: float) -> Pricing:
+    told = {**config.prices, **ledger.settings(_PRICE)}
+    table = prices.TABLE.with_tariffs(prices.read_tariffs(told)) if told else prices.TABLE
+    return Pricing(_FREE, datetime.datetime.fromtimestamp(now, datetime.UTC).date(), table)
