@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
+from indexer.commandline import Ending
 from indexer.commands.books import diff, forget, prompts, report
 from indexer.commands.call import everywhere
 from indexer.commands.examine import check, doctor, evaluate
 from indexer.commands.run import run
 from indexer.commands.work import collect, failures, rebuild, retry, status
-from indexer.ending import Ending
 
 _COMMANDS_HELP = "index run --help shows all options of indexing, index COMMAND --help those of any other command."
 

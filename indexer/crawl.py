@@ -110,7 +110,11 @@ class Crawl:
     def _judge_missing(self) -> None:
         self._missing += self._in_vanished_folders()
         elsewhere = crawled.seen_elsewhere(self._ledger, self._run, self._missing)
-        lost = [path for path in self._missing if path not in elsewhere]
+        missing = [path for path in self._missing if path not in elsewhere]
+        lost = [path for path in missing if not os.path.lexists(path)]
+        if len(lost) < len(missing):
+            left_out = len(missing) - len(lost)
+            self._result.notes.append(f"{left_out} known files are left out now; they leave the search")
         unplugged = [root for root in self.scope.roots or () if self._looks_unplugged(root, lost)]
         offline = frozenset(path for path in lost if any(is_inside(path, root) for root in unplugged))
         if offline:

@@ -116,6 +116,9 @@ def make_plan(
     first = _pilot_size(ledger, number, new, around.pilot) if mode is Mode.BATCH else 0
     bill = _Bill(ledger, question, pricing, around, _prompts(ledger, question, fresh))
     plan = bill.plan(mode, new, first)
+    if around.pilot and first < min(around.pilot, new):
+        told = f"of a pilot of {around.pilot}, {around.pilot - first} are answered already"
+        plan = replace(plan, warnings=(*plan.warnings, told))
     return replace(
         plan,
         files=files.seen,

@@ -140,7 +140,7 @@ def report_lines(report: Report) -> Iterator[str]:
         name = job.name or "(not yet created)"
         yield f"job {name}: {_photos(job.requests)}, {job_words(job)}"
     if report.jobs:
-        yield f"work is still out: go on with index collect --wait{_latest(report.collect_before)}"
+        yield f"work is unfinished: go on with index collect --wait{_latest(report.collect_before)}"
 
 
 def _latest(moment: float | None) -> str:

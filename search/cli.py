@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from indexer.ending import Ending
+from indexer.commandline import LIBRARY, Ending
 from indexer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _NO_HITS = 1
 _FORMS = ("json", "jsonl", "csv", "print0", "paths")
+_NO_FILTERS = ("limit", "offset", "sort", "collapse")
 _UNDESCRIBED = (
     ". These photos are known by captions, dates, names and colours; with a key, a model says what is in them: "
     "index --provider gemini FOLDER"
@@ -31,7 +32,7 @@ _UNDESCRIBED = (
     epilog="Exit codes: 0 hits, 1 none, 2 error or usage.",
 )
 @click.argument("words", nargs=-1, metavar="[QUERY]...")
-@click.option("--library", type=click.Path(path_type=Path), help="The library (else CAPTIONARY_LIBRARY).")
+@LIBRARY
 @click.option("-n", "--limit", default=10, show_default=True, help="How many hits; 0 means all.")
 @click.option("--offset", default=0, help="Skip so many hits.")
 @click.option(
@@ -80,7 +81,7 @@ def cli(words: tuple[str, ...], **options: Any) -> int:
     sheet, explain = options.pop("sheet"), options.pop("explain")
     query = " ".join(words)
     hits = index.search(query, **_arguments(options))
-    _notes(index, words, hits)
+    _notes(index, words, hits, filtered=any(value for name, value in options.items() if name not in _NO_FILTERS))
     sys.stdout.buffer.writelines(_lines(hits, form, first=options["offset"] + 1, explain=explain))
     sys.stdout.buffer.flush()
     if sheet is not None:
@@ -138,7 +139,7 @@ def _circle(text: str) -> tuple[float, ...]:
     return latitude, longitude, kilometres
 
 
-def _notes(index: Index, words: tuple[str, ...], hits: list[Hit]) -> None:
+def _notes(index: Index, words: tuple[str, ...], hits: list[Hit], *, filtered: bool) -> None:
     """Tell on stderr what explains the hits, or their lack."""
     coverage = index.coverage()
     if coverage.described and coverage.described < coverage.rows:
@@ -149,7 +150,8 @@ def _notes(index: Index, words: tuple[str, ...], hits: list[Hit]) -> None:
     if len(words) == 1 and Path(words[0]).is_file():
         _say(f"for photos like that file, say: search --like {words[0]}")
     if not hits:
-        _say("no good match" + (_UNDESCRIBED if coverage.rows and not coverage.described else ""))
+        undescribed = words and not filtered and coverage.rows and not coverage.described
+        _say("no good match" + (_UNDESCRIBED if undescribed else ""))
 
 
 def _lines(hits: list[Hit], form: str, *, first: int, explain: bool) -> Iterable[bytes]:

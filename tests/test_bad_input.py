@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from indexer.library import Library, Seams
 from tests.commands import SAMPLES, Done, index, search
 from tests.emulator import Emulator
+from tests.nobody import as_nobody
 
 
 def complains(done: Done, code: int, *words: str) -> None:
@@ -119,11 +121,51 @@ def test_a_wrong_key_is_reported_and_appears_nowhere(tmp_path: Path, photo: Path
         ([".", "--prompt", "nowhere.txt"], ["nowhere.txt"]),
         ([".", "--provider", "local", "--mode", "batch"], ["no batch mode"]),
         (["s3://bucket/photos"], ["not supported yet"]),
+        ([".", "--pilot", "3", "--no-pilot"], ["exclude each other"]),
+        ([".", "-0"], ["--files-from"]),
+        ([".", "--library", ""], ["--library", "names no folder"]),
+        (["status", "--library", ""], ["--library", "names no folder"]),
     ],
 )
 def test_wrong_calls_are_usage_errors(tmp_path: Path, arguments: list[str], words: list[str]) -> None:
     """Each wrong call ends with exit 2 and a line that helps."""
     complains(index("--library", tmp_path / "library", *arguments, cwd=tmp_path), 2, *words)
+
+
+@pytest.mark.parametrize("library", [".", "photos"])
+def test_the_library_is_no_folder_of_photos(tmp_path: Path, photo: Path, library: str) -> None:
+    """Refused, and nothing is left among the photos."""
+    complains(
+        index(photo, "--library", library, cwd=photo if library == "." else tmp_path), 2, "belongs to the library"
+    )
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["dogs_window.jpg"]
+
+
+def test_nothing_is_forgotten_where_nothing_is_known(tmp_path: Path, photo: Path) -> None:
+    """A path that the library does not know is named."""
+    library = tmp_path / "library"
+    assert index("--library", library, photo).code == 0
+    complains(index("--library", library, "forget", tmp_path / "elsewhere", "--confirm"), 2, "elsewhere")
+
+
+def test_what_cost_nothing_is_not_told_to_cost(tmp_path: Path, photo: Path) -> None:
+    """Forgetting what only pixels said warns of no bill."""
+    library = tmp_path / "library"
+    assert index("--library", library, photo).code == 0
+    done = index("--library", library, "forget", photo)
+    assert (done.code, "paid" in done.err) == (2, False)
+
+
+def test_a_library_that_cannot_be_written_can_be_looked_at(tmp_path: Path, photo: Path) -> None:
+    """Where nobody writes, status needs no file beside the ledger."""
+    with Library.open(tmp_path / "library", seams=Seams(environ={})) as ours:
+        ours.index([photo], provider="local", workers=0)
+    ledger = (tmp_path / "library" / "ledger.sqlite3").read_bytes()
+    with as_nobody() as root:
+        (root / "ledger.sqlite3").write_bytes(ledger)
+        root.chmod(0o500)
+        with Library.open(root, create=False) as ours:
+            assert (ours.status().rows, ours.failures()) == (1, [])
 
 
 @pytest.mark.parametrize(

@@ -220,6 +220,16 @@ def test_what_happens_to_an_archive_costs_no_request(world: World, emulators: Em
     assert kept <= set(after.values()), "no description was lost"
 
 
+@pytest.mark.parametrize(("glob", "rows"), [("*", 0), ("a/", 12), ("img_04.jpg", 23)])
+def test_what_is_left_out_now_leaves_the_search(world: World, emulators: Emulator, glob: str, rows: int) -> None:
+    """A file that is there, but excluded, is no unplugged drive; taken in again it costs no request."""
+    requests = emulators.books()["requests"]
+    report = world.index(exclude=[glob])
+    assert (report.rows, report.files.offline, report.files.deleted) == (rows, 0, PICTURES - rows)
+    assert world.index().rows == PICTURES
+    assert emulators.books()["requests"] == requests
+
+
 def test_the_second_look_is_free_too(world: World, emulators: Emulator) -> None:
     """After a case was dealt with, the next run finds everything unchanged."""
     requests = emulators.books()["requests"]

@@ -24,7 +24,7 @@ STEPS = """
 
     indexer.ledger indexer.batchfile indexer.spool indexer.listing indexer.embedding indexer.maintenance
     indexer.walk indexer.examination indexer.encoder_export indexer.table
-    indexer.worker indexer.ending
+    indexer.worker indexer.commandline
     indexer.workers
     indexer.crawl
 

@@ -10,6 +10,7 @@ from PIL import Image
 
 from indexer.errors import ApprovalRequired
 from indexer.library import Library
+from indexer.records import Plan
 from indexer.terminal import plan_lines
 from tests.commands import SAMPLES, index
 from tests.emulator import Emulator
@@ -105,6 +106,32 @@ def test_a_budget_is_never_passed_and_is_used(emulator: Emulator, library: Libra
     done = library.index([photos], approve=True, pilot=0, budget=1.0, **GEMINI)
     assert (done.exit_code, done.files.described) == (0, PHOTOS)
     assert emulator.books()["served"]["batch"] == PHOTOS
+
+
+def test_a_pilot_goes_ahead_of_photos_that_a_budget_left_waiting(
+    emulator: Emulator, library: Library, photos: Path
+) -> None:
+    """Also what was approved before goes through the pilot that is asked for now, and is shown before the rest."""
+    estimate = library.plan([photos], pilot=0, **GEMINI).cost
+    stopped = library.index([photos], approve=True, pilot=0, budget=estimate.high / 3, **GEMINI)
+    batch = emulator.books()["served"]["batch"]
+    assert stopped.exit_code == 5
+    VirtualTime(emulator).sleep(10)
+    shown: list[Plan] = []
+    pilot = batch + 3  # those that have an answer count
+    done = library.index([photos], approve=lambda plan: not shown.append(plan), pilot=pilot, budget=1.0, **GEMINI)
+    assert (done.exit_code, done.files.described) == (0, PHOTOS)
+    assert emulator.books()["served"] == {"batch": PHOTOS - 3, "interactive": 3}
+    assert [plan.pilot for plan in shown] == [3, 0]
+    assert f"of a pilot of {pilot}, {batch} are answered already" in shown[0].warnings
+    assert len(shown[1].sample) == 3
+
+
+def test_with_a_deadline_the_range_reaches_to_the_price_of_ordinary_calls(library: Library, photos: Path) -> None:
+    """What is not back in time is asked at once, so the bill may become that of ordinary calls."""
+    plan = library.plan([photos], pilot=0, deadline=0, **GEMINI)
+    assert plan.cost.high == plan.interactive_cost.high
+    assert plan.cost.low < plan.interactive_cost.low
 
 
 def test_without_a_yes_nothing_is_paid(tmp_path: Path, emulator: Emulator, library: Library, photos: Path) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 import click
 
 from indexer.commands.call import Call, everywhere
-from indexer.errors import UsageError
+from indexer.errors import MissingPath, UsageError
+from indexer.paths import to_text
 
 
 @click.command()
@@ -68,14 +69,18 @@ def forget(context: click.Context, /, paths: tuple[bytes, ...], confirm: bool, *
     call = Call(context, options)
     library = call.library()
     ahead = library.forget(paths, confirm=False)
+    if not ahead.paths:
+        named = ", ".join(to_text(path) for path in paths)
+        raise MissingPath(f"the library knows nothing at {named}", hint="check the spelling")
     words = f"{ahead.paths:,} paths and {ahead.answers:,} descriptions"
-    if not confirm and ahead.paths:
-        call.screen.note(f"this forgets {words}; the descriptions would be paid for again")
+    if not confirm:
+        paid = f", which would be paid for again: they cost ${ahead.spent_usd:.4f}" if ahead.spent_usd else ""
+        call.screen.note(f"this forgets {words}{paid}")
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise UsageError("nothing is forgotten without a word", hint="add --confirm")
         if not click.confirm("Go on?", default=False, err=True):
             return 0
-    done = library.forget(paths, confirm=True) if ahead.paths else ahead
+    done = library.forget(paths, confirm=True)
     click.echo(json.dumps(asdict(done)) if call.as_json else f"forgot {words}")
     return 0
 
@@ -142,7 +147,7 @@ def diff(context: click.Context, /, left: str, right: str, within: bytes | None,
 
     LEFT and RIGHT are versions or names, as index prompts list shows them.
     """
-    from indexer.paths import for_terminal, to_text
+    from indexer.paths import for_terminal
 
     call = Call(context, options)
     found = call.library().diff(left, right, None if within is None else [within])

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import click
 
+from indexer.commandline import LIBRARY
 from indexer.terminal import Screen, plan_lines, report_lines
 
 
@@ -19,9 +20,7 @@ def everywhere(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options that stand before or after a command."""
     command = click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors and JSON.")(command)
     command = click.option("--json", "as_json", is_flag=True, help="JSON on stdout, for programs.")(command)
-    return click.option("--library", type=click.Path(path_type=Path), help="The library (else CAPTIONARY_LIBRARY).")(
-        command
-    )
+    return LIBRARY(command)
 
 
 def spending(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -91,6 +91,8 @@ def run(context: click.Context, /, paths: tuple[bytes, ...], **options: Any) -> 
 def _roots(paths: tuple[bytes, ...], listed: Any, nul: bool) -> list[bytes]:
     from indexer.paths import files_from
 
+    if nul and listed is None:
+        raise click.UsageError("-0 says how the PATHS in --files-from end, which is missing")
     roots = list(paths)
     if listed is not None:
         roots += files_from(listed, nul=nul)
@@ -118,6 +120,8 @@ def _did_you_mean(path: bytes, commands: Iterable[str]) -> None:
 def _wishes(options: dict[str, Any]) -> dict[str, Any]:
     """Turn flags into the keywords of `Library.index`; what was not said is left out."""
     if options.pop("no_pilot"):
+        if options["pilot"]:
+            raise click.UsageError("--pilot and --no-pilot exclude each other")
         options["pilot"] = 0
     options["wait"] = not options.pop("no_wait")
     return {name: value for name, value in options.items() if value is not None}

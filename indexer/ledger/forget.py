@@ -10,10 +10,11 @@ from indexer.ledger.store import Ledger
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """How many paths are forgotten, and how many answers, which would be paid for again."""
+    """How many paths are forgotten, how many answers, and what these have cost in US dollars."""
 
     paths: int
     answers: int
+    spent_usd: float
 
 
 _LONELY = """
@@ -35,13 +36,16 @@ def foresee(ledger: Ledger, scope: Scope) -> Forgotten:
     condition, values = scope.where()
     paths = ledger.connection.execute(f"SELECT count(*) FROM files f WHERE {condition}", values).fetchone()[0]
     photos = lonely_photos(ledger, scope)
-    return Forgotten(int(paths), sum(_count(ledger, "answers", photo) for photo in photos))
+    return Forgotten(
+        int(paths),
+        sum(_count(ledger, "answers WHERE", photo) for photo in photos),
+        sum(_spent(ledger, photo) for photo in photos),
+    )
 
 
 def out_at_service(ledger: Ledger, scope: Scope) -> int:
     """Count the photos of `scope` that are being asked about right now."""
-    busy = ("SELECT count(*) FROM works WHERE photo = ? AND state = 'out'",)
-    return sum(ledger.connection.execute(busy[0], (photo,)).fetchone()[0] for photo in lonely_photos(ledger, scope))
+    return sum(_count(ledger, "works WHERE state = 'out' AND", photo) for photo in lonely_photos(ledger, scope))
 
 
 def forget(ledger: Ledger, scope: Scope) -> list[str]:
@@ -74,5 +78,12 @@ def drop_paths(ledger: Ledger, scope: Scope) -> None:
         )
 
 
-def _count(ledger: Ledger, table: str, photo: str) -> int:
-    return int(ledger.connection.execute(f"SELECT count(*) FROM {table} WHERE photo = ?", (photo,)).fetchone()[0])
+def _count(ledger: Ledger, which: str, photo: str) -> int:
+    return int(ledger.connection.execute(f"SELECT count(*) FROM {which} photo = ?", (photo,)).fetchone()[0])
+
+
+def _spent(ledger: Ledger, photo: str) -> float:
+    row = ledger.connection.execute(
+        "SELECT total(spent_usd) FROM attempts WHERE work IN (SELECT key FROM works WHERE photo = ?)", (photo,)
+    ).fetchone()
+    return float(row[0])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from indexer.ledger.store import Ledger
 from indexer.records import Mode, Question
 
@@ -61,6 +63,14 @@ def packed_for_other_lane(ledger: Ledger, question: int | None, mode: Mode) -> i
         (question, str(mode)),
     ).fetchone()
     return int(row[0])
+
+
+def leave_batch_for(ledger: Ledger, question: Question, photos: Iterable[str]) -> None:
+    """Let the works of `photos` that wait for a batch go by ordinary calls, inside the caller's transaction."""
+    ledger.connection.executemany(
+        "UPDATE works SET mode = 'interactive' WHERE key = ? AND state = 'wanted'",
+        ((question.work_key(photo),) for photo in photos),
+    )
 
 
 def change_lane(ledger: Ledger, question: int | None, mode: Mode) -> None:

@@ -10,7 +10,7 @@ from indexer.ledger.store import Ledger
 
 
 class Candidate(NamedTuple):
-    """A photo that was never asked about: its folder, the month it was taken in ("" unknown), and its shape."""
+    """A photo that was not sent yet: its folder, the month it was taken in ("" unknown), and its shape."""
 
     photo: str
     folder: bytes
@@ -32,7 +32,10 @@ class Taken(NamedTuple):
 
 
 def candidates(ledger: Ledger, question: int | None, scope: Scope) -> list[Candidate]:
-    """Return the photos of `scope` that this question was never asked about, like beside like."""
+    """Return the photos of `scope` that this question was not sent about yet, like beside like.
+
+    Such a photo was never asked for, or waits for a batch.
+    """
     condition, values = scope.where()
     rows = ledger.connection.execute(
         f"""
@@ -41,7 +44,8 @@ def candidates(ledger: Ledger, question: int | None, scope: Scope) -> list[Candi
                     ELSE 'square' END
         FROM files f JOIN photos p ON p.id = f.photo
         WHERE f.state = 'present' AND f.reason IS NULL AND {condition}
-          AND NOT EXISTS (SELECT 1 FROM works w WHERE w.photo = f.photo AND w.question = ?)
+          AND NOT EXISTS (SELECT 1 FROM works w WHERE w.photo = f.photo AND w.question = ?
+                          AND NOT (w.state = 'wanted' AND w.mode = 'batch'))
         GROUP BY f.photo ORDER BY 2, 3, 4, min(f.path)
         """,
         (*values, -1 if question is None else question),

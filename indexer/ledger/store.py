@@ -69,10 +69,7 @@ class Ledger:
         """Open an existing ledger for reading only; it must have been migrated by a writer."""
         path = folder / FILE_NAME
         try:
-            address = f"{path.resolve().as_uri()}?mode=ro"
-            connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=30, check_same_thread=False)
-            _refuse_newer(connection, path)
-            return cls(path, connection, no_step)
+            return cls(path, _reader(path), no_step)
         except sqlite3.DatabaseError as fault:
             raise _damaged(path, fault) from fault
 
@@ -109,6 +106,25 @@ class Ledger:
     def close(self) -> None:
         """Close the connection; everything committed is durable already."""
         self.connection.close()
+
+
+def _reader(path: Path) -> sqlite3.Connection:
+    """A reader shares memory with the writer through a file; where none can be made, nobody writes."""
+    try:
+        return _connect(path, "mode=ro")
+    except sqlite3.OperationalError as fault:
+        log = path.with_name(f"{path.name}-wal")
+        unwritable = fault.sqlite_errorname.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN"))
+        if not unwritable or (log.exists() and log.stat().st_size):
+            raise
+        return _connect(path, "mode=ro&immutable=1")
+
+
+def _connect(path: Path, how: str) -> sqlite3.Connection:
+    address = f"{path.resolve().as_uri()}?{how}"
+    connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=30, check_same_thread=False)
+    _refuse_newer(connection, path)
+    return connection
 
 
 def _damaged(path: Path, fault: Exception) -> LibraryError:

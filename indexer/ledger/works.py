@@ -274,10 +274,11 @@ def count_answers(ledger: Ledger, question: int | None) -> int:
     return int(ledger.connection.execute("SELECT count(*) FROM answers WHERE question = ?", (question,)).fetchone()[0])
 
 
-def unsent(ledger: Ledger, question: int | None) -> int:
-    """Return how many approved works of this question still wait to be sent."""
+def unsent(ledger: Ledger, question: int | None, mode: Mode | None = None) -> int:
+    """Return how many approved works of this question still wait to be sent, in one lane or in any."""
     row = ledger.connection.execute(
-        "SELECT count(*) FROM works WHERE state = 'wanted' AND question = ?", (question,)
+        "SELECT count(*) FROM works WHERE state = 'wanted' AND question = ? AND mode = coalesce(?, mode)",
+        (question, None if mode is None else str(mode)),
     ).fetchone()
     return int(row[0])
 

@@ -13,7 +13,7 @@ from indexer.ledger.money import Yes
 from indexer.pipeline.ask import Approve, Ask
 from indexer.pipeline.session import Session
 from indexer.plan import Circumstances, make_plan
-from indexer.records import Mode, Plan
+from indexer.records import Cost, Mode, Plan
 
 _CENT_OF_A_CENT = 1e-9
 
@@ -46,7 +46,8 @@ class Approval:
         """What is not back by the deadline goes on by ordinary calls, so the cap must carry these."""
         most = plan.new * self._session.pricing.quote(self._ask.question, Mode.INTERACTIVE).high_usd
         told = "what is not back by the deadline is asked by ordinary calls, at their price"
-        return replace(plan, most_usd=max(most, plan.most_usd), warnings=(*plan.warnings, told))
+        cost = Cost(plan.cost.low, max(plan.cost.high, plan.interactive_cost.high))
+        return replace(plan, cost=cost, most_usd=max(most, plan.most_usd), warnings=(*plan.warnings, told))
 
     def record_asked(self, run: int) -> None:
         """Keep what is asked, and by what names."""
@@ -89,7 +90,9 @@ class Approval:
             ends = None if ask.deadline is None else self._session.clock.time() + ask.deadline
             money.approve(self._ledger, campaign, Yes(json.dumps(asdict(replace(plan, sample=()))), cap, ends))
             works.want(self._ledger, ask.question, photos, campaign, mode)
-            if first is None:
+            if first is not None:
+                lanes.leave_batch_for(self._ledger, ask.question, photos)
+            else:
                 given.renew(self._ledger, outdated, campaign, mode)
                 lanes.change_lane(self._ledger, number, mode)
 

@@ -19,7 +19,7 @@ from indexer.pipeline.approval import Approval
 from indexer.pipeline.ask import Ask
 from indexer.pipeline.calls import CallLane
 from indexer.pipeline.session import Session
-from indexer.records import Cost, Measured, Plan, Reason, Sampled
+from indexer.records import Cost, Measured, Mode, Plan, Reason, Sampled
 from indexer.rendition import brightness
 from indexer.sheet import Card, write_sheet
 
@@ -35,10 +35,11 @@ class Pilot:
         self._before = before
 
     def choose(self) -> list[str]:
-        """Return the photos to take; photos of a pilot that was cut short are among the waiting ones already."""
-        number = works.known_question(self._session.ledger, self._ask.question)
-        found = sample.candidates(self._session.ledger, number, Scope(self._ask.roots))
-        wished = self._before.pilot - works.unsent(self._session.ledger, number)
+        """Return the photos to take; those of a pilot that was cut short wait for an ordinary call already."""
+        ledger = self._session.ledger
+        number = works.known_question(ledger, self._ask.question)
+        found = sample.candidates(ledger, number, Scope(self._ask.roots))
+        wished = self._before.pilot - works.unsent(ledger, number, Mode.INTERACTIVE)
         return _spread(self._session, found, max(0, min(wished, len(found))))
 
     def run(self) -> None:

@@ -59,15 +59,16 @@ class Run:
         """Have the plan approved, send what it needs, and advance everything that is unfinished."""
         approval = Approval(self._session, ask, approve)
         approval.record_asked(self.number)
-        if approval.needed(plan):
+        if plan.pilot and (ask.pilot or approval.needed(plan)):
             pilot = Pilot(self._session, ask, plan)
-            approval.obtain(plan, pilot.choose() if plan.pilot else None)
-            if plan.pilot:
-                pilot.run()
-                self.project()
-                rest = pilot.plan_of_rest(approval)
-                if approval.needed(rest):
-                    approval.obtain(rest)
+            approval.obtain(plan, pilot.choose())
+            pilot.run()
+            self.project()
+            rest = pilot.plan_of_rest(approval)
+            if rest.new:
+                approval.obtain(rest)
+        elif approval.needed(plan):
+            approval.obtain(plan)
         approval.choose()
         self.advance(wait=ask.wait)
 

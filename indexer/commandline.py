@@ -1,4 +1,4 @@
-"""How a command ends: with one line for a person and the right exit code, whatever happened on the way."""
+"""What both commands share: how a library is named, and how a command ends, whatever happened on the way."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType, TracebackType
+from typing import Any
 
 import click
 
@@ -15,6 +17,22 @@ from indexer.errors import CaptionaryError, UsageError
 _INTERRUPTED = 130
 _USAGE = 2
 _MOMENT = 0.01  # seconds
+
+
+class Folder(click.Path):
+    """A directory that need not exist; an empty word, as an unset variable gives it, is none."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return a `Path`."""
+        if not os.fspath(value):
+            self.fail("it names no folder", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+LIBRARY = click.option("--library", type=Folder(), help="The library (else CAPTIONARY_LIBRARY).")
 
 
 class _Interrupt:
