@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from indexer.errors import LibraryError, LibraryMissing, LibraryUnwritable
+from indexer.fields import Field, Kind
 
 if TYPE_CHECKING:
     import lance
@@ -63,6 +64,22 @@ def create_dataset(database: Path) -> lance.LanceDataset:
         ) from error
     index_words(dataset)
     return dataset
+
+
+def widen(dataset: lance.LanceDataset, own: Sequence[Field]) -> None:
+    """Add the columns of a person's own fields that the table lacks; a matter of its metadata only."""
+    import pyarrow as pa
+
+    kinds = {
+        Kind.INTEGER: pa.int64(),
+        Kind.NUMBER: pa.float64(),
+        Kind.BOOLEAN: pa.bool_(),
+        Kind.TEXT: pa.string(),
+        Kind.TEXTS: pa.list_(pa.string()),
+    }
+    missing = [pa.field(field.column, kinds[field.kind]) for field in own if field.column not in dataset.schema.names]
+    if missing:
+        dataset.add_columns(pa.schema(missing))
 
 
 def index_words(dataset: lance.LanceDataset) -> None:

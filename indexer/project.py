@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from indexer.document import Document, compose
-from indexer.ledger import books, rows, works
+from indexer.fields import Field, values
+from indexer.ledger import books, prompts, rows, works
 from indexer.ledger.rows import Source
 from indexer.ledger.store import Ledger
 from indexer.paths import kept_bytes, to_text
@@ -105,8 +106,9 @@ class Projector:
     def _project(self, batch: Sequence[Source]) -> None:
         composed = [self._compose(source, source.photo) for source in batch if source.photo]
         vectors = self._vectors(composed)
-        table = self._table()
-        table.upsert([_row(item, vectors.get(item.document.digest)) for item in composed])
+        table, own = self._table(), prompts.own_fields(self._ledger)
+        table.widen(own)
+        table.upsert([_row(item, vectors.get(item.document.digest), own) for item in composed])
         table.delete([to_text(source.path) for source in batch if not source.photo and source.row_digest])
         table.sync()
         digests: dict[bytes, str | None] = {source.path: None for source in batch}
@@ -131,7 +133,7 @@ class Projector:
         return vectors
 
 
-def _row(item: _Composed, vector: NDArray[np.float32] | None) -> PhotoRow:
+def _row(item: _Composed, vector: NDArray[np.float32] | None, own: Sequence[Field]) -> PhotoRow:
     from indexer.table import PhotoRow
 
     source, document, facts, answer = item.source, item.document, item.source.facts, item.answer
@@ -162,4 +164,5 @@ def _row(item: _Composed, vector: NDArray[np.float32] | None) -> PhotoRow:
         cluster=None,
         offline=source.offline,
         vector=vector,
+        own=values(own, answer.fields) if answer and own else {},
     )

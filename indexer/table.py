@@ -5,8 +5,8 @@ The table is a pure function of the ledger, so it holds nothing that cannot be m
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -18,8 +18,9 @@ from indexer.dataset import (
     create_dataset,
     dataset_uri,
     open_dataset,
-    schema,
+    widen,
 )
+from indexer.fields import Field, field_of
 from indexer.files import sync_file, sync_folder
 from indexer.words import joined
 
@@ -38,7 +39,8 @@ class PhotoRow:
 
     `document` is the text that was embedded and `digest` names it, `words` what is searched by words only, `caption`
     the human title and caption. `taken_at` is local wall time; `described` is true when a model better than the
-    pixel measures has answered; `vector` has length 1, None while there is nothing to embed.
+    pixel measures has answered; `vector` has length 1, None while there is nothing to embed. `own` holds the values
+    of a person's own fields, by column (see `indexer.fields`).
     """
 
     path: str
@@ -67,21 +69,24 @@ class PhotoRow:
     cluster: str | None = None
     offline: bool = False
     vector: np.ndarray | None = None
+    own: Mapping[str, Any] = field(default_factory=dict)
 
 
-def to_arrow(rows: Sequence[PhotoRow]) -> pa.Table:
-    """Return `rows` in the table's schema."""
+def to_arrow(rows: Sequence[PhotoRow], form: pa.Schema) -> pa.Table:
+    """Return `rows` in the schema of a table."""
     import pyarrow as pa
 
-    form = schema()
-    columns: dict[str, Any] = {
-        field.name: pa.array([getattr(row, field.name) for row in rows], field.type)
-        for field in form
-        if field.name not in ("terms", "vector")
-    }
-    columns["terms"] = pa.array([joined((row.document, row.words)) for row in rows], pa.string())
-    columns["vector"] = _vector_column(rows)
-    return pa.table([columns[field.name] for field in form], schema=form)
+    columns: list[Any] = []
+    for column in form:
+        if column.name == "terms":
+            columns.append(pa.array([joined((row.document, row.words)) for row in rows], pa.string()))
+        elif column.name == "vector":
+            columns.append(_vector_column(rows))
+        elif field_of(column.name):
+            columns.append(pa.array([row.own.get(column.name) for row in rows], column.type))
+        else:
+            columns.append(pa.array([getattr(row, column.name) for row in rows], column.type))
+    return pa.table(columns, schema=form)
 
 
 def _vector_column(rows: Sequence[PhotoRow]) -> pa.FixedSizeListArray:
@@ -113,6 +118,10 @@ class PhotoTable:
             return cls(directory, create_dataset(directory))
         return cls(directory, open_dataset(directory))
 
+    def widen(self, own: Sequence[Field]) -> None:
+        """Have columns for a person's own fields, empty for the rows that stand."""
+        widen(self._dataset, own)
+
     def upsert(self, rows: Iterable[PhotoRow]) -> int:
         """Write `rows`, replacing those of the same paths, and return how many; the last of a path wins.
 
@@ -124,7 +133,7 @@ class PhotoTable:
             # Lance inserts a new key twice when one batch brings it twice.
             distinct = list({row.path: row for row in batch}.values())
             merge = self._dataset.merge_insert("path").when_matched_update_all().when_not_matched_insert_all()
-            merge.use_index(False).execute(to_arrow(distinct))
+            merge.use_index(False).execute(to_arrow(distinct, self._dataset.schema))
             written += len(distinct)
         return written
 

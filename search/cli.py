@@ -53,6 +53,12 @@ _UNDESCRIBED = (
 @click.option("--camera", metavar="TEXT", help="Only photos of a camera with TEXT in its name.")
 @click.option("--in", "within", metavar="PATH", help="Only photos below PATH.")
 @click.option("--near", metavar="LAT,LON,KM", help="Only photos taken so near.")
+@click.option(
+    "--where",
+    multiple=True,
+    metavar="COND",
+    help="Only photos whose answer, by your own --schema, has it so: people>=2, document=receipt, shop~deli.",
+)
 @click.option("--like", metavar="IMAGE", help="Photos like this one, which must be indexed.")
 @click.option(
     "--collapse",

@@ -15,8 +15,10 @@ from typing import Any, Literal
 
 from indexer.dataset import among, quoted
 from indexer.errors import UsageError
+from indexer.fields import Field
 from indexer.paths import resolve_root, to_text
 from indexer.words import query_terms
+from search.conditions import Condition, compiled, parse
 
 Sort = Literal["relevance", "date"]
 Collapse = Literal["copies", "bursts", "none"]
@@ -47,6 +49,7 @@ class Query:
     near: tuple[float, float, float] | None = None
     like: str | PathLike[str] | None = None
     collapse: Collapse = "copies"
+    where: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,7 @@ class Filters:
     camera: str | None = None
     within: str | None = None
     near: Circle | None = None
+    where: tuple[Condition, ...] = ()
 
     def __bool__(self) -> bool:
         return self != Filters()
@@ -93,13 +97,15 @@ def typed(query: Query) -> Filters:
         camera=" ".join(query.camera.split()).casefold() if query.camera and query.camera.strip() else None,
         within=to_text(resolve_root(query.within)) if query.within is not None else None,
         near=_circle(query.near) if query.near is not None else None,
+        where=parse(query.where),
     )
 
 
-def predicate(filters: Filters, cameras: Sequence[str] = ()) -> str | None:
+def predicate(filters: Filters, cameras: Sequence[str] = (), own: Sequence[Field] = ()) -> str | None:
     """Return `filters` in the filter language, None when they let everything through.
 
-    `cameras` are the names in the table that the camera filter means (see `matching`).
+    `cameras` are the names in the table that the camera filter means (see `matching`), `own` its fields of a person's
+    own schemas.
     """
     parts = [f"array_has(tags, {quoted(tag)})" for tag in filters.tags]
     if filters.any_tags:
@@ -117,6 +123,7 @@ def predicate(filters: Filters, cameras: Sequence[str] = ()) -> str | None:
         parts.append(_below(filters.within))
     if filters.near:
         parts.append(_near(filters.near))
+    parts += compiled(filters.where, own)
     return " AND ".join(parts) or None
 
 

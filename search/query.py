@@ -74,14 +74,16 @@ class Index:
         near: tuple[float, float, float] | None = None,
         like: str | PathLike[str] | None = None,
         collapse: Collapse = "copies",
+        where: Sequence[str] = (),
     ) -> list[Hit]:
         """Return the photos that answer, best first.
 
         `limit` 0 means all. `min_score` "auto" ends the list where relevance falls off, 0 never does. Filters: all of
         `tags`, any of `any_tags`, none of `no_tags`, none of the words `not_words`; `since` and `until` are dates or
         `YYYY[-MM[-DD]]`, both inclusive; `camera` is part of a name, `within` a folder or file, `near` a circle
-        (latitude, longitude, kilometres). `like` is a picture that the library knows. Raises `UsageError` for a
-        search that asks nothing or cannot be meant, `LibraryError` when the library cannot be read.
+        (latitude, longitude, kilometres); `where` are conditions on fields of your own schema, such as "people>=2".
+        `like` is a picture that the library knows. Raises `UsageError` for a search that asks nothing or cannot be
+        meant, `LibraryError` when the library cannot be read.
         """
         return self.find(
             Query(
@@ -101,6 +103,7 @@ class Index:
                 near=near,
                 like=like,
                 collapse=collapse,
+                where=where,
             )
         )
 
@@ -115,7 +118,7 @@ class Index:
         reader = self._table()
         view = reader.view()
         cameras = matching(filters.camera, reader.cameras(view)) if filters.camera is not None else ()
-        where = predicate(filters, cameras)
+        where = predicate(filters, cameras, view.own if filters.where else ())
         sample = reader.sample(view)
         if query.like is not None:
             found = resembling(view, query, where, example(view, self._directory, query.like))

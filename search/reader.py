@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from indexer.dataset import DIMENSION, among, open_dataset
 from indexer.errors import LibraryError
+from indexer.fields import Field, field_of
 from search.ranking import Candidate, Statistics
 
 if TYPE_CHECKING:
@@ -114,6 +115,11 @@ class View:
     def version(self) -> int:
         """The number of the version."""
         return int(self._dataset.version)
+
+    @property
+    def own(self) -> list[Field]:
+        """The fields of people's own schemas that the table has columns for."""
+        return [field for name in self._dataset.schema.names if (field := field_of(name))]
 
     def count(self, where: str | None = None) -> int:
         """Return the number of rows, of those that `where` is true of."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -15,6 +18,7 @@ from indexer.errors import ApprovalRequired, BudgetReached, CaptionaryError, Usa
 from indexer.expect import PUBLISHED, expect
 from indexer.library import Library
 from indexer.terminal import report_lines
+from tests.commands import SAMPLES, environment
 from tests.emulator import Emulator
 from tests.virtual import KEY, VirtualTime, opened, samples
 
@@ -286,6 +290,21 @@ def test_the_key_is_in_no_file_and_no_message(
     assert KEY not in "".join(told) + caplog.text
     for path in (tmp_path / "library").rglob("*"):
         assert path.is_dir() or KEY.encode() not in path.read_bytes(), path
+
+
+def test_the_key_is_in_no_process_argument(tmp_path: Path, emulator: Emulator) -> None:
+    """While a command and its workers run, no process of this machine shows the key to whoever lists them."""
+    env = environment(GOOGLE_API_KEY=KEY, GOOGLE_GEMINI_BASE_URL=emulator.url, CAPTIONARY_POLL_SECONDS="0.1")
+    call = [Path(sys.executable).with_name("index"), "--library", tmp_path / "library", SAMPLES, "--workers", "2"]
+    shown: set[bytes] = set()
+    with subprocess.Popen([*call, "--provider", "gemini", "--yes", "--quiet"], env=env) as process:
+        while process.poll() is None:
+            for place in Path("/proc").glob("[0-9]*/cmdline"):
+                with suppress(OSError):
+                    shown.add(place.read_bytes())
+    assert process.returncode == 0
+    assert any(b"indexer.worker" in line for line in shown), "the workers were seen"
+    assert not [line for line in shown if KEY.encode() in line]
 
 
 def test_a_ledger_that_was_closed_has_no_open_money(tmp_path: Path, emulator: Emulator, library: Library) -> None:

@@ -19,6 +19,7 @@ STEPS = """
     indexer.errors
 
     indexer.files indexer.prompts indexer.prices indexer.config indexer.lock indexer.paths indexer.ignore
+    indexer.fields
     indexer.document indexer.metadata indexer.rawfile indexer.picture indexer.dataset indexer.providers.base
     indexer.rendition indexer.providers.answer indexer.estimate indexer.expect
 
@@ -30,6 +31,7 @@ STEPS = """
 
     indexer.providers.gemini indexer.providers.local indexer.project indexer.plan indexer.sheet search.ranking
     indexer.gates
+    search.conditions
     indexer.providers search.filters search.cutoff search.reader
     search.likeness search.hits
 

@@ -286,7 +286,7 @@ def test_an_empty_batch_writes_nothing(tmp_path: Path) -> None:
 
 def test_rows_become_arrow_in_the_schema() -> None:
     """Missing vectors are null and keep their place."""
-    made = to_arrow([FULL, PhotoRow(path="/b", photo="p"), replace(FULL, path="/c")])
+    made = to_arrow([FULL, PhotoRow(path="/b", photo="p"), replace(FULL, path="/c")], schema())
     assert made.schema == schema()
     assert made.column("vector").is_null().to_pylist() == [False, True, False]
     assert made.column("vector")[2].as_py() == made.column("vector")[0].as_py()

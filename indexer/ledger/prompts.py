@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from indexer.fields import Field, fields_of
 from indexer.ledger.crawled import Scope
 from indexer.ledger.store import Ledger
 from indexer.ledger.works import CHOSEN_PROMPT, CHOSEN_SCHEMA
@@ -50,6 +51,12 @@ def versions(ledger: Ledger) -> list[Version]:
         Version(version, kind, name, body, added_at, answers, version in chosen)
         for version, kind, name, body, added_at, answers in rows
     ]
+
+
+def own_fields(ledger: Ledger) -> list[Field]:
+    """Return the fields of people's own schemas, of all that were ever asked with."""
+    rows = ledger.connection.execute("SELECT body FROM texts WHERE kind = 'schema' ORDER BY added_at, version")
+    return fields_of(row[0] for row in rows)
 
 
 def find(ledger: Ledger, wanted: str) -> list[Version]:

@@ -12,6 +12,7 @@ from typing import Any, TypedDict
 from indexer.config import Config
 from indexer.crawl import CrawlOptions
 from indexer.errors import BadSetting, MissingPath, UsageError
+from indexer.fields import unsearchable
 from indexer.gates import parse_gates
 from indexer.ledger import books, crawled, prompts, works
 from indexer.ledger.crawled import Scope
@@ -179,7 +180,14 @@ def _schema(file: AnyPath) -> str:
             f"{_shown(file)} is not a JSON Schema of an object with a property `description`",
             hint='begin with {"type": "object", "properties": {"description": {"type": "string"}, ...}}',
         )
-    return canonical_json(told)
+    schema = canonical_json(told)
+    odd = unsearchable(schema)
+    if odd:
+        raise UsageError(
+            f"{_shown(file)} names a field {for_terminal(odd[0])!r}, which no filter could name",
+            hint="use letters, digits and underscores, beginning with a letter",
+        )
+    return schema
 
 
 def _read(file: AnyPath, what: str) -> str:
