@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from indexer.errors import LibraryError, LibraryMissing, LibraryUnwritable
 from indexer.fields import Field, Kind
+from indexer.imports import import_numpy
 
 if TYPE_CHECKING:
     import lance
@@ -38,6 +39,7 @@ def open_dataset(database: Path) -> lance.LanceDataset:
     uri = dataset_uri(database)
     if not uri.is_dir():
         raise LibraryMissing(f"no photos are indexed in {database.parent}", hint="run `index PATH` first")
+    import_numpy()
     import lance
 
     session = lance.Session(index_cache_size_bytes=_INDEX_CACHE, metadata_cache_size_bytes=_METADATA_CACHE)

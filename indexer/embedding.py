@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from indexer.errors import LibraryError
 from indexer.files import sync_file, sync_folder
+from indexer.imports import import_numpy
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,8 +74,10 @@ class Encoder:
         manifest = Manifest.read(directory)
         if manifest is None:
             raise LibraryError(f"no usable text encoder in {directory}", hint="`index` makes it anew")
-        import onnxruntime
         from tokenizers import Tokenizer
+
+        import_numpy()
+        import onnxruntime
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 # inside which imports are free. A module imports only from steps above its own line.
 STEPS = """
     indexer.records indexer.names indexer.sniff indexer.tiff indexer.words indexer.phash indexer.colour
-    indexer.pillow_settings
+    indexer.pillow_settings indexer.imports
     indexer.errors
 
     indexer.files indexer.prompts indexer.prices indexer.config indexer.lock indexer.paths indexer.ignore

@@ -270,6 +270,27 @@ raise SystemExit(f"loaded {heavy}" if heavy else code)
     assert (done.returncode, done.stderr) == (0, b"")
 
 
+def test_numpy_is_whole_before_two_threads_need_it(library: Path) -> None:
+    """Encoder and table load side by side; entered by both at once, numpy breaks now and then."""
+    code = """
+import sys
+seen = {}
+def look(event, arguments):
+    if event == "import" and arguments[0] in ("lance", "onnxruntime") and arguments[0] not in seen:
+        numpy = sys.modules.get("numpy")
+        seen[arguments[0]] = numpy is not None and not numpy.__spec__._initializing
+sys.addaudithook(look)
+from search import cli
+try:
+    cli.main(["boat"])
+except SystemExit as ended:
+    raise SystemExit(ended.code or f"{seen}" * (seen != {"lance": True, "onnxruntime": True}))
+"""
+    environment = {**os.environ, "CAPTIONARY_LIBRARY": str(library)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_help_loads_nothing_heavy() -> None:
     """`--help` needs no array, no table and no model."""
     code = """

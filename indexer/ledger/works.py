@@ -277,8 +277,8 @@ def count_answers(ledger: Ledger, question: int | None) -> int:
 def unsent(ledger: Ledger, question: int | None, mode: Mode | None = None) -> int:
     """Return how many approved works of this question still wait to be sent, in one lane or in any."""
     row = ledger.connection.execute(
-        "SELECT count(*) FROM works WHERE state = 'wanted' AND question = ? AND mode = coalesce(?, mode)",
-        (question, None if mode is None else str(mode)),
+        f"SELECT count(*) FROM works WHERE state = 'wanted' AND question = ?{' AND mode = ?' if mode else ''}",
+        (question, str(mode)) if mode else (question,),
     ).fetchone()
     return int(row[0])
 
