@@ -284,7 +284,7 @@ from search import cli
 try:
     cli.main(["boat"])
 except SystemExit as ended:
-    raise SystemExit(ended.code or f"{seen}" * (seen != {"lance": True, "onnxruntime": True}))
+    raise SystemExit(ended.code or (None if seen == {"lance": True, "onnxruntime": True} else f"{seen}"))
 """
     environment = {**os.environ, "CAPTIONARY_LIBRARY": str(library)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=False)
