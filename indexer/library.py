@@ -164,7 +164,7 @@ class Library:
         """Put a prompt or a schema in force: its answers win from now on, and the next run asks with it."""
         one = self.prompt(wanted)
         with self._access.writing("prompts use") as (run, _):
-            with run.ledger.transaction("prompt in force"):
+            with run.ledger.transaction("prompt in force", uncounted=True):
                 versions = {f"{one.kind}_version": one.version}
                 prompts.choose(run.ledger, **versions)
             run.finish()

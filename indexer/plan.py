@@ -110,7 +110,7 @@ def make_plan(
     number = works.known_question(ledger, question)
     count = books.count_works(ledger, scope, number)
     files = books.standing_of_files(ledger, scope, question.provider, number)
-    fresh = list(works.unasked(ledger, number, scope))
+    fresh = list(works.unasked(ledger, number, scope)) if count.pending else []
     renewed = sum(1 for _ in outdated(ledger, question, number, scope)) if around.refresh else 0
     new = len(fresh) + works.unsent(ledger, number) + lanes.packed_for_other_lane(ledger, number, mode) + renewed
     first = _pilot_size(ledger, number, new, around.pilot) if mode is Mode.BATCH else 0
@@ -125,7 +125,7 @@ def make_plan(
         planned=count.planned,
         reused=count.described - renewed,
         duplicate=files.duplicate,
-        otherwise=usage.answered_otherwise(ledger, number, question.provider, scope),
+        otherwise=usage.answered_otherwise(ledger, number, question.provider, scope) if fresh else 0,
     )
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -218,6 +220,17 @@ def test_what_happens_to_an_archive_costs_no_request(world: World, emulators: Em
     assert set(after) == stay | {str(place) for place in world.photos.rglob("*.[jJ][pP][gG]")}
     kept = set(before.values()) if not case.embedded and case.rows >= PICTURES else set()
     assert kept <= set(after.values()), "no description was lost"
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_counts_that_were_kept_are_those_that_are_counted(world: World, name: str) -> None:
+    """Whatever happened to the archive, the next run's report is that of one that has to count anew."""
+    CASES[name].change(world)
+    world.index(**CASES[name].options)
+    kept = world.index()
+    with closing(sqlite3.connect(world.library / "ledger.sqlite3", isolation_level=None)) as ledger:
+        assert ledger.execute("DELETE FROM kept_counts").rowcount == 2
+    assert world.index() == kept
 
 
 @pytest.mark.parametrize(("glob", "rows"), [("*", 0), ("a/", 12), ("img_04.jpg", 23)])

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from indexer.ledger.crawled import Scope
+from indexer.ledger.kept import kept
 from indexer.ledger.store import Ledger
 from indexer.records import Mode, Question
 
@@ -46,7 +47,7 @@ class FailedPath:
 
 def begin_run(ledger: Ledger, command: str) -> int:
     """Number an invocation of a writing command."""
-    with ledger.transaction("begin run") as connection:
+    with ledger.transaction("begin run", uncounted=True) as connection:
         number = connection.execute("INSERT INTO runs (command, started_at) VALUES (?, ?)", (command, ledger.now()))
     return int(number.lastrowid or 0)
 
@@ -58,7 +59,7 @@ def record_asked(ledger: Ledger, run: int, question: int, mode: Mode) -> None:
 
 def end_run(ledger: Ledger, run: int) -> None:
     """Keep that an invocation ended in good order."""
-    with ledger.transaction("end run") as connection:
+    with ledger.transaction("end run", uncounted=True) as connection:
         connection.execute("UPDATE runs SET ended_at = ? WHERE id = ?", (ledger.now(), run))
 
 
@@ -72,6 +73,11 @@ def last_asked(ledger: Ledger) -> tuple[int, Mode] | None:
 
 def standing_of_files(ledger: Ledger, scope: Scope, provider: str, question: int | None) -> Standing:
     """Count the paths of `scope` by how they stand with `provider`; each path counts once."""
+    name = f"files {provider} {question}"
+    return Standing(*kept(ledger, name, scope, lambda: _standing(ledger, scope, provider, question)))
+
+
+def _standing(ledger: Ledger, scope: Scope, provider: str, question: int | None) -> tuple[int, ...]:
     # `+f.photo` sorts the photos first, so that the look-ups run along their index instead of all over it.
     condition, values = scope.where()
     row = ledger.connection.execute(
@@ -94,7 +100,7 @@ def standing_of_files(ledger: Ledger, scope: Scope, provider: str, question: int
     ignored = ledger.connection.execute(
         f"SELECT count(*) FROM files f WHERE f.picture = 0 AND f.state = 'present' AND {condition}", values
     ).fetchone()[0]
-    return Standing(seen, described, seen - described - failed, failed, int(ignored), offline, duplicate)
+    return seen, described, seen - described - failed, failed, int(ignored), offline, duplicate
 
 
 def changes_of_run(ledger: Ledger, run: int) -> dict[str, int]:
@@ -107,6 +113,11 @@ def changes_of_run(ledger: Ledger, run: int) -> dict[str, int]:
 
 def count_works(ledger: Ledger, scope: Scope, question: int | None) -> WorkCount:
     """Count the distinct works that the paths of `scope` need of a question."""
+    planned, described, failed = kept(ledger, f"works {question}", scope, lambda: _works(ledger, scope, question))
+    return WorkCount(planned, described, failed, planned - described - failed)
+
+
+def _works(ledger: Ledger, scope: Scope, question: int | None) -> tuple[int, ...]:
     condition, values = scope.where()
     row = ledger.connection.execute(
         f"""
@@ -118,8 +129,7 @@ def count_works(ledger: Ledger, scope: Scope, question: int | None) -> WorkCount
         """,
         (*values, -1 if question is None else question),
     ).fetchone()
-    planned, described, failed = (int(value) for value in row)
-    return WorkCount(planned, described, failed, planned - described - failed)
+    return tuple(row)
 
 
 def count_in_doubt(ledger: Ledger) -> int:

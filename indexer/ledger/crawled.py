@@ -203,7 +203,7 @@ def record_roots(ledger: Ledger, devices: Sequence[tuple[bytes, int]]) -> None:
     devices = [one for one in devices if root_device(ledger, one[0]) != one[1]]
     if not devices:
         return
-    with ledger.transaction("roots") as connection:
+    with ledger.transaction("roots", uncounted=True) as connection:
         connection.executemany("INSERT OR REPLACE INTO roots VALUES (?, ?)", devices)
 
 

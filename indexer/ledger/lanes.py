@@ -36,7 +36,7 @@ def leave_batch(ledger: Ledger, campaign: int) -> int:
 
 def remember_room(ledger: Ledger, question: Question, requests: int) -> None:
     """Commit how many requests a batch may have at most, because the service's queue would not take more at once."""
-    with ledger.transaction("room in the queue"):
+    with ledger.transaction("room in the queue", uncounted=True):
         ledger.set_setting(_ROOM + question.model, str(requests))
 
 

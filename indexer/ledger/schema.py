@@ -50,6 +50,13 @@ CREATE INDEX files_by_row_digest ON files (row_digest) WHERE row_digest IS NOT N
 CREATE INDEX files_by_run ON files (changed_run);
 CREATE INDEX files_faulty ON files (reason) WHERE reason IS NOT NULL;
 
+-- counts of the whole, good as long as the ledger is of this generation; see ledger/kept.py
+CREATE TABLE kept_counts (
+    name TEXT PRIMARY KEY,
+    generation INTEGER NOT NULL,
+    counts TEXT NOT NULL                -- JSON: numbers
+) STRICT, WITHOUT ROWID;
+
 -- what a rebuild of the table still has to compose
 CREATE TABLE dirty (path BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;
 

@@ -17,6 +17,11 @@ from indexer.errors import LibraryError, LibraryNewer, LibraryUnwritable
 from indexer.ledger.schema import MIGRATIONS
 
 FILE_NAME = "ledger.sqlite3"
+_GENERATION = "generation"
+_NEXT_GENERATION = (
+    f"INSERT INTO library VALUES ('{_GENERATION}', '1')"
+    " ON CONFLICT (name) DO UPDATE SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT)"
+)
 
 
 def no_step(_: str) -> None:
@@ -27,7 +32,7 @@ class Ledger:
     """A connection to the ledger.
 
     `step` is called with a name right before and right after every commit; `now` tells the seconds since the epoch
-    that stand beside what is committed.
+    that stand beside what is committed. `writes` is whether it was opened by the writer.
     """
 
     def __init__(
@@ -36,11 +41,14 @@ class Ledger:
         connection: sqlite3.Connection,
         step: Callable[[str], None],
         now: Callable[[], float] = time.time,
+        *,
+        writes: bool = False,
     ) -> None:
         self.path = path
         self.connection = connection
         self.step = step
         self.now = now
+        self.writes = writes
         self.library_id = self.setting("library_id")
 
     @classmethod
@@ -62,7 +70,7 @@ class Ledger:
         except sqlite3.DatabaseError as fault:
             raise _damaged(path, fault) from fault
         connection.execute("PRAGMA foreign_keys=ON")
-        return cls(path, connection, step, now)
+        return cls(path, connection, step, now, writes=True)
 
     @classmethod
     def read(cls, folder: Path) -> Ledger:
@@ -74,11 +82,16 @@ class Ledger:
             raise _damaged(path, fault) from fault
 
     @contextmanager
-    def transaction(self, name: str) -> Iterator[sqlite3.Connection]:
-        """One durable change; either all of the block is kept or nothing of it."""
+    def transaction(self, name: str, *, uncounted: bool = False) -> Iterator[sqlite3.Connection]:
+        """One durable change; either all of the block is kept or nothing of it.
+
+        `uncounted` changes are of no consequence for counts of files and works, which are kept (see `kept`).
+        """
         self.connection.execute("BEGIN IMMEDIATE")
         try:
             yield self.connection
+            if not uncounted:
+                self.connection.execute(_NEXT_GENERATION)
             self.step(f"before commit {name}")
             self.connection.execute("COMMIT")
         except BaseException:
@@ -86,6 +99,11 @@ class Ledger:
                 self.connection.execute("ROLLBACK")
             raise
         self.step(f"after commit {name}")
+
+    @property
+    def generation(self) -> int:
+        """The number of changes, as far as counts are concerned."""
+        return int(self.setting(_GENERATION) or 0)
 
     def setting(self, name: str) -> str:
         """Return a value of the table `library`, "" when it has none."""

@@ -52,7 +52,7 @@ class Approval:
     def record_asked(self, run: int) -> None:
         """Keep what is asked, and by what names."""
         question = self._ask.question
-        with self._ledger.transaction("asked"):
+        with self._ledger.transaction("asked", uncounted=True):
             books.record_asked(self._ledger, run, works.question_id(self._ledger, question), self._ask.mode)
             prompts.name(self._ledger, question.prompt_version, self._ask.names[0])
             prompts.name(self._ledger, question.schema_version, self._ask.names[1])
@@ -98,5 +98,5 @@ class Approval:
 
     def choose(self) -> None:
         """Let the answers to what was asked now win over those to earlier prompts."""
-        with self._ledger.transaction("prompt in force"):
+        with self._ledger.transaction("prompt in force", uncounted=True):
             prompts.choose_question(self._ledger, self._ask.question)
