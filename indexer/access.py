@@ -17,6 +17,7 @@ from indexer.errors import LibraryMissing, LibraryUnwritable, UsageError
 from indexer.ledger.caps import Caps
 from indexer.ledger.store import FILE_NAME, Ledger, no_step
 from indexer.lock import WriterLock
+from indexer.pipeline import retag
 from indexer.pipeline.asking import AnyPath, IndexOptions
 from indexer.pipeline.run import Run
 from indexer.pipeline.session import Clock, Session, SystemClock, Tuning, Watcher
@@ -25,6 +26,8 @@ from indexer.project import Projector
 from indexer.providers import open_provider
 from indexer.providers.base import Account, Provider
 from indexer.spool import Spool
+from indexer.tags import Policy
+from indexer.vocabulary import tag_policy
 
 _LOCK_PATIENCE = 600.0
 _FREE = frozenset({"local"})
@@ -91,11 +94,13 @@ class Access:
     def writing(self, command: str, options: IndexOptions | None = None) -> Iterator[tuple[Run, Config]]:
         """One writing command and the settings; raises `LibraryLocked` while another one runs."""
         config = read_config(self.folder, self.seams.environ)
+        policy = tag_policy(config)
         lock = WriterLock(self.folder, f"index {command}")
         with lock:
             ledger = Ledger.open(self.folder, step=self.seams.step, now=self.clock.time)
             try:
                 _keep_price(ledger, options or {})
+                self._follow(ledger, policy)
                 session = self._session(ledger, lock, config)
                 try:
                     yield Run(session, command), config
@@ -103,6 +108,11 @@ class Access:
                     session.spool.close()
             finally:
                 ledger.close()
+
+    def _follow(self, ledger: Ledger, policy: Policy) -> None:
+        changed = retag.follow(ledger, policy)
+        if changed:
+            self.watcher.note(f"the settings of tags have changed: {retag.looks(changed)}")
 
     def _session(self, ledger: Ledger, lock: WriterLock, config: Config) -> Session:
         clock = self.clock

@@ -12,6 +12,7 @@ from indexer.commands.books import diff, forget, prompts, report
 from indexer.commands.call import everywhere
 from indexer.commands.examine import check, doctor, evaluate
 from indexer.commands.run import run
+from indexer.commands.tags import tags
 from indexer.commands.work import collect, failures, rebuild, retry, status
 
 _COMMANDS_HELP = "index run --help shows all options of indexing, index COMMAND --help those of any other command."
@@ -57,7 +58,9 @@ def cli(**_: Any) -> None:
     """
 
 
-for command in (run, status, collect, retry, failures, rebuild, forget, report, prompts, diff, doctor, evaluate, check):
+_WORK = (run, status, collect, retry, failures, rebuild)
+_BOOKS = (forget, report, tags, prompts, diff)
+for command in (*_WORK, *_BOOKS, doctor, evaluate, check):
     cli.add_command(command)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from indexer.errors import BadSetting
+from indexer.tags import MOST_TAGS
 
 FILE_NAME = "captionary.toml"
 ENV_PREFIX = "CAPTIONARY_"
@@ -28,6 +30,8 @@ class Config:
 
     Money is in US dollars, times are seconds; `prices` maps a model to "IN,OUT" per million tokens. `tier` is the
     usage tier of the account (how much may queue at once), `schema_field` the way in which answer schemas are sent.
+    `most_tags` caps the generated tags of a photo, `banned_tags` are never among them, `vocabulary` is a file with the
+    only ones that may be.
     """
 
     provider: str = "auto"
@@ -48,6 +52,9 @@ class Config:
     lookup_seconds: float = 120.0
     tier: int = 1
     schema_field: str = ""
+    most_tags: int = MOST_TAGS
+    banned_tags: tuple[str, ...] = ()
+    vocabulary: str | None = None
     prices: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -70,6 +77,9 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "lookup_seconds": (float, int),
     "tier": (int,),
     "schema_field": (str,),
+    "most_tags": (int,),
+    "banned_tags": (list,),
+    "vocabulary": (str,),
     "prices": (dict,),
 }
 
@@ -91,6 +101,9 @@ def _from_file(path: Path) -> Config:
         if name not in _KINDS:
             raise BadSetting(f"{path}: there is no setting {name!r}", hint=f"known: {', '.join(sorted(_KINDS))}")
         config = replace(config, **{name: _checked(name, value, str(path))})
+    if config.vocabulary:  # named in a file, so it is looked for beside that file
+        beside = os.path.join(path.parent, os.path.expanduser(config.vocabulary))  # noqa: PTH111, PTH118
+        config = replace(config, vocabulary=beside)
     return config
 
 
@@ -110,6 +123,8 @@ def _with_environment(config: Config, environ: Mapping[str, str]) -> Config:
 
 def _parsed(name: str, text: str, variable: str) -> object:
     kind = _KINDS[name][0]
+    if kind is list:
+        return text.split(",")
     try:
         if kind is bool:
             return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[text.lower()]
@@ -124,6 +139,10 @@ def _checked(name: str, value: object, where: str) -> Any:
         raise BadSetting(f"{where}: {name} = {value!r} is not a {kinds[0].__name__}", hint="mend that setting")
     if isinstance(value, int | float) and not 0 <= value < math.inf:
         raise BadSetting(f"{where}: {name} = {value!r} is negative or no number", hint="mend that setting")
+    if isinstance(value, list):
+        if not all(isinstance(one, str) for one in value):
+            raise BadSetting(f"{where}: {name} = {value!r} is not a list of texts", hint="mend that setting")
+        return tuple(value)
     allowed = _CHOICES.get(name)
     if allowed and value not in allowed:
         raise BadSetting(f"{where}: {name} = {value!r}", hint=f"one of: {', '.join(map(str, allowed))}")

@@ -8,6 +8,7 @@ run would pay.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 TABLE = "photos"
 DIMENSION = 384
+_MAKING = "making"
 _INDEX_CACHE = 512 << 20
 _METADATA_CACHE = 128 << 20
 
@@ -53,19 +55,24 @@ def open_dataset(database: Path) -> lance.LanceDataset:
 
 
 def create_dataset(database: Path) -> lance.LanceDataset:
-    """Make the empty table, with its word index: rows written later are found by words at once."""
+    """Make the empty table, with its word index: rows written later are found by words at once.
+
+    It gets its name when it is whole: killed before that, the next run begins anew.
+    """
     import lance
 
+    making = database / _MAKING
     try:
         database.mkdir(parents=True, exist_ok=True)
-        dataset = lance.write_dataset(schema().empty_table(), str(dataset_uri(database)), mode="create")
+        shutil.rmtree(making, ignore_errors=True)
+        index_words(lance.write_dataset(schema().empty_table(), str(making), mode="create"))
+        making.rename(dataset_uri(database))
     except OSError as error:
         raise LibraryUnwritable(
             f"the table cannot be made in {database}: {str(error).splitlines()[0]}",
             hint="the disk must be writable and allow hard links",
         ) from error
-    index_words(dataset)
-    return dataset
+    return open_dataset(database)
 
 
 def widen(dataset: lance.LanceDataset, own: Sequence[Field]) -> None:

@@ -6,12 +6,12 @@ change of the composition raises `DOCUMENT_VERSION`, which embeds every photo an
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from indexer.prompts import ENGLISH_FIELD
 from indexer.records import Answer, Facts, digest
+from indexer.tags import distinct
 from indexer.words import name_words
 
 DOCUMENT_VERSION = 1
@@ -45,14 +45,14 @@ def compose(path_text: str, facts: Facts, answer: Answer | None, *, generated_by
     text = _lines(
         _meant(described),
         human,
-        ", ".join(_tags(described.tags if described else (), facts.keywords)),
+        ", ".join(distinct(described.tags if described else (), facts.keywords)),
         _clipped(described.visible_text) if described else "",
     )
     return Document(
         text=text,
         words=_lines(_place_words(path_text, facts), _words_only(answer, measured)),
         description=_shown(answer, measured, human),
-        tags=_tags(answer.tags if answer else (), facts.keywords),
+        tags=distinct(answer.tags if answer else (), facts.keywords),
         digest=digest(str(DOCUMENT_VERSION), text),
     )
 
@@ -83,11 +83,6 @@ def _place_words(path_text: str, facts: Facts) -> str:
     folders = [part for part in path.parts[:-1] if part != "/"][-_FOLDERS:]
     names = [name_words(name) for name in (*folders, path.stem)]
     return _lines(*names, facts.place, facts.camera, facts.lens)
-
-
-def _tags(*groups: Iterable[str]) -> tuple[str, ...]:
-    spelled = (" ".join(tag.split()).lower() for group in groups for tag in group)
-    return tuple(dict.fromkeys(tag for tag in spelled if tag))
 
 
 def _sentences(*parts: str | None) -> str:

@@ -10,19 +10,23 @@ from typing import Unpack
 from indexer.access import Access, Seams
 from indexer.config import Config
 from indexer.errors import UsageError
-from indexer.ledger import accounts, books, forget, prompts, works
+from indexer.ledger import accounts, books, forget, prompts, tagged, works
 from indexer.ledger.accounts import Accounts
 from indexer.ledger.crawled import Scope
 from indexer.ledger.forget import Forgotten
 from indexer.ledger.prompts import Pair, Version
 from indexer.ledger.store import Ledger
+from indexer.ledger.tagged import TagCount
 from indexer.paths import resolve_root, to_text
+from indexer.pipeline import retag
 from indexer.pipeline.ask import Ask
 from indexer.pipeline.asking import AnyPath, IndexOptions, Surroundings, make_ask
 from indexer.pipeline.report import Report, RunFacts, make_report
+from indexer.pipeline.retag import Retagged
 from indexer.pipeline.run import Run
 from indexer.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE
 from indexer.records import Cost, Mode, Plan, Question, Reason
+from indexer.tags import Act
 
 __all__ = ["Approve", "FailedPhoto", "Library", "Seams"]
 
@@ -177,6 +181,28 @@ class Library:
         with self._access.reading() as ledger:
             return prompts.pairs(ledger, versions[0], versions[1], scope)
 
+    def tags(self, paths: Sequence[AnyPath] | None = None) -> list[TagCount]:
+        """Return the tags of the photos (at `paths`) as search finds them, the most frequent first."""
+        scope = Scope(None if paths is None else tuple(resolve_root(path) for path in paths))
+        with self._access.reading() as ledger:
+            return tagged.counts(ledger, scope, tagged.tagging(ledger))
+
+    def rename_tag(self, old: str, new: str) -> Retagged:
+        """Show the generated tag `old` as `new`; raises `UsageError` where no photo has it."""
+        return self._retag("rename", lambda ledger: retag.decide(ledger, Act.RENAME, [old], new))
+
+    def merge_tags(self, tags: Sequence[str], into: str) -> Retagged:
+        """Show each of the generated `tags` as `into`; raises `UsageError` where no photo has one of them."""
+        return self._retag("merge", lambda ledger: retag.decide(ledger, Act.MERGE, tags, into))
+
+    def ban_tags(self, tags: Sequence[str]) -> Retagged:
+        """Hide the generated `tags`, also in answers to come; keywords in files stay."""
+        return self._retag("ban", lambda ledger: retag.decide(ledger, Act.BAN, tags))
+
+    def undo_tags(self) -> Retagged:
+        """Take back the last rule about tags; raises `UsageError` where there is none."""
+        return self._retag("undo", retag.undo)
+
     def forget(self, paths: Sequence[AnyPath], *, confirm: bool = False) -> Forgotten:
         """Forget `paths`: their rows and facts, and the answers that no other path uses.
 
@@ -210,6 +236,13 @@ class Library:
         access = self._access
         around = Surroundings(access.provider, access.seams.environ, access.watcher.note)
         return make_ask(run.ledger, paths, options, config, around)
+
+    def _retag(self, command: str, change: Callable[[Ledger], Retagged]) -> Retagged:
+        with self._access.writing(f"tags {command}") as (run, _):
+            done = change(run.ledger)
+            run.project()
+            run.finish()
+            return done
 
     def _after(self, run: Run, described_before: int) -> Report:
         run.finish()

@@ -10,17 +10,18 @@ import datetime
 import os
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from indexer.document import Document, compose
 from indexer.fields import Field, values
-from indexer.ledger import books, prompts, rows, works
+from indexer.ledger import books, prompts, rows, tagged, works
 from indexer.ledger.rows import Source
 from indexer.ledger.store import Ledger
 from indexer.paths import kept_bytes, to_text
 from indexer.records import Answer
+from indexer.tags import Tagging
 
 if TYPE_CHECKING:
     import numpy as np
@@ -104,7 +105,8 @@ class Projector:
         return self._loaded
 
     def _project(self, batch: Sequence[Source]) -> None:
-        composed = [self._compose(source, source.photo) for source in batch if source.photo]
+        tagging = tagged.tagging(self._ledger)
+        composed = [self._compose(source, source.photo, tagging) for source in batch if source.photo]
         vectors = self._vectors(composed)
         table, own = self._table(), prompts.own_fields(self._ledger)
         table.widen(own)
@@ -115,9 +117,11 @@ class Projector:
         digests.update((item.source.path, item.document.digest) for item in composed)
         rows.clear(self._ledger, digests)
 
-    def _compose(self, source: Source, photo: str) -> _Composed:
+    def _compose(self, source: Source, photo: str, tagging: Tagging) -> _Composed:
         best = works.best_answer(self._ledger, photo)
         answer, provider, version, standing = best or (None, None, None, 0)
+        if answer is not None:
+            answer = replace(answer, tags=tagging.of(answer.tags))
         document = compose(to_text(source.path), source.facts, answer, generated_by=provider)
         return _Composed(source, photo, document, answer, provider, version, standing)
 

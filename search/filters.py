@@ -17,6 +17,7 @@ from indexer.dataset import among, quoted
 from indexer.errors import UsageError
 from indexer.fields import Field
 from indexer.paths import resolve_root, to_text
+from indexer.tags import distinct
 from indexer.words import query_terms
 from search.conditions import Condition, compiled, parse
 
@@ -202,8 +203,7 @@ def _circle(near: Sequence[Any]) -> Circle:
 def _tags(tags: Iterable[str]) -> tuple[str, ...]:
     if isinstance(tags, str):
         raise UsageError("tags are given as a list", hint=f"write [{tags!r}]")
-    spelled = (" ".join(tag.split()).lower() for tag in tags)
-    return tuple(dict.fromkeys(tag for tag in spelled if tag))
+    return distinct(tags)
 
 
 def _list(values: Sequence[str]) -> str:

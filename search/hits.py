@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Any
 
+from indexer.tags import distinct
 from indexer.words import terms
 from search.filters import Query
 from search.ranking import Scored, Words
@@ -97,7 +98,7 @@ def _hit(one: Found, also_at: tuple[str, ...], query: Query, words: Words) -> Hi
 
 def _why(one: Found, query: Query, words: Words) -> dict[str, Any]:
     matched = one.scored.matched if one.scored else ()
-    asked = {" ".join(tag.split()).lower() for tag in (*query.tags, *query.any_tags)}
+    asked = distinct(query.tags, query.any_tags)
     cosine = one.scored.candidate.cosine if one.scored else None
     return {
         "words": list(dict.fromkeys(words.spelling[term] for term in matched)),

@@ -17,11 +17,13 @@ STEPS = """
     indexer.records indexer.names indexer.sniff indexer.tiff indexer.words indexer.phash indexer.colour
     indexer.pillow_settings indexer.imports
     indexer.errors
+    indexer.tags
 
     indexer.files indexer.prompts indexer.prices indexer.config indexer.lock indexer.paths indexer.ignore
     indexer.fields
     indexer.document indexer.metadata indexer.rawfile indexer.picture indexer.dataset indexer.providers.base
     indexer.rendition indexer.providers.answer indexer.estimate indexer.expect
+    indexer.vocabulary
 
     indexer.ledger indexer.batchfile indexer.spool indexer.listing indexer.embedding indexer.maintenance
     indexer.walk indexer.examination indexer.encoder_export indexer.table

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
+import time
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -237,6 +238,26 @@ def _write_for_ever(home: Path) -> None:
     opened = PhotoTable.open(home)
     for start in range(0, sys.maxsize, 10):
         opened.upsert(PhotoRow(path=f"/{start + number}", photo="p") for number in range(10))
+
+
+@pytest.mark.parametrize("later", [0.0, 0.02, 0.05])
+def test_a_table_gets_its_name_when_it_is_whole(tmp_path: Path, later: float) -> None:
+    """After SIGKILL amid the making of a table, the next run makes it."""
+    context = multiprocessing.get_context("spawn")
+    maker = context.Process(target=_make_for_ever, args=(tmp_path,))
+    maker.start()
+    while not (tmp_path / "3").exists():
+        assert maker.is_alive()
+    time.sleep(later)
+    maker.kill()
+    maker.join()
+    for home in tmp_path.iterdir():
+        assert PhotoTable.open(home).count() == 0
+
+
+def _make_for_ever(home: Path) -> None:
+    for number in range(sys.maxsize):
+        PhotoTable.open(home / str(number))
 
 
 def test_a_missing_table_is_told_in_words(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ class Call:
     """One invocation: where the library is, how to print, how to ask."""
 
     def __init__(self, context: click.Context, options: dict[str, Any]) -> None:
-        above = context.parent.params if context.parent else {}
+        above = context.find_root().params
         self.as_json: bool = options.pop("as_json", False) or bool(above.get("as_json"))
         quiet = options.pop("quiet", False) or bool(above.get("quiet"))
         folder = options.pop("library", None) or above.get("library") or os.environ.get("CAPTIONARY_LIBRARY")

@@ -73,8 +73,8 @@ CREATE TABLE texts (
 CREATE TABLE tag_rules (
     id INTEGER PRIMARY KEY,
     kind TEXT NOT NULL CHECK (kind IN ('rename', 'merge', 'ban')),
-    tag TEXT NOT NULL,
-    target TEXT NOT NULL DEFAULT '',
+    tags TEXT NOT NULL,                 -- JSON: what the rule is about
+    target TEXT NOT NULL DEFAULT '',    -- what they become, '' for a ban
     made_at REAL NOT NULL,
     undone_at REAL
 ) STRICT;

@@ -14,6 +14,11 @@ from indexer.records import Answer, Failure, Mode, Question, Settings, Usage, ca
 _MOST_BEGUN = 20  # so that a service which takes requests and never serves them cannot keep us busy for ever
 CHOSEN_PROMPT = "chosen prompt"  # settings of the library: which versions win among answers of one standing
 CHOSEN_SCHEMA = "chosen schema"
+BEST_FIRST = f"""
+    a.standing DESC, q.prompt_version = (SELECT value FROM library WHERE name = '{CHOSEN_PROMPT}') DESC,
+    q.schema_version = (SELECT value FROM library WHERE name = '{CHOSEN_SCHEMA}') DESC, a.answered_at DESC, a.work
+"""
+"""The order of a photo's answers `a` to questions `q`: the first one is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,10 +310,8 @@ def best_answer(ledger: Ledger, photo: str) -> tuple[Answer, str, str, int] | No
     """Return (answer, provider, prompt version, standing) of the best answer that `photo` has, None without any."""
     row = ledger.connection.execute(
         "SELECT a.description, a.tags, a.visible_text, a.fields, a.model, a.provider, q.prompt_version, a.standing"
-        " FROM answers a JOIN questions q ON q.id = a.question WHERE a.photo = ?"
-        " ORDER BY a.standing DESC, q.prompt_version = (SELECT value FROM library WHERE name = ?) DESC,"
-        " q.schema_version = (SELECT value FROM library WHERE name = ?) DESC, a.answered_at DESC LIMIT 1",
-        (photo, CHOSEN_PROMPT, CHOSEN_SCHEMA),
+        f" FROM answers a JOIN questions q ON q.id = a.question WHERE a.photo = ? ORDER BY {BEST_FIRST} LIMIT 1",
+        (photo,),
     ).fetchone()
     if not row:
         return None
