@@ -46,6 +46,7 @@ class Config:
     workers: int | None = None
     concurrency: int = 4
     max_pixels: int | None = None
+    one_per_burst: bool | None = None
     keep_batches: bool = False
     shard_lines: int = 2000
     poll_seconds: float = 2.0
@@ -71,6 +72,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "workers": (int,),
     "concurrency": (int,),
     "max_pixels": (int,),
+    "one_per_burst": (bool,),
     "keep_batches": (bool,),
     "shard_lines": (int,),
     "poll_seconds": (float, int),

@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 
 from indexer.examination import Examined, WorkOptions
-from indexer.ledger import crawled
+from indexer.ledger import bursts, crawled
 from indexer.ledger.crawled import Known, Scope, Sighting
 from indexer.ledger.store import Ledger
 from indexer.listing import Folder, Found
@@ -77,6 +77,7 @@ class Crawl:
         crawled.record_states(self._ledger, self._run, self._back, "present", "back")
         self._judge_missing()
         crawled.mark_moves(self._ledger, self._run)
+        bursts.regroup(self._ledger)
         return self._result
 
     def _to_open(self) -> Iterator[Found]:

@@ -12,7 +12,8 @@ from indexer import prices
 from indexer.errors import UsageError
 from indexer.estimate import LEAST, extrapolate, priced
 from indexer.expect import expect
-from indexer.ledger import books, lanes, usage, works
+from indexer.ledger import books, bursts, lanes, usage, works
+from indexer.ledger.bursts import Split
 from indexer.ledger.crawled import Scope
 from indexer.ledger.given import given_now, outdated
 from indexer.ledger.store import Ledger
@@ -91,8 +92,8 @@ class Circumstances:
     """What else shapes a plan.
 
     `pilot` is the wished size, `rendition_bytes` the mean of those at hand, `concurrency` how many ordinary calls run
-    at once. `refresh` asks again where the facts in the prompt have changed; `trusted` is the number of measured
-    answers from which on the estimate is theirs.
+    at once. `one_per_burst` is as in `Ask`; `refresh` asks again where the facts in the prompt have changed; `trusted`
+    is the number of measured answers from which on the estimate is theirs.
     """
 
     limits: Limits
@@ -100,6 +101,7 @@ class Circumstances:
     rendition_bytes: float | None = None
     concurrency: int = 4
     refresh: bool = False
+    one_per_burst: bool | None = None
     trusted: int = _TRUSTED
 
 
@@ -111,6 +113,9 @@ def make_plan(
     count = books.count_works(ledger, scope, number)
     files = books.standing_of_files(ledger, scope, question.provider, number)
     fresh = list(works.unasked(ledger, number, scope)) if count.pending else []
+    alone = bursts.inheriting(ledger, number, scope) if around.one_per_burst is False else []
+    asked = bursts.split(ledger, number, fresh) if around.one_per_burst else Split([*fresh, *alone])
+    fresh, inherited = asked.ask, len(asked.inherit)
     renewed = sum(1 for _ in outdated(ledger, question, number, scope)) if around.refresh else 0
     new = len(fresh) + works.unsent(ledger, number) + lanes.packed_for_other_lane(ledger, number, mode) + renewed
     first = _pilot_size(ledger, number, new, around.pilot) if mode is Mode.BATCH else 0
@@ -122,7 +127,9 @@ def make_plan(
     return replace(
         plan,
         files=files.seen,
-        planned=count.planned,
+        planned=count.planned + len(alone) - inherited,
+        inherited=inherited,
+        saves=bill.saves(mode, inherited),
         reused=count.described - renewed,
         duplicate=files.duplicate,
         otherwise=usage.answered_otherwise(ledger, number, question.provider, scope) if fresh else 0,
@@ -189,6 +196,10 @@ class _Bill:
             wait=self._wait(mode, new - first, waves) if new and not self._free else None,
             given=facts_asked(question.template),
         )
+
+    def saves(self, mode: Mode, count: int) -> Cost:
+        """What `count` requests would be likely to cost that are not sent."""
+        return self._range(mode, count)[1] if count else Cost()
 
     def _range(self, mode: Mode, count: int) -> tuple[float, Cost]:
         """What `count` requests are likely to cost, and between what and what."""

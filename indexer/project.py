@@ -165,7 +165,7 @@ def _row(item: _Composed, vector: NDArray[np.float32] | None, own: Sequence[Fiel
         model=answer.model if answer else None,
         prompt_version=item.prompt_version,
         described=item.standing > _LOCAL,
-        cluster=None,
+        cluster=source.burst,
         offline=source.offline,
         vector=vector,
         own=values(own, answer.fields) if answer and own else {},

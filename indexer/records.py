@@ -325,7 +325,8 @@ class Plan:
     `basis` answers measured here say so, `most_usd` what they can cost at the very most. Input tokens are counted by
     the service's rules, output tokens are the most that may come. `shards` is the number of waves that the service's
     queue allows. `given` names the facts of each photo that are sent with it. After a pilot, `sample` and `measured`
-    hold what it brought and `sheet` is the file that shows it. `warnings` are lines for a person.
+    hold what it brought and `sheet` is the file that shows it. `inherited` photos take the description of another one
+    of their burst, which `saves` what they would have cost. `warnings` are lines for a person.
     """
 
     provider: str
@@ -354,3 +355,5 @@ class Plan:
     given: tuple[str, ...] = ()
     measured: Measured | None = None
     sheet: str = ""
+    inherited: int = 0
+    saves: Cost = Cost()

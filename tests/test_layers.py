@@ -25,6 +25,7 @@ STEPS = """
     indexer.rendition indexer.providers.answer indexer.estimate indexer.expect
     indexer.vocabulary
 
+    indexer.bursts
     indexer.ledger indexer.batchfile indexer.spool indexer.listing indexer.embedding indexer.maintenance
     indexer.walk indexer.examination indexer.encoder_export indexer.table
     indexer.worker indexer.commandline

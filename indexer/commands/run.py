@@ -50,6 +50,11 @@ from indexer.terminal import plan_lines
 @click.option("--follow", is_flag=True, help="Follow symbolic links.")
 @click.option("--hidden", is_flag=True, help="Look at hidden files too.")
 @click.option("--max-pixels", type=click.IntRange(1), metavar="N", help="Leave out pictures with more pixels.")
+@click.option(
+    "--one-per-burst/--no-one-per-burst",
+    default=None,
+    help="Describe one photo of each burst for all of them; --no- describes the others too.",
+)
 @click.option("--workers", type=click.IntRange(0), metavar="N", help="Processes that read pictures. [one a core]")
 @click.option(
     "--confirm-deleted", is_flag=True, help="Many files are gone because you deleted them; no drive is unplugged."

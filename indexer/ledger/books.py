@@ -78,23 +78,26 @@ def standing_of_files(ledger: Ledger, scope: Scope, provider: str, question: int
 
 
 def _standing(ledger: Ledger, scope: Scope, provider: str, question: int | None) -> tuple[int, ...]:
+    number = -1 if question is None else question
     # `+f.photo` sorts the photos first, so that the look-ups run along their index instead of all over it.
     condition, values = scope.where()
     row = ledger.connection.execute(
         f"""
         WITH p AS MATERIALIZED (
             SELECT g.*,
-                   EXISTS (SELECT 1 FROM answers a WHERE a.photo = g.photo AND a.provider = ?) AS described,
-                   g.photo IN (SELECT w.photo FROM works w WHERE w.question = ? AND w.state = 'failed') AS failed
+                   EXISTS (SELECT 1 FROM photo_answers a WHERE a.holder = g.photo AND a.provider = ?) AS described,
+                   coalesce(i.source, g.photo) IN (
+                       SELECT w.photo FROM works w WHERE w.question = ? AND w.state = 'failed') AS failed
             FROM (SELECT f.photo AS photo, count(*) AS paths, total(f.state = 'offline') AS offline,
                          total(f.reason IS NOT NULL) AS broken
-                  FROM files f WHERE f.picture = 1 AND f.state <> 'gone' AND {condition} GROUP BY +f.photo) g)
+                  FROM files f WHERE f.picture = 1 AND f.state <> 'gone' AND {condition} GROUP BY +f.photo) g
+            LEFT JOIN inherited i ON i.photo = g.photo AND i.question = ?)
         SELECT total(paths), total(paths * described),
                total(CASE WHEN described THEN 0 WHEN failed THEN paths ELSE broken END), total(offline),
                total(CASE WHEN photo IS NOT NULL THEN paths - 1 END)
         FROM p
         """,
-        (provider, -1 if question is None else question, *values),
+        (provider, number, *values, number),
     ).fetchone()
     seen, described, failed, offline, duplicate = (int(value) for value in row)
     ignored = ledger.connection.execute(
@@ -118,16 +121,17 @@ def count_works(ledger: Ledger, scope: Scope, question: int | None) -> WorkCount
 
 
 def _works(ledger: Ledger, scope: Scope, question: int | None) -> tuple[int, ...]:
+    number = -1 if question is None else question
     condition, values = scope.where()
     row = ledger.connection.execute(
         f"""
         SELECT count(*), total(w.state = 'answered'), total(w.state = 'failed') FROM (
-            SELECT f.photo FROM files f
-            WHERE f.picture = 1 AND f.state <> 'gone' AND f.photo IS NOT NULL AND f.reason IS NULL AND {condition}
-            GROUP BY +f.photo)
+            SELECT DISTINCT coalesce(i.source, f.photo) AS photo
+            FROM files f LEFT JOIN inherited i ON i.photo = f.photo AND i.question = ?
+            WHERE f.picture = 1 AND f.state <> 'gone' AND f.photo IS NOT NULL AND f.reason IS NULL AND {condition})
         AS p LEFT JOIN works w ON w.photo = p.photo AND w.question = ?
         """,
-        (*values, -1 if question is None else question),
+        (number, *values, number),
     ).fetchone()
     return tuple(row)
 
@@ -160,11 +164,12 @@ def failed_paths(ledger: Ledger, scope: Scope, question: int | None) -> list[Fai
                CASE WHEN f.reason IS NULL THEN w.attempts ELSE 0 END,
                coalesce((SELECT s.job FROM attempts t JOIN shards s ON s.id = t.shard
                          WHERE t.work = w.key AND f.reason IS NULL ORDER BY t.number DESC LIMIT 1), '')
-        FROM files f LEFT JOIN works w ON w.photo = f.photo AND w.question = ? AND w.state = 'failed'
+        FROM files f LEFT JOIN inherited i ON i.photo = f.photo AND i.question = ?
+        LEFT JOIN works w ON w.photo = coalesce(i.source, f.photo) AND w.question = ? AND w.state = 'failed'
         WHERE f.picture = 1 AND f.state <> 'gone' AND (f.reason IS NOT NULL OR w.key IS NOT NULL) AND {condition}
         ORDER BY f.path
         """,
-        (-1 if question is None else question, *values),
+        (*[-1 if question is None else question] * 2, *values),
     )
     return [FailedPath(*row) for row in rows]
 

@@ -60,6 +60,8 @@ def forget(ledger: Ledger, scope: Scope) -> list[str]:
             connection.execute(
                 "DELETE FROM replaced_answers WHERE work IN (SELECT key FROM works WHERE photo = ?)", (photo,)
             )
+            connection.execute("DELETE FROM inherited WHERE ? IN (photo, source)", (photo,))
+            connection.execute("DELETE FROM bursts WHERE photo = ?", (photo,))
             connection.execute("DELETE FROM answers WHERE photo = ?", (photo,))
             connection.execute("DELETE FROM works WHERE photo = ?", (photo,))
         connection.execute(f"INSERT OR IGNORE INTO dirty SELECT f.path FROM files f WHERE {condition}", values)

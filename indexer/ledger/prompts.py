@@ -93,7 +93,7 @@ def choose(ledger: Ledger, prompt_version: str = "", schema_version: str = "") -
     if changed:
         ledger.connection.execute(
             "INSERT OR IGNORE INTO dirty SELECT path FROM files WHERE state <> 'gone' AND photo IN"
-            " (SELECT photo FROM answers GROUP BY photo, standing HAVING count(*) > 1)"
+            " (SELECT holder FROM photo_answers GROUP BY holder, standing HAVING count(*) > 1)"
         )
     return bool(changed)
 

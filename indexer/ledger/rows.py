@@ -21,6 +21,7 @@ class Source:
     height: int
     offline: bool
     row_digest: str | None
+    burst: str | None
 
 
 def dirty(ledger: Ledger, limit: int) -> list[Source]:
@@ -28,13 +29,14 @@ def dirty(ledger: Ledger, limit: int) -> list[Source]:
     rows = ledger.connection.execute(
         """
         SELECT d.path, CASE WHEN f.state <> 'gone' AND f.picture = 1 THEN f.photo END, f.facts,
-               coalesce(p.width, 0), coalesce(p.height, 0), f.state = 'offline', f.row_digest
+               coalesce(p.width, 0), coalesce(p.height, 0), f.state = 'offline', f.row_digest,
+               (SELECT burst FROM bursts b WHERE b.photo = f.photo)
         FROM (SELECT path FROM dirty ORDER BY path LIMIT ?) d
         LEFT JOIN files f ON f.path = d.path LEFT JOIN photos p ON p.id = f.photo
         """,
         (limit,),
     )
-    return [Source(row[0], row[1], facts_from(row[2]), row[3], row[4], bool(row[5]), row[6]) for row in rows]
+    return [Source(row[0], row[1], facts_from(row[2]), row[3], row[4], bool(row[5]), *row[6:]) for row in rows]
 
 
 def twins(ledger: Ledger, digests: Sequence[str]) -> dict[str, bytes]:
@@ -67,6 +69,10 @@ def mark_all(ledger: Ledger) -> None:
         connection.execute("INSERT OR IGNORE INTO dirty SELECT path FROM files WHERE picture = 1")
 
 
-def mark_answered(ledger: Ledger, photo: str) -> None:
-    """Mark the rows of a photo dirty, inside the caller's transaction."""
-    ledger.connection.execute("INSERT OR IGNORE INTO dirty SELECT path FROM files WHERE photo = ?", (photo,))
+def mark_photo(ledger: Ledger, photo: str) -> None:
+    """Mark the rows of a photo dirty, and of those that inherit from it; inside the caller's transaction."""
+    ledger.connection.execute(
+        "INSERT OR IGNORE INTO dirty SELECT path FROM files WHERE state <> 'gone'"
+        " AND photo IN (SELECT ?1 UNION ALL SELECT photo FROM inherited WHERE source = ?1)",
+        (photo,),
+    )

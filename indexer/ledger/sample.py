@@ -46,9 +46,10 @@ def candidates(ledger: Ledger, question: int | None, scope: Scope) -> list[Candi
         WHERE f.state = 'present' AND f.reason IS NULL AND {condition}
           AND NOT EXISTS (SELECT 1 FROM works w WHERE w.photo = f.photo AND w.question = ?
                           AND NOT (w.state = 'wanted' AND w.mode = 'batch'))
+          AND NOT EXISTS (SELECT 1 FROM inherited i WHERE i.photo = f.photo AND i.question = ?)
         GROUP BY f.photo ORDER BY 2, 3, 4, min(f.path)
         """,
-        (*values, -1 if question is None else question),
+        (*values, *[-1 if question is None else question] * 2),
     )
     return [Candidate(*row) for row in rows]
 

@@ -204,6 +204,25 @@ CREATE INDEX answers_by_photo ON answers (photo, standing, answered_at);
 CREATE INDEX answers_by_provider ON answers (provider, photo);
 CREATE INDEX answers_by_question ON answers (question);
 
+-- photos taken in one go, two or more, by the first of them; those in no burst have no row
+CREATE TABLE bursts (photo TEXT PRIMARY KEY REFERENCES photos, burst TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX bursts_by_burst ON bursts (burst);
+
+-- photos that take the answer of another photo of their burst
+CREATE TABLE inherited (
+    photo TEXT NOT NULL REFERENCES photos,
+    question INTEGER NOT NULL REFERENCES questions,
+    source TEXT NOT NULL REFERENCES photos,
+    PRIMARY KEY (photo, question)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX inherited_by_source ON inherited (source, question);
+
+-- what every photo may be described by: its own answers, and those it inherits
+CREATE VIEW photo_answers AS
+    SELECT photo AS holder, 0 AS inherited, * FROM answers
+    UNION ALL
+    SELECT i.photo, 1, a.* FROM inherited i JOIN answers a ON a.photo = i.source AND a.question = i.question;
+
 -- answers that a newer answer to the same question replaced
 CREATE TABLE replaced_answers (
     id INTEGER PRIMARY KEY,

@@ -22,8 +22,8 @@ from indexer.tags import Act, Policy, Rule, Tagging, distinct
 _POLICY = "tag policy"
 _BEST = f"""
     SELECT photo, tags FROM (
-        SELECT a.photo, a.tags, row_number() OVER (PARTITION BY a.photo ORDER BY {BEST_FIRST}) AS place
-        FROM answers a JOIN questions q ON q.id = a.question) WHERE place = 1
+        SELECT a.holder AS photo, a.tags, row_number() OVER (PARTITION BY a.holder ORDER BY {BEST_FIRST}) AS place
+        FROM photo_answers a JOIN questions q ON q.id = a.question) WHERE place = 1
 """
 
 
@@ -95,7 +95,7 @@ def mark(ledger: Ledger, before: Tagging, after: Tagging) -> int:
     changed = 0
     for one in _tagged(ledger, Scope()):
         if before.of(one.raw) != after.of(one.raw):
-            rows.mark_answered(ledger, one.photo)
+            rows.mark_photo(ledger, one.photo)
             changed += 1
     return changed
 

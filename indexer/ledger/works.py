@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from indexer.ledger import rows
 from indexer.ledger.crawled import Scope
 from indexer.ledger.given import given_now, set_aside
 from indexer.ledger.store import Ledger
@@ -15,10 +16,10 @@ _MOST_BEGUN = 20  # so that a service which takes requests and never serves them
 CHOSEN_PROMPT = "chosen prompt"  # settings of the library: which versions win among answers of one standing
 CHOSEN_SCHEMA = "chosen schema"
 BEST_FIRST = f"""
-    a.standing DESC, q.prompt_version = (SELECT value FROM library WHERE name = '{CHOSEN_PROMPT}') DESC,
+    a.standing DESC, a.inherited, q.prompt_version = (SELECT value FROM library WHERE name = '{CHOSEN_PROMPT}') DESC,
     q.schema_version = (SELECT value FROM library WHERE name = '{CHOSEN_SCHEMA}') DESC, a.answered_at DESC, a.work
 """
-"""The order of a photo's answers `a` to questions `q`: the first one is shown."""
+"""The order of a photo's answers `a` (of `photo_answers`) to questions `q`: the first one is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ def question_of(ledger: Ledger, number: int) -> Question:
 
 
 def unasked(ledger: Ledger, question: int | None, scope: Scope) -> Iterator[str]:
-    """Yield the photos of `scope` that this question was never approved for, in the order of their paths."""
+    """Yield the photos of `scope` that this question was never approved for and that inherit no answer, by path."""
     condition, values = scope.where()
     yield from (
         row[0]
@@ -105,9 +106,10 @@ def unasked(ledger: Ledger, question: int | None, scope: Scope) -> Iterator[str]
             SELECT f.photo FROM files f
             WHERE f.state = 'present' AND f.reason IS NULL AND f.photo IS NOT NULL AND {condition}
               AND NOT EXISTS (SELECT 1 FROM works w WHERE w.photo = f.photo AND w.question = ?)
+              AND NOT EXISTS (SELECT 1 FROM inherited i WHERE i.photo = f.photo AND i.question = ?)
             GROUP BY f.photo ORDER BY min(f.path)
             """,
-            (*values, -1 if question is None else question),
+            (*values, *[-1 if question is None else question] * 2),
         )
     )
 
@@ -220,11 +222,7 @@ def record_answer(ledger: Ledger, booking: Booking, answer: Answer, standing: in
     connection.execute(
         "UPDATE works SET state = 'answered', reason = NULL, detail = NULL WHERE key = ?", (booking.work,)
     )
-    connection.execute(
-        "INSERT OR IGNORE INTO dirty SELECT path FROM files"
-        " WHERE photo = (SELECT photo FROM works WHERE key = ?) AND state <> 'gone'",
-        (booking.work,),
-    )
+    rows.mark_photo(ledger, photos_of(ledger, [booking.work])[0])
 
 
 def record_failure(ledger: Ledger, booking: Booking, failure: Failure) -> None:
@@ -307,10 +305,13 @@ def _failed_for(reasons: Sequence[str], most_attempts: int) -> tuple[str, tuple[
 
 
 def best_answer(ledger: Ledger, photo: str) -> tuple[Answer, str, str, int] | None:
-    """Return (answer, provider, prompt version, standing) of the best answer that `photo` has, None without any."""
+    """Return (answer, provider, prompt version, standing) of the best answer that `photo` has, None without any.
+
+    One that it inherits from another photo of its burst counts, if it has none as good of its own.
+    """
     row = ledger.connection.execute(
         "SELECT a.description, a.tags, a.visible_text, a.fields, a.model, a.provider, q.prompt_version, a.standing"
-        f" FROM answers a JOIN questions q ON q.id = a.question WHERE a.photo = ? ORDER BY {BEST_FIRST} LIMIT 1",
+        f" FROM photo_answers a JOIN questions q ON q.id = a.question WHERE a.holder = ? ORDER BY {BEST_FIRST} LIMIT 1",
         (photo,),
     ).fetchone()
     if not row:

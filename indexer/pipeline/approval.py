@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, replace
 
 from indexer.errors import ApprovalRequired
-from indexer.ledger import books, given, lanes, money, prompts, works
+from indexer.ledger import books, bursts, given, lanes, money, prompts, works
 from indexer.ledger.crawled import Scope
 from indexer.ledger.money import Yes
 from indexer.pipeline.ask import Approve, Ask
@@ -37,6 +37,7 @@ class Approval:
             rendition_bytes=session.spool.mean_size(),
             concurrency=session.tuning.concurrency,
             refresh=ask.refresh,
+            one_per_burst=ask.one_per_burst,
         )
         around = around if trusted is None else replace(around, trusted=trusted)
         plan = make_plan(self._ledger, ask.question, ask.mode, Scope(ask.roots), session.pricing, around)
@@ -63,7 +64,7 @@ class Approval:
         scope = Scope(self._ask.roots)
         if not plan.new:
             return False
-        if next(works.unasked(self._ledger, question, scope), None) is not None:
+        if self._all_of(question, scope):
             return True
         if lanes.in_other_lane(self._ledger, question, self._ask.mode):
             return True
@@ -81,7 +82,7 @@ class Approval:
         ask, number = self._ask, works.known_question(self._ledger, self._ask.question)
         scope = Scope(ask.roots)
         mode = ask.mode if first is None else Mode.INTERACTIVE
-        photos = list(works.unasked(self._ledger, number, scope) if first is None else first)
+        photos = self._all_of(number, scope) if first is None else list(first)
         outdated = list(given.outdated(self._ledger, ask.question, number, scope)) if ask.refresh else []
         with self._ledger.transaction("approval"):
             campaign = money.begin_campaign(self._ledger)
@@ -90,11 +91,33 @@ class Approval:
             ends = None if ask.deadline is None else self._session.clock.time() + ask.deadline
             money.approve(self._ledger, campaign, Yes(json.dumps(asdict(replace(plan, sample=()))), cap, ends))
             works.want(self._ledger, ask.question, photos, campaign, mode)
+            bursts.disinherit(self._ledger, works.question_id(self._ledger, ask.question), photos)
             if first is not None:
                 lanes.leave_batch_for(self._ledger, ask.question, photos)
             else:
                 given.renew(self._ledger, outdated, campaign, mode)
                 lanes.change_lane(self._ledger, number, mode)
+
+    def _all_of(self, number: int | None, scope: Scope) -> list[str]:
+        """The photos to be asked about."""
+        photos = list(works.unasked(self._ledger, number, scope))
+        if self._ask.one_per_burst is None:
+            return photos
+        if self._ask.one_per_burst:
+            return bursts.split(self._ledger, number, photos).ask
+        return photos + bursts.inheriting(self._ledger, number, scope)
+
+    def inherit(self) -> None:
+        """Let the others of each burst take the description of the one that was asked for."""
+        number = works.known_question(self._ledger, self._ask.question)
+        if not self._ask.one_per_burst or number is None:
+            return
+        photos = bursts.split(self._ledger, number, works.unasked(self._ledger, number, Scope(self._ask.roots)))
+        sources = {photo: source for photo, source in photos.inherit.items() if source not in photos.ask}
+        if sources:
+            with self._ledger.transaction("inherited"):
+                bursts.inherit(self._ledger, number, sources)
+            self._session.spool.drop(sources)
 
     def choose(self) -> None:
         """Let the answers to what was asked now win over those to earlier prompts."""

@@ -16,6 +16,7 @@ Approve = Callable[[Plan], bool]
 class Ask:
     """One call of `index`: where, what, of whom, and within which bounds.
 
+    `one_per_burst` asks about one photo of each burst; False also asks about those that inherit, None leaves them so.
     `deadline` is seconds from the approval. `refresh` asks again where facts given to the prompt have changed; `names`
     are what people call the prompt and the schema.
     """
@@ -31,4 +32,5 @@ class Ask:
     wait: bool = True
     gates: tuple[Gate, ...] = ()
     refresh: bool = False
+    one_per_burst: bool | None = None
     names: tuple[str, str] = ("", "")

@@ -35,7 +35,8 @@ class IndexOptions(TypedDict, total=False):
 
     `prompt` and `schema` are files; money is in US dollars, `deadline` in seconds from the approval, `price`
     "IN,OUT" in dollars per million tokens. Each `gate` is "NAME=VALUE"; `refresh` "given" asks again where facts
-    given to the prompt have changed.
+    given to the prompt have changed. `one_per_burst` asks about one photo of each burst, whose description the others
+    take; False asks about these as well.
     """
 
     provider: str
@@ -51,6 +52,7 @@ class IndexOptions(TypedDict, total=False):
     price: str
     gate: Sequence[str]
     refresh: str
+    one_per_burst: bool
     exclude: Sequence[str]
     follow: bool
     hidden: bool
@@ -105,6 +107,7 @@ def make_ask(
         wait=options.get("wait", True),
         gates=parse_gates(options.get("gate", ())),
         refresh=_refresh(options.get("refresh")),
+        one_per_burst=options.get("one_per_burst", config.one_per_burst),
         names=(_name(options.get("prompt")), _name(options.get("schema"))),
     )
 

@@ -10,7 +10,7 @@ from statistics import fmean
 from indexer.errors import GateFailed
 from indexer.estimate import LEAST
 from indexer.gates import failing
-from indexer.ledger import money, sample, works
+from indexer.ledger import bursts, money, sample, works
 from indexer.ledger.crawled import Scope
 from indexer.ledger.sample import Candidate
 from indexer.paths import to_text
@@ -38,7 +38,11 @@ class Pilot:
         """Return the photos to take; those of a pilot that was cut short wait for an ordinary call already."""
         ledger = self._session.ledger
         number = works.known_question(ledger, self._ask.question)
-        found = sample.candidates(ledger, number, Scope(self._ask.roots))
+        scope = Scope(self._ask.roots)
+        found = sample.candidates(ledger, number, scope)
+        if self._ask.one_per_burst:
+            others = bursts.split(ledger, number, works.unasked(ledger, number, scope)).inherit
+            found = [one for one in found if one.photo not in others]
         wished = self._before.pilot - works.unsent(ledger, number, Mode.INTERACTIVE)
         return _spread(self._session, found, max(0, min(wished, len(found))))
 

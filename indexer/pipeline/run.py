@@ -69,6 +69,7 @@ class Run:
                 approval.obtain(rest)
         elif approval.needed(plan):
             approval.obtain(plan)
+        approval.inherit()
         approval.choose()
         self.advance(wait=ask.wait)
 

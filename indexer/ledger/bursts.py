@@ -1,0 +1,113 @@
+"""Bursts as the ledger knows them, and photos that inherit the description of another photo of their burst.
+
+An inheritance is kept with the question it was decided for, and lasts until somebody asks for these photos one by
+one: the view `photo_answers` gives every photo the answers of its own and those it inherits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from indexer.bursts import Shot, bursts
+from indexer.ledger import rows
+from indexer.ledger.crawled import Scope
+from indexer.ledger.store import Ledger
+
+_SEEN = "bursts of run"
+
+
+@dataclass(slots=True)
+class Split:
+    """Photos to ask about, and for the others of their bursts the photo whose description they take."""
+
+    ask: list[str] = field(default_factory=list)
+    inherit: dict[str, str] = field(default_factory=dict)
+
+
+def regroup(ledger: Ledger) -> None:
+    """Commit which photos are bursts, if any file has changed since that was last looked at."""
+    newest = str(ledger.connection.execute("SELECT max(changed_run) FROM files").fetchone()[0])
+    if ledger.setting(_SEEN) == newest:
+        return
+    before = dict(ledger.connection.execute("SELECT photo, burst FROM bursts"))
+    after = {photo: group[0] for group in bursts(_shots(ledger)) for photo in group}
+    changed = [photo for photo in before.keys() | after.keys() if before.get(photo) != after.get(photo)]
+    with ledger.transaction("bursts", uncounted=True) as connection:
+        connection.executemany("DELETE FROM bursts WHERE photo = ?", ((photo,) for photo in changed))
+        connection.executemany(
+            "INSERT INTO bursts VALUES (?, ?)", ((photo, after[photo]) for photo in changed if photo in after)
+        )
+        for photo in changed:
+            rows.mark_photo(ledger, photo)
+        ledger.set_setting(_SEEN, newest)
+
+
+def _shots(ledger: Ledger) -> Iterator[Shot]:
+    found = ledger.connection.execute(
+        """
+        SELECT f.photo, min(json_extract(f.facts, '$.taken_at')) AS taken, json_extract(f.facts, '$.camera'), p.phash
+        FROM files f JOIN photos p ON p.id = f.photo
+        WHERE f.state <> 'gone' AND f.picture = 1 AND json_extract(f.facts, '$.taken_at') IS NOT NULL
+        GROUP BY f.photo ORDER BY taken, min(f.path)
+        """
+    )
+    return (Shot(*row) for row in found)
+
+
+def split(ledger: Ledger, question: int | None, photos: Iterable[str]) -> Split:
+    """Choose one photo of each burst among `photos`, which were never asked about; others may have been."""
+    found = Split()
+    chosen: dict[str, str] = {}
+    for photo in photos:
+        row = ledger.connection.execute("SELECT burst FROM bursts WHERE photo = ?", (photo,)).fetchone()
+        if row is None:
+            found.ask.append(photo)
+            continue
+        source = chosen.get(row[0]) or _asked(ledger, question, row[0])
+        chosen[row[0]] = source or photo
+        if source:
+            found.inherit[photo] = source
+        else:
+            found.ask.append(photo)
+    return found
+
+
+def _asked(ledger: Ledger, question: int | None, burst: str) -> str | None:
+    """A photo of the burst that has been asked about, or will be; not one that failed."""
+    row = ledger.connection.execute(
+        "SELECT b.photo FROM bursts b JOIN works w ON w.photo = b.photo AND w.question = ? AND w.state <> 'failed'"
+        " WHERE b.burst = ? ORDER BY w.state <> 'answered', b.photo LIMIT 1",
+        (question, burst),
+    ).fetchone()
+    return row[0] if row else None
+
+
+def inherit(ledger: Ledger, question: int, sources: dict[str, str]) -> None:
+    """Let photos take the descriptions of others, and mark their rows; inside the caller's transaction."""
+    ledger.connection.executemany(
+        "INSERT OR REPLACE INTO inherited VALUES (?, ?, ?)",
+        ((photo, question, source) for photo, source in sources.items()),
+    )
+    for photo in sources:
+        rows.mark_photo(ledger, photo)
+
+
+def disinherit(ledger: Ledger, question: int, photos: Iterable[str]) -> None:
+    """Let photos stand for themselves; inside the caller's transaction."""
+    ledger.connection.executemany(
+        "DELETE FROM inherited WHERE photo = ? AND question = ?", ((photo, question) for photo in photos)
+    )
+
+
+def inheriting(ledger: Ledger, question: int | None, scope: Scope) -> list[str]:
+    """Return the photos of `scope` that inherit an answer to this question, or wait for one."""
+    condition, values = scope.where()
+    found = ledger.connection.execute(
+        f"""
+        SELECT f.photo FROM files f JOIN inherited i ON i.photo = f.photo AND i.question = ?
+        WHERE f.state = 'present' AND f.reason IS NULL AND {condition} GROUP BY f.photo ORDER BY min(f.path)
+        """,
+        (question, *values),
+    )
+    return [row[0] for row in found]
