@@ -11,6 +11,7 @@ from indexer.commandline import Ending
 from indexer.commands.books import diff, forget, prompts, report
 from indexer.commands.call import everywhere
 from indexer.commands.examine import check, doctor, evaluate
+from indexer.commands.export import export
 from indexer.commands.run import run
 from indexer.commands.tags import tags
 from indexer.commands.work import collect, failures, rebuild, retry, status
@@ -59,7 +60,7 @@ def cli(**_: Any) -> None:
 
 
 _WORK = (run, status, collect, retry, failures, rebuild)
-_BOOKS = (forget, report, tags, prompts, diff)
+_BOOKS = (forget, report, tags, prompts, diff, export)
 for command in (*_WORK, *_BOOKS, doctor, evaluate, check):
     cli.add_command(command)
 

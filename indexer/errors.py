@@ -4,6 +4,7 @@
     ├── UsageError              exit 2   the call itself is wrong
     │   ├── MissingPath                  a PATH that is not there
     │   └── BadSetting                   an unknown or malformed setting
+    ├── Unwritable              exit 1   a file that was asked for cannot be written
     ├── LibraryError            exit 1   the library directory cannot serve
     │   ├── LibraryMissing
     │   ├── LibraryUnwritable
@@ -55,6 +56,10 @@ class MissingPath(UsageError):
 
 class BadSetting(UsageError):
     """An unknown setting, or a value that does not fit it."""
+
+
+class Unwritable(CaptionaryError):
+    """A file that was asked for cannot be written."""
 
 
 class LibraryError(CaptionaryError):

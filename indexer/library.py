@@ -10,6 +10,7 @@ from typing import Unpack
 from indexer.access import Access, Seams
 from indexer.config import Config
 from indexer.errors import UsageError
+from indexer.export import export
 from indexer.ledger import accounts, books, forget, prompts, tagged, works
 from indexer.ledger.accounts import Accounts
 from indexer.ledger.crawled import Scope
@@ -17,6 +18,7 @@ from indexer.ledger.forget import Forgotten
 from indexer.ledger.prompts import Pair, Version
 from indexer.ledger.store import Ledger
 from indexer.ledger.tagged import TagCount
+from indexer.mirror import Exported
 from indexer.paths import resolve_root, to_text
 from indexer.pipeline import retag
 from indexer.pipeline.ask import Ask
@@ -24,6 +26,7 @@ from indexer.pipeline.asking import AnyPath, IndexOptions, Surroundings, make_as
 from indexer.pipeline.report import Report, RunFacts, make_report
 from indexer.pipeline.retag import Retagged
 from indexer.pipeline.run import Run
+from indexer.pipeline.session import Progress
 from indexer.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE
 from indexer.records import Cost, Mode, Plan, Question, Reason
 from indexer.tags import Act
@@ -220,6 +223,21 @@ class Library:
             run.forget(scope)
             run.finish()
             return foreseen
+
+    def export(self, format: str, to: AnyPath, paths: Sequence[AnyPath] | None = None) -> Exported:
+        """Write the photos (at `paths`) to `to`: jsonl, csv or parquet to a new file, xmp as sidecars to a folder.
+
+        Raises `UsageError` where `to` is in the way, `Unwritable` where it cannot be written.
+        """
+        watcher = self._access.watcher
+        scope = Scope(None if paths is None else tuple(resolve_root(path) for path in paths))
+        with self._access.reading() as ledger:
+            done = export(
+                ledger, format, resolve_root(to), scope, lambda done: watcher.progress(Progress("exporting", done))
+            )
+        for note in done.notes:
+            watcher.note(note)
+        return done
 
     def close(self) -> None:
         """Nothing stays open between calls."""

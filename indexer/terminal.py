@@ -75,12 +75,12 @@ def plan_lines(plan: Plan) -> Iterator[str]:
 
     yield from _pilot_lines(plan)
     yield (
-        f"{_photos(plan.files)}: {plan.new:,} to describe, {plan.reused:,} described already"
+        f"{count_photos(plan.files)}: {plan.new:,} to describe, {plan.reused:,} described already"
         + (f", {plan.duplicate:,} copies" if plan.duplicate else "")
     )
     if plan.inherited:
         yield (
-            f"{_photos(plan.inherited)} of bursts take the description of another one, which saves "
+            f"{count_photos(plan.inherited)} of bursts take the description of another one, which saves "
             f"${plan.saves.low:.4f} to ${plan.saves.high:.4f}"
         )
     if plan.cost.high and plan.new:
@@ -101,7 +101,7 @@ def plan_lines(plan: Plan) -> Iterator[str]:
         if plan.pilot:
             yield f"of these {plan.pilot} go first, by ordinary calls, so that you see answers at once"
         yield (
-            f"what leaves this machine: {_photos(plan.new)}, made small (about {plan.upload_bytes / 1e6:,.1f} MB) "
+            f"what leaves this machine: {count_photos(plan.new)}, made small (about {plan.upload_bytes / 1e6:,.1f} MB) "
             "and without metadata, and the prompt"
         )
     yield from plan.warnings
@@ -117,7 +117,7 @@ def _pilot_lines(plan: Plan) -> Iterator[str]:
         yield f"and {len(plan.sample) - _SHOWN} more, on the sheet"
     if plan.measured is not None:
         yield (
-            f"measured on {_photos(plan.measured.requests)}: {plan.measured.valid:.0%} answered, "
+            f"measured on {count_photos(plan.measured.requests)}: {plan.measured.valid:.0%} answered, "
             f"{plan.measured.input_tokens:.0f} tokens in and {plan.measured.output_tokens:.0f} out, "
             f"${plan.measured.usd:.5f} each by ordinary calls"
         )
@@ -131,7 +131,7 @@ def report_lines(report: Report) -> Iterator[str]:
     files, requests = report.files, report.requests
     # Who reads "described" expects sentences; without a model there are colours only.
     done = "described" if standing(report.provider) > standing("local") else "indexed"
-    parts = [f"{files.described:,} of {_photos(files.seen)} {done}"]
+    parts = [f"{files.described:,} of {count_photos(files.seen)} {done}"]
     parts += [f"{files.pending:,} pending"] if files.pending else []
     parts += [f"{files.failed:,} failed (index failures)"] if files.failed else []
     parts += [f"{files.offline:,} offline"] if files.offline else []
@@ -143,7 +143,7 @@ def report_lines(report: Report) -> Iterator[str]:
         yield f"spent ${report.cost.spent_usd:.4f} with {report.provider} {report.model}{doubt}"
     for job in report.jobs:
         name = job.name or "(not yet created)"
-        yield f"job {name}: {_photos(job.requests)}, {job_words(job)}"
+        yield f"job {name}: {count_photos(job.requests)}, {job_words(job)}"
     if report.jobs:
         yield f"work is unfinished: go on with index collect --wait{_latest(report.collect_before)}"
 
@@ -152,5 +152,6 @@ def _latest(moment: float | None) -> str:
     return f", before {datetime.fromtimestamp(moment):%A %d %B, %H:%M}" if moment else ""
 
 
-def _photos(count: int) -> str:
+def count_photos(count: int) -> str:
+    """Say how many photos, in words."""
     return "1 photo" if count == 1 else f"{count:,} photos"

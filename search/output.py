@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
+from indexer.cells import cell, line
 from indexer.paths import for_terminal, to_bytes
 from search.hits import Hit
 
 _COLUMNS = ("path", "score", "description", "tags", "taken_at", "camera", "width", "height", "also_at", "why")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _NARROWEST = 40
 
 
@@ -29,7 +27,7 @@ def as_jsonl(hits: Iterable[Hit]) -> Iterator[bytes]:
 
 def as_csv(hits: Iterable[Hit]) -> Iterator[bytes]:
     """Yield a header and a line a hit; a cell that a spreadsheet would take for a formula starts with a quote."""
-    yield _row(_COLUMNS)
+    yield line(_COLUMNS)
     for hit in hits:
         values = (
             hit.path,
@@ -43,7 +41,7 @@ def as_csv(hits: Iterable[Hit]) -> Iterator[bytes]:
             " | ".join(hit.also_at),
             why(hit),
         )
-        yield _row([_cell(value) for value in values])
+        yield line(map(cell, values))
 
 
 def as_paths(hits: Iterable[Hit], *, end: bytes, raw: bool) -> Iterator[bytes]:
@@ -84,14 +82,3 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 def _plain(path: str) -> bytes:
     return for_terminal(path).encode("utf-8", "replace")
-
-
-def _cell(value: object) -> str:
-    text = "" if value is None else for_terminal(" ".join(str(value).split()) if value != "" else "")
-    return "'" + text if text.startswith(_FORMULA) else text
-
-
-def _row(cells: Sequence[str]) -> bytes:
-    buffer = io.StringIO()
-    csv.writer(buffer).writerow(cells)
-    return buffer.getvalue().encode("utf-8", "replace")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -120,6 +121,10 @@ def test_one_description_serves_a_burst(emulator: Emulator, library: Library, ph
     assert library.index([photos], approve=False, **GEMINI).files.described == 8, "nothing is left to be bought"
     library.rebuild()
     assert descriptions(library) == shown
+    library.export("jsonl", library.folder / "photos.jsonl")
+    rows = [json.loads(line) for line in (library.folder / "photos.jsonl").read_text().splitlines()]
+    assert sorted(row["inherited"] for row in rows) == [False] * 3 + [True] * 5
+    assert {Path(row["path"]).name: row["description"] for row in rows} == shown
 
 
 def test_the_others_are_bought_when_somebody_asks_for_them(emulator: Emulator, library: Library, photos: Path) -> None:

@@ -22,13 +22,13 @@ STEPS = """
     indexer.files indexer.prompts indexer.prices indexer.config indexer.lock indexer.paths indexer.ignore
     indexer.fields
     indexer.document indexer.metadata indexer.rawfile indexer.picture indexer.dataset indexer.providers.base
-    indexer.rendition indexer.providers.answer indexer.estimate indexer.expect
+    indexer.rendition indexer.providers.answer indexer.estimate indexer.expect indexer.cells
     indexer.vocabulary
 
     indexer.bursts
     indexer.ledger indexer.batchfile indexer.spool indexer.listing indexer.embedding indexer.maintenance
     indexer.walk indexer.examination indexer.encoder_export indexer.table
-    indexer.worker indexer.commandline
+    indexer.worker indexer.commandline indexer.sidecar
     indexer.workers
     indexer.crawl
 
@@ -36,7 +36,8 @@ STEPS = """
     indexer.gates
     search.conditions
     indexer.providers search.filters search.cutoff search.reader
-    search.likeness search.hits
+    indexer.mirror search.likeness search.hits
+    indexer.export
 
     indexer.pipeline search.answering search.output
     search.query

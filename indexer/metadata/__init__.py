@@ -9,7 +9,6 @@ files; never the mtime.
 from __future__ import annotations
 
 import re
-import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -17,6 +16,7 @@ from itertools import islice
 from pathlib import Path
 
 from indexer.metadata import exif, iptc, xmp
+from indexer.metadata.beside import sidecar_of
 from indexer.metadata.carriers import Carried, carried
 from indexer.metadata.claims import Claims
 from indexer.metadata.dates import first_possible
@@ -56,7 +56,8 @@ def read_facts(path: Path, content: bytes | None = None, *, now: datetime | None
 
     `content` is the file's content when the caller holds it already; `now` (local time) bounds what date is possible.
     """
-    beside = xmp.read(_sidecar(path))
+    found = sidecar_of(path)
+    beside = xmp.read(found.packet if found else b"")
     main = carried(content) if content is not None else None
     if main is not None:
         return _weighed(_claims(beside, main), now or datetime.now())
@@ -161,24 +162,3 @@ def _camera(make: str, model: str) -> str:
     if not name or not words or name.casefold().startswith(words[0]) or name.casefold().split()[0] in words:
         return name or maker
     return f"{maker} {name}"
-
-
-def _sidecar(path: Path) -> bytes:
-    """Return the XMP packet beside a picture: photo.jpg.xmp, else photo.xmp; empty when there is none."""
-    for base in (path.name, path.stem):
-        for extension in (".xmp", ".XMP"):
-            packet = _content(path.with_name(base + extension))
-            if packet:
-                return packet
-    return b""
-
-
-def _content(path: Path) -> bytes:
-    """Return a regular file's content; nothing for what is not there, not a file, or longer than any sidecar."""
-    try:
-        found = path.stat()
-        if stat.S_ISREG(found.st_mode) and found.st_size <= xmp.MAX_BYTES:
-            return path.read_bytes()
-    except OSError:
-        pass
-    return b""

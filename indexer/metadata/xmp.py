@@ -1,4 +1,7 @@
-"""XMP -> claims, from inside a picture or from the sidecar beside it. Entities are never expanded."""
+"""XMP -> claims, from inside a picture or from the sidecar beside it. Entities are never expanded.
+
+What an export of ours wrote is not taken for a person's words: see `indexer.metadata.mark`.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,11 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from defusedxml import ElementTree
-from defusedxml.common import DefusedXmlException
-
+from indexer.metadata import mark
 from indexer.metadata.claims import Claims, Place, position
+from indexer.metadata.packet import DC as _DC
+from indexer.metadata.packet import RDF as _RDF
+from indexer.metadata.packet import NotXmp, parse, texts
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -18,10 +22,6 @@ DATE_ORIGINAL = "exif:DateTimeOriginal"
 DATE_CREATED = "photoshop:DateCreated"
 DATE_DIGITIZED = "xmp:CreateDate"
 
-MAX_BYTES = 4 * 2**20
-
-_RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
-_DC = "{http://purl.org/dc/elements/1.1/}"
 _XMP = "{http://ns.adobe.com/xap/1.0/}"
 _PHOTOSHOP = "{http://ns.adobe.com/photoshop/1.0/}"
 _CORE = "{http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/}"
@@ -29,7 +29,6 @@ _EXIF = "{http://ns.adobe.com/exif/1.0/}"
 _AUX = "{http://ns.adobe.com/exif/1.0/aux/}"
 _EXIF_EX = "{http://cipa.jp/exif/1.0/}"
 _TIFF = "{http://ns.adobe.com/tiff/1.0/}"
-_LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 _DEGREES = re.compile(r"(\d{1,3}(?:\.\d+)?)(?:,(\d{1,2}(?:\.\d+)?))?(?:,(\d{1,2}(?:\.\d+)?))?\s*([NSEW])")
 
 _Properties = dict[str, tuple[str, ...]]
@@ -38,6 +37,7 @@ _Properties = dict[str, tuple[str, ...]]
 def read(packet: bytes) -> Claims:
     """Return what an XMP packet says; nothing when it is broken, too long, or declares entities."""
     found = _properties(packet)
+    written = mark.Written(*(found.get(name, ()) for name in mark.NAMES))
 
     def text(*names: str) -> str:
         return next((found[name][0] for name in names if found.get(name)), "")
@@ -45,8 +45,8 @@ def read(packet: bytes) -> Claims:
     return Claims(
         title=text(_DC + "title"),
         headline=text(_PHOTOSHOP + "Headline"),
-        caption=text(_DC + "description"),
-        keywords=found.get(_DC + "subject", ()),
+        caption=next(iter(written.captions(found.get(_DC + "description", ()))), ""),
+        keywords=written.keywords(found.get(_DC + "subject", ())),
         places=(
             text(_CORE + "Location"),
             text(_PHOTOSHOP + "City"),
@@ -67,12 +67,9 @@ def read(packet: bytes) -> Claims:
 
 
 def _properties(packet: bytes) -> _Properties:
-    if len(packet) > MAX_BYTES:
-        return {}
     try:
-        wide = packet[:2] in (b"\xff\xfe", b"\xfe\xff")
-        tree = ElementTree.fromstring(packet if wide else packet.strip(b"\0 \t\r\n"), forbid_dtd=True)
-    except (DefusedXmlException, ElementTree.ParseError, ValueError, LookupError):
+        tree = parse(packet)
+    except NotXmp:
         return {}
     found: _Properties = {}
     for description in tree.iter(_RDF + "Description"):
@@ -87,19 +84,9 @@ def _own(description: Element) -> Iterator[tuple[str, tuple[str, ...]]]:
         if value.strip():
             yield name, (value,)
     for child in description:
-        values = tuple(value for value in _values(child) if value.strip())
+        values = texts(child)
         if values:
             yield child.tag, values
-
-
-def _values(element: Element) -> tuple[str, ...]:
-    """Return the value of a simple property, or the items of an array, the default language first."""
-    items = element.findall(f"{_RDF}Alt/{_RDF}li") or element.findall(f"{_RDF}Bag/{_RDF}li")
-    items = items or element.findall(f"{_RDF}Seq/{_RDF}li")
-    if not items:
-        return (element.text or "",)
-    items.sort(key=lambda item: item.get(_LANGUAGE) != "x-default")
-    return tuple(item.text or "" for item in items)
 
 
 def _position(latitude: str, longitude: str) -> Place | None:

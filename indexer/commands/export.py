@@ -1,0 +1,75 @@
+"""The command that hands the library to other programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from indexer.commands.call import Call, everywhere
+
+if TYPE_CHECKING:
+    from indexer.mirror import Kept
+
+_SOME_FAILED = 4
+
+
+@click.command()
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["jsonl", "csv", "parquet", "xmp"]),
+    required=True,
+    help="Rows for programs, a table for spreadsheets or data frames, or sidecars for photo software.",
+)
+@click.option("--to", type=click.Path(path_type=bytes), required=True, help="A new file; for xmp a folder.")
+@click.option("--in", "within", type=click.Path(path_type=bytes), help="Only photos below this path.")
+@everywhere
+@click.pass_context
+def export(context: click.Context, /, kind: str, to: bytes, within: bytes | None, **options: Any) -> int:
+    """Write what the library knows for other programs.
+
+    jsonl, csv and parquet have a row for each photo file that is in place: description, tags and visible text are the
+    best answer's, caption and keywords those that the file carries. In CSV every cell is one line, and one that a
+    spreadsheet would compute begins with a quote. An existing file is never replaced.
+
+    xmp writes sidecars, NAME.EXT.xmp, or into a sidecar that is there. When the folder --to holds photos of the
+    library, they land beside the photos in and below it; any other folder gets them as a mirror of the tree. Whatever
+    a person wrote stays: a description is added only where there is none, tags beside the keywords. The next export
+    replaces our own words and leaves out those that you took out. The next index knows them as ours and reads these
+    photos once more, without a request.
+
+    \b
+    index export --format csv --to photos.csv
+    index export --format xmp --to ~/Photos               beside the photos
+    index export --format xmp --to ~/sidecars --in ~/Photos/2019
+
+    Exit 4 when some sidecars could not be written; they are named.
+    """
+    from indexer.paths import for_terminal, resolve_root, to_text
+    from indexer.terminal import count_photos
+
+    call = Call(context, options)
+    done = call.library().export(kind, to, None if within is None else [within])
+    call.screen.close()
+    if call.as_json:
+        told = {"photos": done.photos, "written": done.written, "kept": [asdict(one) for one in done.kept]}
+        click.echo(json.dumps(told, ensure_ascii=True))
+    elif not call.screen.quiet:
+        call.screen.lines(_kept_lines(done.kept))
+        sidecars = f", sidecars written: {done.written:,}" if kind == "xmp" else ""
+        click.echo(for_terminal(f"exported {count_photos(done.photos)} to {to_text(resolve_root(to))}{sidecars}"))
+    return _SOME_FAILED if done.failed else 0
+
+
+def _kept_lines(kept: Sequence[Kept]) -> list[str]:
+    """One line for each reason, with the first picture it holds for."""
+    lines = []
+    for why, group in groupby(sorted(kept, key=lambda one: one.why), key=lambda one: one.why):
+        first, *others = [one.path for one in group]
+        lines.append(f"{first}{f' (and {len(others):,} more)' if others else ''}: {why}")
+    return lines
