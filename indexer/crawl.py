@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from indexer.examination import Examined, WorkOptions
 from indexer.ledger import bursts, crawled
@@ -26,6 +27,7 @@ from indexer.walk import WalkOptions, walk
 from indexer.workers import examine
 
 _BATCH = 256
+_SOME = 64  # once so many files had to be opened, it pays to look how many more there are
 _MANY = 20  # a root that lost more than half of more files than this looks unplugged
 
 
@@ -38,6 +40,14 @@ class CrawlOptions:
     confirm_deleted: bool = False
 
 
+class Reading(NamedTuple):
+    """How far a crawl is: files seen, bytes read, and bytes to be read in all, None while nobody knows."""
+
+    files: int
+    bytes: int
+    total_bytes: int | None
+
+
 @dataclass(slots=True)
 class Crawled:
     """What a crawl saw: pictures unchanged since last time, and notes for a person."""
@@ -48,7 +58,7 @@ class Crawled:
 
 
 class Crawl:
-    """One crawl of `roots`. `progress` is told (files seen, files opened, bytes opened) now and then."""
+    """One crawl of `roots`."""
 
     def __init__(
         self, ledger: Ledger, run: int, roots: Sequence[bytes], options: CrawlOptions, digest_version: int
@@ -67,18 +77,38 @@ class Crawl:
         self._back: list[bytes] = []
         self._result = Crawled()
 
-    def run(self, spool: Spool, progress: Callable[[int, int], None]) -> Crawled:
-        """Walk, open what must be opened, keep what was found; renditions of new photos go to the spool."""
-        work = examine(self._to_open(), options=self._options.work)
+    def run(self, spool: Spool, progress: Callable[[Reading], None]) -> Crawled:
+        """Walk, open what must be opened, keep what was found; renditions of new photos go to the spool.
+
+        `progress` is told after each file that was opened.
+        """
+        work = self._told(examine(self._to_open(), options=self._options.work), progress)
         while batch := list(islice(work, _BATCH)):
             self._keep(batch, spool)
-            self._result.opened += len(batch)
-            progress(self._result.unchanged + self._result.opened, self._result.opened)
         crawled.record_states(self._ledger, self._run, self._back, "present", "back")
         self._judge_missing()
         crawled.mark_moves(self._ledger, self._run)
         bursts.regroup(self._ledger)
         return self._result
+
+    def _told(self, work: Iterator[Examined], progress: Callable[[Reading], None]) -> Iterator[Examined]:
+        """Tell of each file that was opened; once there are some, how much there is to do."""
+        read, total = 0, None
+        for seen in work:
+            self._result.opened += 1
+            read += seen.found.size
+            if self._result.opened == _SOME:
+                total = self._bytes_to_open()
+            progress(Reading(self._result.opened + self._result.unchanged, read, total))
+            yield seen
+
+    def _bytes_to_open(self) -> int:
+        """Walk once more, only to add up: next to opening that many files it takes no time."""
+        size = 0
+        for folder in walk(self._standing, self._options.walk):
+            known = crawled.known_in(self._ledger, folder.path)
+            size += sum(found.size for found in folder.files if _differs(found, known.get(found.path)))
+        return size
 
     def _to_open(self) -> Iterator[Found]:
         for folder in walk(self._standing, self._options.walk):
@@ -93,7 +123,7 @@ class Crawl:
         known = crawled.known_in(self._ledger, folder.path)
         for found in folder.files:
             before = known.pop(found.path, None)
-            if before is None or before[:3] != (found.size, found.mtime_ns, found.sidecar_mtime_ns):
+            if before is None or _differs(found, before):
                 yield found
                 continue
             self._result.unchanged += 1
@@ -129,7 +159,7 @@ class Crawl:
         self._remember_devices(frozenset(unplugged))
 
     def _in_vanished_folders(self) -> Iterator[bytes]:
-        for folder in crawled.folders_under(self._ledger, self.scope):
+        for folder in crawled.folders(self._ledger):
             if folder in self._visited or any(is_inside(folder, bad) for bad in self._unreadable):
                 continue
             whole = any(is_inside(folder, root) for root in self.scope.roots or ())
@@ -152,6 +182,10 @@ class Crawl:
         crawled.record_roots(
             self._ledger, [(root, os.stat(root).st_dev) for root in self._trees if root not in unplugged]
         )
+
+
+def _differs(found: Found, before: Known | None) -> bool:
+    return before is None or before[:3] != found[1:]
 
 
 def _sighting(seen: Examined) -> Sighting:

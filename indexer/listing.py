@@ -146,14 +146,19 @@ class _Listing:
             self._problems += [Problem(self._path, f"a line of its ignore file is no pattern: {x}") for x in own.faults]
 
     def _take(self, entries: Iterable[os.DirEntry[bytes]]) -> None:
+        files, hidden, ruled = self._files, self._hidden, bool(self._rules)
         for entry in entries:
             name = entry.name
             lower = name.lower()
             try:
-                if (name[0] == _DOT and not self._hidden) or lower in JUNK or lower.startswith(JUNK_STARTS):
+                if (name[0] == _DOT and not hidden) or lower in JUNK or lower.startswith(JUNK_STARTS):
                     self._ignored += not entry.is_dir(follow_symlinks=False)
                 elif entry.is_file(follow_symlinks=False):
-                    self._take_file(entry, lower)
+                    if ruled or not _is_plain(lower.rpartition(b".")[2]):
+                        self._take_file(entry, lower)
+                    else:
+                        status = entry.stat()
+                        files.append(_new(Found, (entry.path, status.st_size, status.st_mtime_ns, 0)))
                 elif entry.is_dir(follow_symlinks=False):
                     self._take_folder(entry, self._below)
                 elif self._follow and entry.is_symlink():
@@ -199,6 +204,12 @@ class _Listing:
         paired = {path for path in self._raws if path.rpartition(b".")[0] in stems}
         self._files = [found for found in self._files if found.path not in paired]
         self._ignored += len(paired)
+
+
+@lru_cache(1024)
+def _is_plain(suffix: bytes) -> bool:
+    """Whether nothing but its own bytes tells what a file of this name is: neither a sidecar nor one of a pair."""
+    return not _is_raw(suffix) and not SIDECAR_END.endswith(suffix)
 
 
 @lru_cache(1024)

@@ -44,10 +44,14 @@ class Screen:
 
             self._stage = progress.stage
             name = _STAGES.get(progress.stage, progress.stage)
-            self._bar = tqdm(desc=name, total=progress.total, unit=" photos", file=sys.stderr, leave=False)
+            scaled = progress.unit == "B"
+            self._bar = tqdm(
+                desc=name, total=progress.total, unit=progress.unit, unit_scale=scaled, file=sys.stderr, leave=False
+            )
         if progress.total is not None:
             self._bar.total = progress.total
-        self._bar.set_postfix_str(progress.detail, refresh=bool(progress.detail))
+        still = progress.done == self._bar.n  # then nothing else would show the detail
+        self._bar.set_postfix_str(progress.detail, refresh=still and bool(progress.detail))
         self._bar.update(progress.done - self._bar.n)
 
     def note(self, text: str) -> None:

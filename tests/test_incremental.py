@@ -18,6 +18,7 @@ from indexer import Library
 from indexer.embedding import Encoder
 from indexer.library import Seams
 from indexer.pipeline import asking
+from indexer.pipeline.session import Progress, Watcher
 from search import Index
 from tests import hostile
 from tests.emulator import Emulator
@@ -231,6 +232,24 @@ def test_counts_that_were_kept_are_those_that_are_counted(world: World, name: st
     with closing(sqlite3.connect(world.library / "ledger.sqlite3", isolation_level=None)) as ledger:
         assert ledger.execute("DELETE FROM kept_counts").rowcount == 2
     assert world.index() == kept
+
+
+def test_the_progress_of_reading_counts_bytes(tmp_path: Path) -> None:
+    """Once some files were opened the total is known, of what is to be opened only, and the end is reached."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(100):
+        (folder / f"{number:03}.jpg").write_bytes(photo(number) + bytes(number))
+    told: list[Progress] = []
+    seams = Seams(environ={}, watcher=Watcher(progress=told.append))
+    with Library.open(tmp_path / "library", seams=seams) as library:
+        library.index([folder / f"{number:03}.jpg" for number in range(20)], provider="local", workers=0)
+        told.clear()
+        library.index([folder], provider="local", workers=0)
+    reading = [one for one in told if one.stage == "reading"]
+    size = sum((folder / f"{number:03}.jpg").stat().st_size for number in range(20, 100))
+    assert [one.total for one in reading] == [None] * 63 + [size] * 17
+    assert (reading[-1].done, reading[-1].detail, reading[-1].unit) == (size, "100 photos", "B")
 
 
 @pytest.mark.parametrize(("glob", "rows"), [("*", 0), ("a/", 12), ("img_04.jpg", 23)])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 from indexer.ledger.store import Ledger
 from indexer.records import Facts, Failure, Rendition
+
+_new = tuple.__new__  # the constructor of a named tuple takes three times as long
 
 
 class Known(NamedTuple):
@@ -65,16 +67,25 @@ def known_in(ledger: Ledger, folder: bytes) -> dict[bytes, Known]:
     rows = ledger.connection.execute(
         "SELECT path, size, mtime_ns, sidecar_ns, state FROM files WHERE folder = ?", (folder,)
     )
-    return {row[0]: Known(*row[1:]) for row in rows}
+    return {path: _new(Known, stat) for path, *stat in rows}
 
 
-def folders_under(ledger: Ledger, scope: Scope) -> list[bytes]:
-    """Return the folders in which present or offline files are known."""
-    condition, values = scope.where("f.path")
-    rows = ledger.connection.execute(
-        f"SELECT DISTINCT folder FROM files f WHERE f.state <> 'gone' AND {condition}", values
-    )
-    return [row[0] for row in rows]
+def knows(ledger: Ledger, scope: Scope) -> bool:
+    """Say whether present or offline files are known in `scope`."""
+    condition, values = scope.where()
+    question = f"SELECT 1 FROM files f WHERE f.state <> 'gone' AND {condition} LIMIT 1"
+    return ledger.connection.execute(question, values).fetchone() is not None
+
+
+def folders(ledger: Ledger) -> Iterator[bytes]:
+    """Yield the folders in which present or offline files are known, a look-up each: files are a hundred times more."""
+    row = (b"",)
+    while row[0] is not None:
+        row = ledger.connection.execute(
+            "SELECT min(folder) FROM files WHERE folder > ? AND state <> 'gone'", row
+        ).fetchone()
+        if row[0] is not None:
+            yield row[0]
 
 
 def count_before(ledger: Ledger, run: int, scope: Scope) -> int:

@@ -115,7 +115,8 @@ def make_ask(
 def _roots(ledger: Ledger, paths: Sequence[AnyPath]) -> tuple[bytes, ...]:
     """Resolve the roots; one that is not there counts only when its files are known: it may be unplugged."""
     roots = tuple(dict.fromkeys(resolve_root(path) for path in paths))
-    refuse_missing(root for root in roots if not crawled.folders_under(ledger, Scope((root,))))
+    missing = [root for root in roots if not os.path.lexists(root)]
+    refuse_missing(root for root in missing if not crawled.knows(ledger, Scope((root,))))
     return roots
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from indexer.crawl import Crawl, Crawled
+from indexer.crawl import Crawl, Crawled, Reading
 from indexer.errors import ApprovalRequired, BudgetReached, RateLimited, Unreachable
 from indexer.ledger import books, forget, lanes, money, shards, works
 from indexer.ledger.crawled import Scope
@@ -44,7 +44,7 @@ class Run:
         """Bring the ledger's files up to date; what files say of themselves becomes searchable."""
         watcher = self._session.watcher
         crawl = Crawl(self.ledger, self.number, ask.roots, ask.crawl, ask.digest_version)
-        seen = crawl.run(self._session.spool, lambda done, _: watcher.progress(Progress("reading", done)))
+        seen = crawl.run(self._session.spool, lambda reading: watcher.progress(_progress(reading)))
         for note in seen.notes:
             watcher.note(note)
         if not self._session.provider(ask.question.provider).free:
@@ -225,6 +225,10 @@ class Run:
         self._session.projector.finish()
         money.end_campaign_when_done(self.ledger)
         books.end_run(self.ledger, self.number)
+
+
+def _progress(reading: Reading) -> Progress:
+    return Progress("reading", reading.bytes, reading.total_bytes, f"{reading.files:,} photos", unit="B")
 
 
 class _Patience:

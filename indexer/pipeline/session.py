@@ -61,12 +61,16 @@ class Tuning:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a stage is; `total` is None while it is unknown, `detail` a few words for a person."""
+    """How far a stage is; `total` is None while it is unknown, `detail` a few words for a person.
+
+    It counts photos, or bytes with the `unit` "B".
+    """
 
     stage: str
     done: int
     total: int | None = None
     detail: str = ""
+    unit: str = " photos"
 
 
 @dataclass(slots=True)
