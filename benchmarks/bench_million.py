@@ -36,7 +36,7 @@ from indexer.walk import WalkOptions
 home, root, run = Path(sys.argv[1]), os.fsencode(sys.argv[2]), int(sys.argv[3])
 ledger, spool = Ledger.open(home), Spool(home / "spool.sqlite3")
 options = CrawlOptions(WalkOptions(), WorkOptions(ledger=ledger.path))
-seen = Crawl(ledger, run, [root], options, DIGEST_VERSION).run(spool, lambda seen, opened: None)
+seen = Crawl(ledger, run, [root], options, DIGEST_VERSION).run(spool, lambda reading: None)
 spool.close()
 ledger.close()
 unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
