@@ -128,7 +128,7 @@ class Access:
             ledger=ledger,
             spool=Spool(batches / "renditions.sqlite3"),
             batches=batches,
-            projector=Projector(ledger, self.folder, user_cache_path("captionary", appauthor=False)),
+            projector=Projector(ledger, self.folder, user_cache_path("captionary", appauthor=False), config.text_model),
             provider=self.provider,
             clock=clock,
             pause=pause,

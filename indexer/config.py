@@ -31,7 +31,7 @@ class Config:
     Money is in US dollars, times are seconds; `prices` maps a model to "IN,OUT" per million tokens. `tier` is the
     usage tier of the account (how much may queue at once), `schema_field` the way in which answer schemas are sent.
     `most_tags` caps the generated tags of a photo, `banned_tags` are never among them, `vocabulary` is a file with the
-    only ones that may be.
+    only ones that may be. `text_model` names a sentence-transformers model to embed with instead of the default.
     """
 
     provider: str = "auto"
@@ -56,6 +56,7 @@ class Config:
     most_tags: int = MOST_TAGS
     banned_tags: tuple[str, ...] = ()
     vocabulary: str | None = None
+    text_model: str | None = None
     prices: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -82,6 +83,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "most_tags": (int,),
     "banned_tags": (list,),
     "vocabulary": (str,),
+    "text_model": (str,),
     "prices": (dict,),
 }
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 TABLE = "photos"
 DIMENSION = 384
+"""The length of the default encoder's vectors."""
 _MAKING = "making"
 _INDEX_CACHE = 512 << 20
 _METADATA_CACHE = 128 << 20
@@ -54,7 +55,7 @@ def open_dataset(database: Path) -> lance.LanceDataset:
         ) from error
 
 
-def create_dataset(database: Path) -> lance.LanceDataset:
+def create_dataset(database: Path, dimension: int = DIMENSION) -> lance.LanceDataset:
     """Make the empty table, with its word index: rows written later are found by words at once.
 
     It gets its name when it is whole: killed before that, the next run begins anew.
@@ -65,7 +66,7 @@ def create_dataset(database: Path) -> lance.LanceDataset:
     try:
         database.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(making, ignore_errors=True)
-        index_words(lance.write_dataset(schema().empty_table(), str(making), mode="create"))
+        index_words(lance.write_dataset(schema(dimension).empty_table(), str(making), mode="create"))
         making.rename(dataset_uri(database))
     except OSError as error:
         raise LibraryUnwritable(
@@ -116,8 +117,8 @@ def among(column: str, values: Sequence[str]) -> str:
     return f"{column} IN ({', '.join(map(quoted, values))})" if values else "false"
 
 
-def schema() -> pa.Schema:
-    """Return the Arrow schema of the table.
+def schema(dimension: int = DIMENSION) -> pa.Schema:
+    """Return the Arrow schema of the table, for vectors of that length.
 
     `terms` is what word search reads: the normalised words of everything said about the photo, with a space around
     each.
@@ -152,6 +153,6 @@ def schema() -> pa.Schema:
             pa.field("described", pa.bool_()),
             pa.field("cluster", text),
             pa.field("offline", pa.bool_()),
-            pa.field("vector", pa.list_(pa.float32(), DIMENSION)),
+            pa.field("vector", pa.list_(pa.float32(), dimension)),
         ]
     )

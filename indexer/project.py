@@ -14,7 +14,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from indexer.dataset import DIMENSION
 from indexer.document import Document, compose
+from indexer.embedding import DEFAULT_NAME, Manifest, ensure_encoder
 from indexer.fields import Field, values
 from indexer.ledger import books, prompts, rows, tagged, works
 from indexer.ledger.rows import Source
@@ -50,18 +52,22 @@ class _Composed:
 class Projector:
     """Writes dirty rows into the table of the library in `folder`; table and encoder are opened when first needed.
 
-    `encoders` is a folder shared by the libraries of this machine, None keeps the encoder to this library.
+    `encoders` is a folder shared by the libraries of this machine, None keeps the encoder to this library. `text_model`
+    is an encoder of a person's choice.
     """
 
-    def __init__(self, ledger: Ledger, folder: Path, encoders: Path | None) -> None:
+    def __init__(self, ledger: Ledger, folder: Path, encoders: Path | None, text_model: str | None = None) -> None:
         self._ledger = ledger
         self._folder = folder
         self._encoders = encoders
+        self._text_model = text_model
         self._opened: PhotoTable | None = None
         self._loaded: Encoder | None = None
 
     def run(self, progress: Callable[[int], None] = lambda _: None) -> int:
         """Project every dirty path; returns how many. `progress` is told the running number."""
+        if self._has_other_encoder():
+            self._start_over()
         done = 0
         while batch := rows.dirty(self._ledger, _BATCH):
             self._project(batch)
@@ -86,6 +92,25 @@ class Projector:
         shutil.rmtree(self._folder / TABLE_FOLDER, ignore_errors=True)
         self.run()
 
+    def _has_other_encoder(self) -> bool:
+        """Whether the library was embedded by another model than is asked for now."""
+        manifest = Manifest.read(self._folder / ENCODER_FOLDER)
+        return manifest is not None and manifest.name != (self._text_model or DEFAULT_NAME)
+
+    def _start_over(self) -> None:
+        """Embed everything anew.
+
+        The new encoder is made before anything is lost, and takes its place last, so that a kill begins this again.
+        """
+        encoder, coming = (self._folder / name for name in (ENCODER_FOLDER, f"{ENCODER_FOLDER}.coming"))
+        shutil.rmtree(coming, ignore_errors=True)
+        ensure_encoder(coming, cache=self._encoders, named=self._text_model)
+        rows.mark_all(self._ledger)
+        self._opened = self._loaded = None
+        shutil.rmtree(self._folder / TABLE_FOLDER, ignore_errors=True)
+        shutil.rmtree(encoder)
+        coming.rename(encoder)
+
     def _table_stands(self) -> bool:
         """Whether the table is there at all; cheap, because opening it costs seconds of imports."""
         return books.count_rows(self._ledger) == 0 or (self._folder / TABLE_FOLDER).is_dir()
@@ -94,14 +119,14 @@ class Projector:
         if self._opened is None:
             from indexer.table import PhotoTable
 
-            self._opened = PhotoTable.open(self._folder / TABLE_FOLDER)
+            fresh = self._text_model is not None and not (self._folder / TABLE_FOLDER).is_dir()
+            dimension = self._encoder().dimension if fresh else DIMENSION
+            self._opened = PhotoTable.open(self._folder / TABLE_FOLDER, dimension=dimension)
         return self._opened
 
     def _encoder(self) -> Encoder:
         if self._loaded is None:
-            from indexer.embedding import ensure_encoder
-
-            self._loaded = ensure_encoder(self._folder / ENCODER_FOLDER, cache=self._encoders)
+            self._loaded = ensure_encoder(self._folder / ENCODER_FOLDER, cache=self._encoders, named=self._text_model)
         return self._loaded
 
     def _project(self, batch: Sequence[Source]) -> None:

@@ -81,7 +81,7 @@ def to_arrow(rows: Sequence[PhotoRow], form: pa.Schema) -> pa.Table:
         if column.name == "terms":
             columns.append(pa.array([joined((row.document, row.words)) for row in rows], pa.string()))
         elif column.name == "vector":
-            columns.append(_vector_column(rows))
+            columns.append(_vector_column(rows, column.type.list_size))
         elif field_of(column.name):
             columns.append(pa.array([row.own.get(column.name) for row in rows], column.type))
         else:
@@ -89,18 +89,18 @@ def to_arrow(rows: Sequence[PhotoRow], form: pa.Schema) -> pa.Table:
     return pa.table(columns, schema=form)
 
 
-def _vector_column(rows: Sequence[PhotoRow]) -> pa.FixedSizeListArray:
+def _vector_column(rows: Sequence[PhotoRow], dimension: int) -> pa.FixedSizeListArray:
     import numpy as np
     import pyarrow as pa
 
-    flat = np.zeros((len(rows), DIMENSION), dtype=np.float32)
+    flat = np.zeros((len(rows), dimension), dtype=np.float32)
     missing = np.zeros(len(rows), dtype=bool)
     for number, row in enumerate(rows):
         if row.vector is None:
             missing[number] = True
         else:
             flat[number] = row.vector
-    return pa.FixedSizeListArray.from_arrays(pa.array(flat.ravel()), DIMENSION, mask=pa.array(missing))
+    return pa.FixedSizeListArray.from_arrays(pa.array(flat.ravel()), dimension, mask=pa.array(missing))
 
 
 class PhotoTable:
@@ -112,10 +112,13 @@ class PhotoTable:
         self._synced: set[Path] = set()
 
     @classmethod
-    def open(cls, directory: Path, *, create: bool = True) -> PhotoTable:
-        """Open the table in the database `directory` (`<library>/lancedb`), made empty where there is none."""
+    def open(cls, directory: Path, *, create: bool = True, dimension: int = DIMENSION) -> PhotoTable:
+        """Open the table in the database `directory` (`<library>/lancedb`), made empty where there is none.
+
+        `dimension` is the length of the vectors in a new one.
+        """
         if create and not dataset_uri(directory).exists():
-            return cls(directory, create_dataset(directory))
+            return cls(directory, create_dataset(directory, dimension))
         return cls(directory, open_dataset(directory))
 
     def widen(self, own: Sequence[Field]) -> None:
@@ -193,6 +196,6 @@ class PhotoTable:
             )
             if table.num_rows:
                 values = table.column("vector").combine_chunks().flatten().to_numpy()
-                matrix = values.reshape(-1, DIMENSION).astype(np.float32)
+                matrix = values.reshape(table.num_rows, -1).astype(np.float32)
                 found.update(zip(table.column(column).to_pylist(), matrix, strict=True))
         return found

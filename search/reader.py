@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from indexer.dataset import DIMENSION, among, open_dataset
+from indexer.dataset import among, open_dataset
 from indexer.errors import LibraryError
 from indexer.fields import Field, field_of
 from search.ranking import Candidate, Statistics
@@ -255,8 +255,9 @@ def _matrix(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
     array = column.combine_chunks()
     there = np.asarray(array.is_valid())
     # A missing vector has its place in the values all the same, so rows and values keep step.
-    values = array.values.to_numpy(zero_copy_only=False)[array.offset * DIMENSION :]
-    return values[: len(array) * DIMENSION].reshape(-1, DIMENSION), there
+    dimension = array.type.list_size
+    values = array.values.to_numpy(zero_copy_only=False)[array.offset * dimension :]
+    return values[: len(array) * dimension].reshape(-1, dimension), there
 
 
 def _cosines(column: pa.ChunkedArray, vector: np.ndarray) -> list[float | None]:

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 # inside which imports are free. A module imports only from steps above its own line.
 STEPS = """
     indexer.records indexer.names indexer.sniff indexer.tiff indexer.words indexer.phash indexer.colour
-    indexer.pillow_settings indexer.imports
+    indexer.pillow_settings indexer.imports indexer.quiet
     indexer.errors
     indexer.tags
 
@@ -27,7 +27,7 @@ STEPS = """
 
     indexer.bursts
     indexer.ledger indexer.batchfile indexer.spool indexer.listing indexer.embedding indexer.maintenance
-    indexer.walk indexer.examination indexer.encoder_export indexer.table
+    indexer.walk indexer.examination indexer.encoder_export indexer.named_encoder indexer.table
     indexer.worker indexer.commandline indexer.sidecar
     indexer.workers
     indexer.crawl
@@ -52,8 +52,8 @@ STEPS = """
     indexer.start
 """
 ORDER = {name: step for step, line in enumerate(STEPS.splitlines()) for name in line.split()}
-# One room in two files: the encoder fetches what makes it, which checks its work by the encoder.
-CIRCLES = {("indexer.embedding", "indexer.encoder_export")}
+# One room in three files: the encoder fetches what makes it or loads another kind, which are made of its class.
+CIRCLES = {("indexer.embedding", "indexer.encoder_export"), ("indexer.embedding", "indexer.named_encoder")}
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
     for package in ("indexer", "search")
