@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from indexer.embedding import ensure_encoder
+from indexer.encoders import ensure_encoder
 from indexer.errors import CaptionaryError, KeyMissing
 from indexer.ledger import books
 from indexer.ledger.store import FILE_NAME, Ledger

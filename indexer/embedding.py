@@ -9,8 +9,6 @@ batches as well.
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
@@ -18,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from indexer.errors import LibraryError
-from indexer.files import sync_file, sync_folder
 from indexer.imports import import_numpy
 
 if TYPE_CHECKING:
@@ -74,10 +71,6 @@ class Encoder:
         manifest = Manifest.read(directory)
         if manifest is None:
             raise LibraryError(f"no usable text encoder in {directory}", hint="`index` makes it anew")
-        if manifest.name != DEFAULT_NAME:
-            from indexer.named_encoder import open_named
-
-            return open_named(manifest, directory)
         return cls(manifest, _onnx(manifest, directory))
 
     @property
@@ -138,68 +131,3 @@ def _onnx(manifest: Manifest, directory: Path) -> Callable[[str], Any]:
         return session.run(None, {"ids": ids})[0][0]
 
     return encode_one
-
-
-def ensure_encoder(directory: Path, *, cache: Path | None, named: str | None = None) -> Encoder:
-    """Open the encoder in `directory`, and make it first where there is none.
-
-    `named` is a model of a person's choice, see `named_encoder`. `cache` is a folder shared by all libraries of this
-    machine, so that only the first one waits for the export; None exports for this library alone.
-    """
-    if named is not None and Manifest.read(directory) is None:
-        from indexer.named_encoder import copy_model
-
-        with _Whole(directory) as partial:
-            copy_model(named, partial)
-    elif Manifest.read(directory) is None:
-        shared = cache / "encoders" / f"{WEIGHTS_SHA256[:16]}-{EXPORT_VERSION}" if cache else None
-        if shared is None:
-            _export(directory)
-        else:
-            if Manifest.read(shared) is None:
-                _export(shared)
-            _copy(shared, directory)
-    return Encoder.open(directory)
-
-
-def _export(directory: Path) -> None:
-    from indexer.encoder_export import export_encoder
-
-    with _Whole(directory) as partial:
-        export_encoder(partial)
-
-
-def _copy(source: Path, directory: Path) -> None:
-    with _Whole(directory) as partial:
-        for name in (MODEL, TOKENIZER, MANIFEST):
-            shutil.copyfile(source / name, partial / name)
-
-
-class _Whole:
-    """A directory that appears whole or not at all, replacing what was there."""
-
-    def __init__(self, target: Path) -> None:
-        self._target = target
-
-    def __enter__(self) -> Path:
-        self._target.parent.mkdir(parents=True, exist_ok=True)
-        self._partial = Path(tempfile.mkdtemp(prefix=".encoder-", dir=self._target.parent))
-        return self._partial
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        if kind is None:
-            for path in self._partial.rglob("*"):
-                (sync_folder if path.is_dir() else sync_file)(path)
-            sync_folder(self._partial)
-            self._replace()
-            sync_folder(self._target.parent)
-        shutil.rmtree(self._partial, ignore_errors=True)
-
-    def _replace(self) -> None:
-        try:
-            self._partial.rename(self._target)
-        except OSError:
-            if Manifest.read(self._target) is not None:
-                return  # another process was first; its encoder is the same
-            shutil.rmtree(self._target)
-            self._partial.rename(self._target)

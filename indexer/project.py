@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from indexer.dataset import DIMENSION
 from indexer.document import Document, compose
-from indexer.embedding import DEFAULT_NAME, Manifest, ensure_encoder
+from indexer.embedding import DEFAULT_NAME, Manifest
+from indexer.encoders import ensure_encoder
 from indexer.fields import Field, values
 from indexer.ledger import books, prompts, rows, tagged, works
 from indexer.ledger.rows import Source

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from indexer.dataset import dataset_uri
 from indexer.embedding import Encoder, Manifest
+from indexer.encoders import open_encoder
 from indexer.errors import LibraryMissing, UsageError
 from search.answering import answering, listed, resembling
 from search.filters import Collapse, Query, Sort, matching, predicate, typed
@@ -148,6 +149,6 @@ class Index:
         directory = self._directory / "encoder"
         with self._lock:
             if self._encoder is None and Manifest.read(directory) is not None:
-                self._encoder = Encoder.open(directory)
+                self._encoder = open_encoder(directory)
             encoder = self._encoder
         return encoder.encode([text])[0] if encoder is not None else None

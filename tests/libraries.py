@@ -12,7 +12,8 @@ from typing import Any
 from platformdirs import user_cache_path
 
 from indexer.document import compose
-from indexer.embedding import Encoder, ensure_encoder
+from indexer.embedding import Encoder
+from indexer.encoders import ensure_encoder
 from indexer.records import Answer, Facts
 from indexer.table import PhotoRow, PhotoTable
 

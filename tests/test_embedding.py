@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexer.embedding import MANIFEST, MODEL, WEIGHTS_SHA256, Encoder, Manifest, ensure_encoder
+from indexer.embedding import MANIFEST, MODEL, WEIGHTS_SHA256, Encoder, Manifest
+from indexer.encoders import ensure_encoder
 from indexer.errors import LibraryError
 from tests.libraries import encoder, encoder_home
 
@@ -128,7 +129,7 @@ def guard(event, arguments):
     if event in ("socket.connect", "socket.getaddrinfo"):
         raise SystemExit(f"{event} {arguments}")
 sys.addaudithook(guard)
-from indexer.embedding import ensure_encoder
+from indexer.encoders import ensure_encoder
 sys.stdout.buffer.write(ensure_encoder(Path(sys.argv[1]), cache=None).encode([sys.argv[2]]).tobytes())
 """
     made = subprocess.run(

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from indexer import Library
-from indexer.embedding import DEFAULT_NAME, Encoder
+from indexer.embedding import DEFAULT_NAME
+from indexer.encoders import open_encoder
 from indexer.errors import LibraryError
 from search import Index
 from tests.commands import SAMPLES, index, search
@@ -56,7 +57,7 @@ def test_documents_and_queries_go_through_the_named_model(library: Library, emul
     library.index([SAMPLES], provider="gemini", approve=True, workers=0)
     rows = Index.open(library.folder).to_arrow(["vector"]).to_pylist()
     assert {len(row["vector"]) for row in rows} == {DIMENSION}
-    encoder = Encoder.open(library.folder / "encoder")
+    encoder = open_encoder(library.folder / "encoder")
     once, twice = encoder.encode(["two dogs"]), encoder.encode(["a cup", "two dogs"], threads=2)
     assert np.array_equal(once[0], twice[1])
     assert np.linalg.norm(once[0]) == pytest.approx(1.0, abs=1e-5)
@@ -75,7 +76,7 @@ def test_another_model_embeds_anew_without_a_request(library: Library, emulator:
     library.index([SAMPLES], provider="gemini", approve=False, workers=0)
     after = vectors(library)
     assert {len(vector) for vector in after.values()} == {384}
-    assert Encoder.open(library.folder / "encoder").name == DEFAULT_NAME
+    assert open_encoder(library.folder / "encoder").name == DEFAULT_NAME
     setting.write_text(named)
     library.rebuild()
     assert vectors(library) == before
@@ -98,5 +99,5 @@ def test_a_broken_copy_of_a_model_says_what_to_do(library: Library, emulator: Em
     library.index([SAMPLES], provider="gemini", approve=True, workers=0)
     (library.folder / "encoder" / "model" / "modules.json").write_text("no JSON")
     with pytest.raises(LibraryError, match="broken") as told:
-        Encoder.open(library.folder / "encoder")
+        open_encoder(library.folder / "encoder")
     assert "\n" not in str(told.value)
