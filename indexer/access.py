@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import errno
 import os
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -30,6 +32,7 @@ from indexer.tags import Policy
 from indexer.vocabulary import tag_policy
 
 _LOCK_PATIENCE = 600.0
+_DISK_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
 _FREE = frozenset({"local"})
 _PRICE = "price "
 
@@ -106,6 +109,10 @@ class Access:
                     yield Run(session, command), config
                 finally:
                     session.spool.close()
+            except (sqlite3.OperationalError, OSError) as fault:
+                if _is_of_the_disk(fault):
+                    raise _unwritable(self.folder, fault) from fault
+                raise
             finally:
                 ledger.close()
 
@@ -154,6 +161,23 @@ class Access:
             account = Account(config.tier, config.schema_field)
             self._providers[name] = open_provider(name, self.seams.environ, account)
         return self._providers[name]
+
+
+def _is_of_the_disk(fault: sqlite3.OperationalError | OSError) -> bool:
+    """Whether the library's disk is at fault; Lance tells of it in words only."""
+    return (
+        isinstance(fault, sqlite3.OperationalError)
+        or fault.errno in _DISK_FAULTS
+        or str(fault).startswith("LanceError")
+    )
+
+
+def _unwritable(folder: Path, fault: Exception) -> LibraryUnwritable:
+    words = fault.strerror if isinstance(fault, OSError) and fault.strerror else str(fault).partition("\n")[0][:200]
+    return LibraryUnwritable(
+        f"the library at {folder} cannot be written: {words}",
+        hint="make room, then run the same command again; what is done is kept",
+    )
 
 
 def _make_folder(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -74,6 +75,19 @@ def test_a_library_that_cannot_be_made_says_so(tmp_path: Path, photo: Path) -> N
     """A library below a file cannot be made."""
     (tmp_path / "file").write_text("in the way")
     complains(index("--library", tmp_path / "file" / "library", photo), 1, "cannot be made")
+
+
+@pytest.mark.parametrize("most", [100_000, 300_000, 1_000_000, 5_000_000])
+def test_a_library_that_cannot_grow_says_so(tmp_path: Path, most: int) -> None:
+    """Wherever the disk ends, in ledger, spool, table or encoder: one line, and what is done is kept."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+
+    library, caches = tmp_path / "library", {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    done = index("--library", library, SAMPLES, "--provider", "local", env=caches, preexec_fn=limit)
+    complains(done, 1, "cannot be written", str(library))
+    assert index("--library", library, SAMPLES, "--provider", "local").code == 0
 
 
 def test_a_second_writer_is_refused_and_told_who_writes(tmp_path: Path, photo: Path) -> None:
