@@ -108,7 +108,8 @@ def index_words(dataset: lance.LanceDataset) -> None:
 
 
 def quoted(text: str) -> str:
-    """Return `text` as a literal of the filter language, whatever it holds."""
+    """Return `text` as a literal of the filter language, whatever it holds; halves of surrogates match nothing."""
+    text = text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
     return "'" + text.replace("'", "''") + "'"
 
 

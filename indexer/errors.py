@@ -17,7 +17,8 @@
     │   ├── RateLimited                  ask again later; `retry_after` seconds when the service said so
     │   ├── Unreachable                  no answer, or a server's fault: the outcome is unknown
     │   └── Refused                      the service said no, and why
-    │       └── NotFound                 it knows no such job or file, or not yet: lists and look-ups lag
+    │       ├── NotFound                 it knows no such job or file, or not yet: lists and look-ups lag
+    │       └── Unsendable               it would say no: found before anything was sent
     └── Stopped                 exit 5   stopped before money was spent, or more of it
         ├── ApprovalRequired             carries the plan that waits for a yes
         ├── BudgetReached
@@ -114,6 +115,10 @@ class Refused(ProviderError):
     """The service refused the call and would refuse it again."""
 
 
+class Unsendable(Refused):
+    """Our own check found what the service would refuse; nothing was sent."""
+
+
 class NotFound(Refused):
     """The service knows no such job or file: gone, never there, or too new for its look-up to see."""
 
@@ -129,7 +134,9 @@ class ApprovalRequired(Stopped):
 
     def __init__(self, plan: Plan, message: str = "", *, hint: str = "") -> None:
         super().__init__(
-            message or f"this plan needs approval: up to ${plan.cost.high:.{2 if plan.cost.high >= 1 else 4}f}",
+            message
+            or f"this plan needs approval: ${plan.cost.low:.4f} to ${plan.cost.high:.4f} are expected, "
+            f"${plan.most_usd:.4f} at the very most",
             hint=hint or "approve with --yes, or approve=True from Python",
         )
         self.plan = plan

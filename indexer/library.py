@@ -9,9 +9,9 @@ from typing import Unpack
 
 from indexer.access import Access, Seams
 from indexer.config import Config
-from indexer.errors import UsageError
+from indexer.errors import MissingPath, UsageError
 from indexer.export import export
-from indexer.ledger import accounts, books, forget, prompts, tagged, works
+from indexer.ledger import accounts, books, crawled, forget, prompts, tagged, works
 from indexer.ledger.accounts import Accounts
 from indexer.ledger.crawled import Scope
 from indexer.ledger.forget import Forgotten
@@ -232,6 +232,8 @@ class Library:
         watcher = self._access.watcher
         scope = Scope(None if paths is None else tuple(resolve_root(path) for path in paths))
         with self._access.reading() as ledger:
+            if paths is not None and not crawled.knows(ledger, scope):
+                raise MissingPath("the library knows nothing there", hint="check the path after --in")
             done = export(
                 ledger, format, resolve_root(to), scope, lambda done: watcher.progress(Progress("exporting", done))
             )

@@ -126,7 +126,11 @@ class Mirror:
 
     def _name(self, entry: Entry, picture: Path, begun: Beside | None) -> str:
         """Name the sidecar as the one that is there, unless that one speaks for several pictures."""
-        if begun is None or (begun.shared and exported.stem_is_shared(self._ledger, entry.path)):
+        if begun is None:
+            return f"{picture.name}.xmp"
+        # IMG.png.xmp is named like IMG.png.jpg up to its last dot, but speaks for IMG.png.
+        of_another = begun.shared and os.path.lexists(picture.with_name(begun.path.stem))
+        if of_another or (begun.shared and exported.stem_is_shared(self._ledger, entry.path)):
             return f"{picture.name}.xmp"
         return begun.path.name
 

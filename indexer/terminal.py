@@ -82,9 +82,14 @@ def plan_lines(plan: Plan) -> Iterator[str]:
         f"{count_photos(plan.files)}: {plan.new:,} to describe, {plan.reused:,} described already"
         + (f", {plan.duplicate:,} copies" if plan.duplicate else "")
     )
+    out = plan.planned - plan.reused - plan.new
+    if out > 0 and not plan.sample:
+        yield f"{count_photos(out)} of them failed before, or are on their way"
+    if plan.otherwise:
+        yield f"{count_photos(plan.otherwise)} of them have an answer to another prompt or model, which is kept"
     if plan.inherited:
         yield (
-            f"{count_photos(plan.inherited)} of bursts take the description of another one, which saves "
+            f"{count_photos(plan.inherited)} not to describe, because another one of the burst is; this saves "
             f"${plan.saves.low:.4f} to ${plan.saves.high:.4f}"
         )
     if plan.cost.high and plan.new:
@@ -97,6 +102,7 @@ def plan_lines(plan: Plan) -> Iterator[str]:
                 else ""
             )
         )
+        yield f"at the very most ${plan.most_usd:.4f}: the cap of this run, unless you give a --budget"
         if plan.wait and plan.new:
             yield (
                 f"ready in {span(plan.wait.low_s)} to {span(plan.wait.high_s)}, by {plan.wait.source}"
@@ -107,6 +113,8 @@ def plan_lines(plan: Plan) -> Iterator[str]:
         yield (
             f"what leaves this machine: {count_photos(plan.new)}, made small (about {plan.upload_bytes / 1e6:,.1f} MB) "
             "and without metadata, and the prompt"
+            + (f" with these facts of each photo: {', '.join(plan.given)}" if plan.given else "")
+            + f"; it needs about {plan.disk_bytes / 1e6:,.1f} MB of disk here"
         )
     yield from plan.warnings
 

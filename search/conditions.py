@@ -11,13 +11,14 @@ from indexer.dataset import quoted
 from indexer.errors import UsageError
 from indexer.fields import NAME, Field, Kind, fitted
 
-_CONDITION = re.compile(rf"\s*({NAME.pattern})\s*(<=|>=|!=|=|<|>|~)\s*(.*?)\s*", re.DOTALL)
+_CONDITION = re.compile(rf"\s*({NAME.pattern})\s*(<=|>=|!=|==?|<|>|~)\s*(.*?)\s*", re.DOTALL)
 _EQUALITY = frozenset({"=", "!="})
+_ORDER = frozenset({"<", "<=", ">", ">="})
 _MEANT = {
-    Kind.INTEGER: frozenset({*_EQUALITY, "<", "<=", ">", ">="}),
-    Kind.NUMBER: frozenset({*_EQUALITY, "<", "<=", ">", ">="}),
+    Kind.INTEGER: _EQUALITY | _ORDER,
+    Kind.NUMBER: _EQUALITY | _ORDER,
     Kind.BOOLEAN: _EQUALITY,
-    Kind.TEXT: frozenset({*_EQUALITY, "~", "<", "<=", ">", ">="}),
+    Kind.TEXT: _EQUALITY | _ORDER | {"~"},
     Kind.TEXTS: _EQUALITY,
 }
 
@@ -46,7 +47,8 @@ def _parsed(text: str) -> Condition:
     if not found:
         hint = "for example people>=2, document=receipt, shop~deli"
         raise UsageError(f"{text!r} is no condition on a field", hint=hint)
-    return Condition(*found.groups())
+    name, sign, value = found.groups()
+    return Condition(name, "=" if sign == "==" else sign, value)
 
 
 def compiled(conditions: Iterable[Condition], fields: Sequence[Field]) -> list[str]:
@@ -63,6 +65,9 @@ def _compiled(condition: Condition, fields: Sequence[Field]) -> str:
         known = ", ".join(sorted({field.name for field in fields}))
         hint = f"there are: {known}" if known else "index with a --schema of your own: its fields become filters"
         raise UsageError(f"no photo here was asked for a field {condition.name!r}", hint=hint)
+    counted = [field for field in named if field.kind in (Kind.INTEGER, Kind.NUMBER)]
+    if condition.sign in _ORDER and counted:
+        named = counted  # what somebody once put in words is neither more nor less than a number
     parts = [part for field in named if (part := _part(field, condition))]
     if not parts:
         kinds = ", ".join(field.kind for field in named)
@@ -74,7 +79,7 @@ def _part(field: Field, condition: Condition) -> str | None:
     sign, column = condition.sign, f"`{field.column}`"
     if sign not in _MEANT[field.kind]:
         return None
-    value = fitted(condition.value, field.kind)
+    value = fitted(condition.value, Kind.NUMBER if field.kind is Kind.INTEGER else field.kind)
     if value is None:
         return None
     if field.kind is Kind.TEXTS:
@@ -83,6 +88,8 @@ def _part(field: Field, condition: Condition) -> str | None:
     if field.kind is Kind.TEXT:
         word = quoted(value.lower())
         told = f"contains(lower({column}), {word})" if sign == "~" else f"lower({column}) {sign} {word}"
+    elif field.kind is Kind.INTEGER:
+        told = f"CAST({column} AS DOUBLE) {sign} {value!r}"  # so that people>=2.5 means what it says
     else:
         told = f"{column} {sign} {_literal(value)}"
     return f"({column} IS NOT NULL AND {told})"

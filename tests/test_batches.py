@@ -17,6 +17,7 @@ from PIL import Image
 from indexer.errors import ApprovalRequired, BudgetReached, CaptionaryError, UsageError
 from indexer.expect import PUBLISHED, expect
 from indexer.library import Library
+from indexer.records import Plan
 from indexer.terminal import report_lines
 from tests.commands import SAMPLES, environment
 from tests.emulator import Emulator
@@ -290,6 +291,65 @@ def test_the_key_is_in_no_file_and_no_message(
     assert KEY not in "".join(told) + caplog.text
     for path in (tmp_path / "library").rglob("*"):
         assert path.is_dir() or KEY.encode() not in path.read_bytes(), path
+
+
+def test_a_retry_asks_the_question_that_failed_and_nothing_else(
+    tmp_path: Path, emulator: Emulator, library: Library
+) -> None:
+    """Not what an earlier prompt failed on, nor photos that are gone; and by the lane that it names."""
+    photos = samples(tmp_path / "photos", 5)
+    emulator.fault("row", "not_json", times=5)
+    assert library.index([photos], approve=True, **GEMINI).files.failed == 5
+    (tmp_path / "other.txt").write_text("Describe this photo in {language}, in one sentence.")
+    report = library.index([photos], approve=True, prompt=tmp_path / "other.txt", **GEMINI)
+    assert (report.files.described, library.failures()) == (5, [])
+    served = emulator.books()["served"]["batch"]
+    assert library.retry(approve=True).requests.submitted == 0
+    assert emulator.books()["served"]["batch"] == served
+    (tmp_path / "third.txt").write_text("Describe this photo in {language}, in two sentences.")
+    emulator.fault("generate", "block", times=5)
+    library.index([photos], approve=True, prompt=tmp_path / "third.txt", mode="interactive", **GEMINI)
+    assert len(library.failures()) == 5
+    for path in sorted(photos.iterdir())[:2]:
+        path.unlink()
+    library.index([photos], approve=True, mode="batch", confirm_deleted=True, **GEMINI)
+    shown: list[Plan] = []
+    library.retry(only="blocked", approve=lambda plan: not shown.append(plan))
+    assert [(plan.new, plan.mode) for plan in shown] in ([], [(3, "batch")])
+    assert emulator.books()["served"] == {"batch": served + 3, "interactive": 5}
+
+
+@pytest.mark.parametrize("odd", [{"enum": ["receipt", "photo"]}, {"const": "a"}, {"type": "array"}])
+def test_a_schema_that_the_service_refuses_is_refused_before_it_costs(
+    tmp_path: Path, emulator: Emulator, library: Library, odd: object
+) -> None:
+    """By the plan already; the library goes on with a mended one."""
+    schema = {"type": "object", "properties": {"description": {"type": "string"}, "kind": odd}}
+    (tmp_path / "schema.json").write_text(json.dumps(schema))
+    photos = samples(tmp_path / "photos", 2)
+    with pytest.raises(UsageError, match="would refuse"):
+        library.plan([photos], schema=tmp_path / "schema.json", **GEMINI)
+    assert emulator.books()["requests"] == {}
+    assert library.index([photos], approve=True, **GEMINI).files.described == 2
+
+
+def test_a_batch_that_would_be_refused_ends_and_the_next_one_goes(
+    tmp_path: Path, emulator: Emulator, library: Library
+) -> None:
+    """What our own check finds was not sent: its photos have failed, for a reason, and cost nothing."""
+    photos = samples(tmp_path / "photos", 2)
+    batches = tmp_path / "library" / "batches"
+
+    def spoil(step: str) -> None:
+        if step == "after commit packed shard":
+            for path in batches.glob("*.jsonl"):
+                path.write_bytes(path.read_bytes().replace(b"contents", b"contentz"))
+
+    with opened(tmp_path / "library", emulator, step=spoil) as spoiling:
+        report = spoiling.index([photos], approve=True, **GEMINI)
+    assert (report.files.failed, report.exit_code, report.cost.spent_usd) == (2, 4, 0.0)
+    assert {one.reason for one in library.failures()} == {"rejected"}
+    assert library.retry(approve=True).files.described == 2
 
 
 def test_the_key_is_in_no_process_argument(tmp_path: Path, emulator: Emulator) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -97,6 +98,30 @@ def test_an_edited_prompt_buys_one_folder_and_putting_it_back_buys_nothing(
     assert emulator.books()["requests"] == before
     with pytest.raises(UsageError, match="nobody"):
         library.use("nobody")
+
+
+def test_a_schema_that_is_put_in_force_wins_over_a_later_prompt(
+    tmp_path: Path, emulator: Emulator, library: Library
+) -> None:
+    """Its answers are what is shown and filtered, until something else is put in force."""
+    photos = samples(tmp_path / "photos", 2)
+    for name, field in (("one", "order"), ("two", "people")):
+        schema = {"type": "object", "properties": {"description": {"type": "string"}, field: {"type": "integer"}}}
+        (tmp_path / f"{name}.json").write_text(json.dumps(schema))
+    (tmp_path / "short.txt").write_text(SHORT)
+    library.index([photos], approve=True, schema=tmp_path / "one.json", **GEMINI)
+    library.index([photos], approve=True, schema=tmp_path / "two.json", prompt=tmp_path / "short.txt", **GEMINI)
+    requests = emulator.books()["requests"]
+
+    def found(condition: str) -> int:
+        return len(Index.open(library.folder).search(where=[condition]))
+
+    assert (found("people>=0"), found("order>=0")) == (2, 0)
+    library.use("one")
+    assert (found("people>=0"), found("order>=0")) == (0, 2)
+    library.use("short")
+    assert (found("people>=0"), found("order>=0")) == (2, 0)
+    assert emulator.books()["requests"] == requests
 
 
 def test_forgetting_takes_rows_facts_and_lonely_answers_and_keeps_the_money(

@@ -110,7 +110,7 @@ def test_one_description_serves_a_burst(emulator: Emulator, library: Library, ph
     whole = library.plan([photos], **GEMINI)
     assert (plan.new, plan.inherited, plan.planned, whole.new) == (3, 5, 3, 8)
     assert plan.cost.high + plan.saves.high == pytest.approx(whole.cost.high)
-    assert any("5 photos of bursts" in line and "saves" in line for line in plan_lines(plan))
+    assert any("5 photos not to describe" in line and "saves" in line for line in plan_lines(plan))
     report = library.index([photos], approve=True, one_per_burst=True, **GEMINI)
     assert (report.files.seen, report.files.described, report.files.pending, report.exit_code) == (8, 8, 0, 0)
     assert (report.requests.planned, report.requests.submitted) == (3, 3)
@@ -136,6 +136,72 @@ def test_the_others_are_bought_when_somebody_asks_for_them(emulator: Emulator, l
     assert (shown[0].new, shown[0].planned, shown[0].reused) == (5, 8, 3)
     assert (report.files.described, report.requests.submitted) == (8, 5)
     assert len(set(descriptions(library).values())) > 3
+
+
+def test_what_is_inherited_stays_until_the_own_answer_is_there(
+    emulator: Emulator, library: Library, photos: Path
+) -> None:
+    """Without the money for the others, or when the service will not describe them, they keep what they have."""
+    library.index([photos], approve=True, one_per_burst=True, **GEMINI)
+    shown = descriptions(library)
+    VirtualTime(emulator).sleep(10)
+    stopped = library.index([photos], approve=True, one_per_burst=False, budget=0.0, **GEMINI)
+    assert (stopped.exit_code, stopped.files.described) == (5, 8)
+    emulator.fault("row", "block", nth=1, times=9)
+    report = library.index([photos], approve=True, one_per_burst=False, budget=1.0, **GEMINI)
+    assert report.files.described == 8
+    library.rebuild()
+    assert descriptions(library) == shown
+
+
+def test_a_pilot_may_take_those_that_inherit(emulator: Emulator, library: Library, photos: Path) -> None:
+    """They are to be bought now, so they can go ahead by ordinary calls as well."""
+    library.index([photos], approve=True, one_per_burst=True, **GEMINI)
+    VirtualTime(emulator).sleep(10)
+    library.index([photos], approve=True, one_per_burst=False, pilot=5, **GEMINI)
+    assert emulator.books()["served"] == {"batch": 6, "interactive": 2}
+
+
+def test_forgetting_the_frame_that_was_bought_leaves_its_heirs_their_words(library: Library, photos: Path) -> None:
+    """A description is forgotten when no path uses it, not even by inheritance."""
+    library.index([photos], approve=True, one_per_burst=True, **GEMINI)
+    shown = descriptions(library)
+    for name in ("dogs0.jpg", "cup0.jpg"):
+        assert library.forget([photos / name], confirm=True).answers == 0
+    assert library.status().files.described == 6
+    library.rebuild()
+    gone = ("dogs0.jpg", "cup0.jpg")
+    assert descriptions(library) == {name: words for name, words in shown.items() if name not in gone}
+
+
+def test_the_first_frame_in_time_serves_the_others(tmp_path: Path, library: Library, photos: Path) -> None:
+    """Whatever the files are called; and a first frame that was edited since is not bought for its burst."""
+    folder = tmp_path / "renamed"
+    folder.mkdir()
+    for name, new in (("dogs0.jpg", "z.jpg"), ("dogs1.jpg", "y.jpg"), ("dogs2.jpg", "x.jpg")):
+        (folder / new).write_bytes((photos / name).read_bytes())
+    library.index([folder], approve=True, one_per_burst=True, **GEMINI)
+    library.export("jsonl", tmp_path / "rows.jsonl")
+    rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    assert [Path(row["path"]).name for row in rows if not row["inherited"]] == ["z.jpg"]
+    with Image.open(folder / "z.jpg") as image:
+        image.putpixel((0, 0), (0, 255, 0))
+        image.save(folder / "z.jpg", exif=image.getexif())
+    plan = library.plan([folder], one_per_burst=True, **GEMINI)
+    assert (plan.new, plan.inherited) == (0, 1)
+
+
+def test_scans_with_a_date_but_no_time_are_no_burst(tmp_path: Path, library: Library) -> None:
+    """Three letters of one day look alike, and say different things."""
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    for number in range(3):
+        picture = Image.new("RGB", (300, 400), "white")
+        picture.paste((0, 0, 0), (40, 60 + number, 200, 64 + number))
+        exif = Image.Exif()
+        exif.get_ifd(0x8769)[0x9003] = "1998:05:03 00:00:00"
+        picture.save(folder / f"{number}.jpg", exif=exif)
+    assert library.plan([folder], one_per_burst=True, **GEMINI).inherited == 0
 
 
 def test_a_new_frame_of_a_described_burst_costs_nothing(
@@ -203,5 +269,5 @@ def test_the_flag_is_a_flag_and_a_setting(tmp_path: Path, emulator: Emulator, ph
     asked = ["--library", library, photos, "--provider", "gemini", "--dry-run", "--json"]
     assert index(*asked, env=env).json["requests"]["planned"] == 8, "a dry run groups nothing yet"
     plan = index(*asked, env=env).err
-    assert "5 photos of bursts" in plan
-    assert "of bursts" not in index(*asked, "--no-one-per-burst", env=env).err
+    assert "5 photos not to describe" in plan
+    assert "not to describe" not in index(*asked, "--no-one-per-burst", env=env).err

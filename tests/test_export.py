@@ -374,6 +374,28 @@ def test_a_sidecar_that_is_there_is_merged_into(world: World, name: str, beside:
         assert sidecars(world.photos) == ({name: mine} if name.endswith("xmp") else {})
 
 
+def test_a_name_that_is_the_stem_of_another_keeps_its_sidecar(world: World) -> None:
+    """IMG.png.xmp speaks for IMG.png, not for IMG.png.jpg, whose own is IMG.png.jpg.xmp."""
+    for name, colour in (("IMG.png", "red"), ("IMG.png.jpg", "blue")):
+        Image.new("RGB", (40, 30), colour).save(world.at(name))
+    world.index()
+    world.answer("IMG.png", "A red one.", ["red"])
+    world.answer("IMG.png.jpg", "A blue one.", ["blue"])
+    for _ in range(2):
+        done = world.library.export("xmp", world.photos)
+    assert done.written == 0, "the second export finds nothing to do"
+    assert "A red one." in world.at("IMG.png.xmp").read_text()
+    assert "A blue one." in world.at("IMG.png.jpg.xmp").read_text()
+
+
+def test_an_export_of_nowhere_is_a_usage_error(world: World) -> None:
+    """No empty file for a path that nobody knows, and no file called -."""
+    with pytest.raises(UsageError, match="knows nothing"):
+        world.library.export("csv", world.folder / "none.csv", [world.at("nowhere")])
+    assert not (world.folder / "none.csv").exists()
+    assert index("--library", world.folder, "export", "--format", "csv", "--to", "-").code == 2
+
+
 def test_a_sidecar_of_two_pictures_is_left_to_both(world: World) -> None:
     """Each gets one of its own, that begins as the common one."""
     world.at("plain.png").write_bytes(picture(150, "PNG"))
@@ -519,5 +541,5 @@ def test_the_command_says_where_it_went(world: World) -> None:
     target.unlink()
     assert index(*command, "--json", "--in", world.at("sub")).json == {"photos": 2, "written": 2, "kept": []}
     nothing = index(*command[:-1], target.with_name("no.csv"), "--in", world.folder)
-    assert (nothing.code, nothing.out[:17]) == (0, "exported 0 photos")
-    assert "no photo lies there" in nothing.err
+    assert (nothing.code, nothing.out) == (2, "")
+    assert "knows nothing there" in nothing.err

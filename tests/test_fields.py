@@ -109,6 +109,7 @@ def test_values_fit_without_a_guess_or_not_at_all(value: object, kind: Kind, fit
         ("indoors>true", "compared"),
         ("moderation~vio", "compared"),
         ("dogs=3", "there are: amount, document"),
+        ("people==many", "compared"),
     ],
 )
 def test_a_condition_that_cannot_be_meant_says_so(text: str, says: str) -> None:
@@ -116,6 +117,30 @@ def test_a_condition_that_cannot_be_meant_says_so(text: str, says: str) -> None:
     with pytest.raises(UsageError) as told:
         compiled(parse([text]), FIELDS)
     assert says in f"{told.value} {told.value.hint}"
+
+
+@pytest.mark.parametrize(
+    ("text", "paths"),
+    [
+        ("count==2", {"/two"}),
+        ("count>=1.5", {"/two"}),
+        ("count>=1", {"/one", "/two"}),
+        ("count>=9007199254740993", set()),
+        ("count=two dogs", {"/words"}),
+        ("count~\udcff", set()),
+    ],
+)
+def test_conditions_mean_what_people_write(tmp_path: Path, text: str, paths: set[str]) -> None:
+    """Two equal signs are one, halves compare with whole numbers, and words are neither more nor less than these."""
+    kinds = [Field("count", Kind.INTEGER), Field("count", Kind.TEXT)]
+    opened_table = PhotoTable.open(tmp_path)
+    opened_table.widen(kinds)
+    told = {"/one": (0, 1), "/two": (0, 2), "/words": (1, "two dogs")}
+    opened_table.upsert(
+        PhotoRow(path=path, photo="p", own={kinds[kind].column: value}) for path, (kind, value) in told.items()
+    )
+    (where,) = compiled(parse([text]), kinds)
+    assert set(open_dataset(tmp_path).to_table(columns=["path"], filter=where).column("path").to_pylist()) == paths
 
 
 SIGNS = {"=": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}

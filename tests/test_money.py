@@ -127,6 +127,20 @@ def test_a_pilot_goes_ahead_of_photos_that_a_budget_left_waiting(
     assert len(shown[1].sample) == 3
 
 
+def test_a_plan_says_the_most_that_is_approved_and_which_facts_are_sent(
+    tmp_path: Path, library: Library, photos: Path
+) -> None:
+    """The cap that is kept, and what of each photo goes into the prompt."""
+    prompt = tmp_path / "facts.txt"
+    prompt.write_text("Describe this photo from {place}, {date}.")
+    plan = library.plan([photos], prompt=prompt, **GEMINI)
+    told = "\n".join(plan_lines(plan))
+    assert f"at the very most ${plan.most_usd:.4f}" in told
+    assert "the prompt with these facts of each photo: date, place" in told
+    with pytest.raises(ApprovalRequired, match=f"{plan.most_usd:.4f} at the very most"):
+        library.index([photos], prompt=prompt, **GEMINI)
+
+
 def test_with_a_deadline_the_range_reaches_to_the_price_of_ordinary_calls(library: Library, photos: Path) -> None:
     """What is not back in time is asked at once, so the bill may become that of ordinary calls."""
     plan = library.plan([photos], pilot=0, deadline=0, **GEMINI)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from indexer.ledger.store import no_step
 from indexer.library import Library, Seams
 from indexer.providers.base import Account
 from indexer.providers.gemini import Gemini, SchemaField, Timeouts
@@ -34,7 +35,12 @@ class VirtualTime:
 
 @contextmanager
 def opened(
-    folder: Path, service: Emulator, *, key: str = KEY, environ: Mapping[str, str] | None = None
+    folder: Path,
+    service: Emulator,
+    *,
+    key: str = KEY,
+    environ: Mapping[str, str] | None = None,
+    step: Callable[[str], None] = no_step,
 ) -> Iterator[Library]:
     """Open a library whose Gemini is `service`; between its tries virtual time passes."""
     clock = VirtualTime(service)
@@ -47,7 +53,7 @@ def opened(
         sleep=clock.sleep,
         schema_field=SchemaField(account.schema_field or SchemaField.OPENAPI),
     )
-    seams = Seams(environ=told, clock=clock, provider=lambda _: provider)
+    seams = Seams(environ=told, clock=clock, step=step, provider=lambda _: provider)
     try:
         with Library.open(folder, seams=seams) as library:
             yield library

@@ -50,10 +50,13 @@ def export(context: click.Context, /, kind: str, to: bytes, within: bytes | None
 
     Exit 4 when some sidecars could not be written; they are named.
     """
+    from indexer.errors import UsageError
     from indexer.paths import for_terminal, resolve_root, to_text
     from indexer.terminal import count_photos
 
     call = Call(context, options)
+    if to == b"-":
+        raise UsageError("an export is a file, whole or not there at all", hint="name one with --to")
     done = call.library().export(kind, to, None if within is None else [within])
     call.screen.close()
     if call.as_json:

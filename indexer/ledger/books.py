@@ -91,7 +91,7 @@ def _standing(ledger: Ledger, scope: Scope, provider: str, question: int | None)
             FROM (SELECT f.photo AS photo, count(*) AS paths, total(f.state = 'offline') AS offline,
                          total(f.reason IS NOT NULL) AS broken
                   FROM files f WHERE f.picture = 1 AND f.state <> 'gone' AND {condition} GROUP BY +f.photo) g
-            LEFT JOIN inherited i ON i.photo = g.photo AND i.question = ?)
+            LEFT JOIN stands_for i ON i.photo = g.photo AND i.question = ?)
         SELECT total(paths), total(paths * described),
                total(CASE WHEN described THEN 0 WHEN failed THEN paths ELSE broken END), total(offline),
                total(CASE WHEN photo IS NOT NULL THEN paths - 1 END)
@@ -127,7 +127,7 @@ def _works(ledger: Ledger, scope: Scope, question: int | None) -> tuple[int, ...
         f"""
         SELECT count(*), total(w.state = 'answered'), total(w.state = 'failed') FROM (
             SELECT DISTINCT coalesce(i.source, f.photo) AS photo
-            FROM files f LEFT JOIN inherited i ON i.photo = f.photo AND i.question = ?
+            FROM files f LEFT JOIN stands_for i ON i.photo = f.photo AND i.question = ?
             WHERE f.picture = 1 AND f.state <> 'gone' AND f.photo IS NOT NULL AND f.reason IS NULL AND {condition})
         AS p LEFT JOIN works w ON w.photo = p.photo AND w.question = ?
         """,
@@ -164,7 +164,7 @@ def failed_paths(ledger: Ledger, scope: Scope, question: int | None) -> list[Fai
                CASE WHEN f.reason IS NULL THEN w.attempts ELSE 0 END,
                coalesce((SELECT s.job FROM attempts t JOIN shards s ON s.id = t.shard
                          WHERE t.work = w.key AND f.reason IS NULL ORDER BY t.number DESC LIMIT 1), '')
-        FROM files f LEFT JOIN inherited i ON i.photo = f.photo AND i.question = ?
+        FROM files f LEFT JOIN stands_for i ON i.photo = f.photo AND i.question = ?
         LEFT JOIN works w ON w.photo = coalesce(i.source, f.photo) AND w.question = ? AND w.state = 'failed'
         WHERE f.picture = 1 AND f.state <> 'gone' AND (f.reason IS NOT NULL OR w.key IS NOT NULL) AND {condition}
         ORDER BY f.path

@@ -15,6 +15,7 @@ from indexer.ledger.crawled import Scope
 from indexer.ledger.store import Ledger
 
 _SEEN = "bursts of run"
+_NO_TIME = "%T00:00:00"  # a date without a time reads like this
 
 
 @dataclass(slots=True)
@@ -48,9 +49,10 @@ def _shots(ledger: Ledger) -> Iterator[Shot]:
         """
         SELECT f.photo, min(json_extract(f.facts, '$.taken_at')) AS taken, json_extract(f.facts, '$.camera'), p.phash
         FROM files f JOIN photos p ON p.id = f.photo
-        WHERE f.state <> 'gone' AND f.picture = 1 AND json_extract(f.facts, '$.taken_at') IS NOT NULL
+        WHERE f.state <> 'gone' AND f.picture = 1 AND json_extract(f.facts, '$.taken_at') NOT LIKE ?
         GROUP BY f.photo ORDER BY taken, min(f.path)
-        """
+        """,
+        (_NO_TIME,),
     )
     return (Shot(*row) for row in found)
 
@@ -58,26 +60,32 @@ def _shots(ledger: Ledger) -> Iterator[Shot]:
 def split(ledger: Ledger, question: int | None, photos: Iterable[str]) -> Split:
     """Choose one photo of each burst among `photos`, which were never asked about; others may have been."""
     found = Split()
+    photos = dict.fromkeys(photos)
     chosen: dict[str, str] = {}
     for photo in photos:
         row = ledger.connection.execute("SELECT burst FROM bursts WHERE photo = ?", (photo,)).fetchone()
         if row is None:
             found.ask.append(photo)
             continue
-        source = chosen.get(row[0]) or _asked(ledger, question, row[0])
-        chosen[row[0]] = source or photo
-        if source:
-            found.inherit[photo] = source
-        else:
+        if row[0] not in chosen:
+            first = row[0] if row[0] in photos else photo
+            chosen[row[0]] = _asked(ledger, question, row[0]) or first
+        if chosen[row[0]] == photo:
             found.ask.append(photo)
+        else:
+            found.inherit[photo] = chosen[row[0]]
     return found
 
 
 def _asked(ledger: Ledger, question: int | None, burst: str) -> str | None:
-    """A photo of the burst that has been asked about, or will be; not one that failed."""
+    """A photo of the burst, or one its photos inherit from, that has been asked about or will be; none that failed."""
     row = ledger.connection.execute(
-        "SELECT b.photo FROM bursts b JOIN works w ON w.photo = b.photo AND w.question = ? AND w.state <> 'failed'"
-        " WHERE b.burst = ? ORDER BY w.state <> 'answered', b.photo LIMIT 1",
+        """
+        SELECT w.photo FROM works w WHERE w.question = ?1 AND w.state <> 'failed' AND w.photo IN (
+            SELECT photo FROM bursts WHERE burst = ?2 UNION ALL
+            SELECT i.source FROM bursts b JOIN inherited i ON i.photo = b.photo AND i.question = ?1 WHERE b.burst = ?2)
+        ORDER BY w.state <> 'answered', w.photo LIMIT 1
+        """,
         (question, burst),
     ).fetchone()
     return row[0] if row else None
@@ -93,19 +101,12 @@ def inherit(ledger: Ledger, question: int, sources: dict[str, str]) -> None:
         rows.mark_photo(ledger, photo)
 
 
-def disinherit(ledger: Ledger, question: int, photos: Iterable[str]) -> None:
-    """Let photos stand for themselves; inside the caller's transaction."""
-    ledger.connection.executemany(
-        "DELETE FROM inherited WHERE photo = ? AND question = ?", ((photo, question) for photo in photos)
-    )
-
-
 def inheriting(ledger: Ledger, question: int | None, scope: Scope) -> list[str]:
-    """Return the photos of `scope` that inherit an answer to this question, or wait for one."""
+    """Return the photos of `scope` that inherit an answer to this question, or wait for one, and were never bought."""
     condition, values = scope.where()
     found = ledger.connection.execute(
         f"""
-        SELECT f.photo FROM files f JOIN inherited i ON i.photo = f.photo AND i.question = ?
+        SELECT f.photo FROM files f JOIN stands_for i ON i.photo = f.photo AND i.question = ?
         WHERE f.state = 'present' AND f.reason IS NULL AND {condition} GROUP BY f.photo ORDER BY min(f.path)
         """,
         (question, *values),

@@ -19,12 +19,14 @@ class Forgotten:
 
 _LONELY = """
     SELECT DISTINCT f.photo FROM files f WHERE f.photo IS NOT NULL AND {condition}
-    AND NOT EXISTS (SELECT 1 FROM files o WHERE o.photo = f.photo AND o.state <> 'gone' AND NOT ({other}))
+    AND NOT EXISTS (
+        SELECT 1 FROM files o WHERE o.state <> 'gone' AND NOT ({other})
+        AND o.photo IN (SELECT f.photo UNION ALL SELECT i.photo FROM inherited i WHERE i.source = f.photo))
 """
 
 
 def lonely_photos(ledger: Ledger, scope: Scope) -> list[str]:
-    """Return the photos that lie in `scope` and nowhere else."""
+    """Return the photos that lie in `scope` and nowhere else, and from which no photo elsewhere inherits."""
     condition, values = scope.where()
     other, again = scope.where("o.path")
     rows = ledger.connection.execute(_LONELY.format(condition=condition, other=other), (*values, *again))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from indexer.fields import Field, fields_of
 from indexer.ledger.crawled import Scope
 from indexer.ledger.store import Ledger
-from indexer.ledger.works import CHOSEN_PROMPT, CHOSEN_SCHEMA
+from indexer.ledger.works import CHOSEN_LAST, CHOSEN_PROMPT, CHOSEN_SCHEMA
 from indexer.records import Question
 
 
@@ -87,6 +87,7 @@ def choose(ledger: Ledger, prompt_version: str = "", schema_version: str = "") -
     Inside the caller's transaction. An empty version leaves its kind as it is.
     """
     wished = {CHOSEN_PROMPT: prompt_version, CHOSEN_SCHEMA: schema_version}
+    wished[CHOSEN_LAST] = "prompt" if prompt_version else "schema"
     changed = {setting: value for setting, value in wished.items() if value and ledger.setting(setting) != value}
     for setting, value in changed.items():
         ledger.set_setting(setting, value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Container
 from typing import NamedTuple
 
 from indexer.ledger.crawled import Scope
@@ -10,7 +11,7 @@ from indexer.ledger.store import Ledger
 
 
 class Candidate(NamedTuple):
-    """A photo that was not sent yet: its folder, the month it was taken in ("" unknown), and its shape."""
+    """A photo with its folder, the month it was taken in ("" unknown), and its shape."""
 
     photo: str
     folder: bytes
@@ -31,11 +32,8 @@ class Taken(NamedTuple):
     usd: float
 
 
-def candidates(ledger: Ledger, question: int | None, scope: Scope) -> list[Candidate]:
-    """Return the photos of `scope` that this question was not sent about yet, like beside like.
-
-    Such a photo was never asked for, or waits for a batch.
-    """
+def candidates(ledger: Ledger, photos: Container[str], scope: Scope) -> list[Candidate]:
+    """Return those of `photos` that lie in `scope`, like beside like."""
     condition, values = scope.where()
     rows = ledger.connection.execute(
         f"""
@@ -44,14 +42,11 @@ def candidates(ledger: Ledger, question: int | None, scope: Scope) -> list[Candi
                     ELSE 'square' END
         FROM files f JOIN photos p ON p.id = f.photo
         WHERE f.state = 'present' AND f.reason IS NULL AND {condition}
-          AND NOT EXISTS (SELECT 1 FROM works w WHERE w.photo = f.photo AND w.question = ?
-                          AND NOT (w.state = 'wanted' AND w.mode = 'batch'))
-          AND NOT EXISTS (SELECT 1 FROM inherited i WHERE i.photo = f.photo AND i.question = ?)
         GROUP BY f.photo ORDER BY 2, 3, 4, min(f.path)
         """,
-        (*values, *[-1 if question is None else question] * 2),
+        values,
     )
-    return [Candidate(*row) for row in rows]
+    return [Candidate(*row) for row in rows if row[0] in photos]
 
 
 def taken(ledger: Ledger, question: int, campaign: int) -> list[Taken]:

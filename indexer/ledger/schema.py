@@ -217,6 +217,11 @@ CREATE TABLE inherited (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX inherited_by_source ON inherited (source, question);
 
+-- photos that are asked about only through another one; those that were bought themselves stand for themselves
+CREATE VIEW stands_for AS
+    SELECT i.photo, i.question, i.source FROM inherited i
+    WHERE NOT EXISTS (SELECT 1 FROM works w WHERE w.photo = i.photo AND w.question = i.question);
+
 -- what every photo may be described by: its own answers, and those it inherits
 CREATE VIEW photo_answers AS
     SELECT photo AS holder, 0 AS inherited, * FROM answers

@@ -15,9 +15,13 @@ from indexer.records import Answer, Failure, Mode, Question, Settings, Usage, ca
 _MOST_BEGUN = 20  # so that a service which takes requests and never serves them cannot keep us busy for ever
 CHOSEN_PROMPT = "chosen prompt"  # settings of the library: which versions win among answers of one standing
 CHOSEN_SCHEMA = "chosen schema"
+CHOSEN_LAST = "chosen last"  # "schema" when a schema was put in force by itself, after the prompt
+_FITS_PROMPT = f"(q.prompt_version = (SELECT value FROM library WHERE name = '{CHOSEN_PROMPT}'))"
+_FITS_SCHEMA = f"(q.schema_version = (SELECT value FROM library WHERE name = '{CHOSEN_SCHEMA}'))"
 BEST_FIRST = f"""
-    a.standing DESC, a.inherited, q.prompt_version = (SELECT value FROM library WHERE name = '{CHOSEN_PROMPT}') DESC,
-    q.schema_version = (SELECT value FROM library WHERE name = '{CHOSEN_SCHEMA}') DESC, a.answered_at DESC, a.work
+    a.standing DESC, a.inherited,
+    {_FITS_SCHEMA} AND EXISTS (SELECT 1 FROM library WHERE name = '{CHOSEN_LAST}' AND value = 'schema') DESC,
+    {_FITS_PROMPT} DESC, {_FITS_SCHEMA} DESC, a.answered_at DESC, a.work
 """
 """The order of a photo's answers `a` (of `photo_answers`) to questions `q`: the first one is shown."""
 
@@ -266,6 +270,14 @@ def _book(ledger: Ledger, booking: Booking, state: str, reason: str | None, deta
     )
 
 
+def waiting(ledger: Ledger, question: int | None, mode: Mode) -> list[str]:
+    """Return the photos whose works wait to be sent by the lane `mode`."""
+    rows = ledger.connection.execute(
+        "SELECT photo FROM works WHERE state = 'wanted' AND question = ? AND mode = ?", (question, str(mode))
+    )
+    return [row[0] for row in rows]
+
+
 def photos_of(ledger: Ledger, keys: Sequence[str]) -> list[str]:
     """Return the photos of these works."""
     found = (ledger.connection.execute("SELECT photo FROM works WHERE key = ?", (key,)).fetchone() for key in keys)
@@ -286,22 +298,32 @@ def unsent(ledger: Ledger, question: int | None, mode: Mode | None = None) -> in
     return int(row[0])
 
 
-def retryable(ledger: Ledger, reasons: Sequence[str], most_attempts: int) -> list[Work]:
-    """Return the works that failed for these reasons and were tried fewer than `most_attempts` times."""
-    condition, values = _failed_for(reasons, most_attempts)
+def retryable(ledger: Ledger, question: int, reasons: Sequence[str], most_attempts: int) -> list[Work]:
+    """Return the works of a question that failed for these reasons and were tried fewer than `most_attempts` times.
+
+    Only those of photos that are there, or from which one that is there inherits.
+    """
+    condition, values = _failed_for(question, reasons, most_attempts)
     rows = ledger.connection.execute(f"SELECT key, photo, attempts, given, reason FROM works WHERE {condition}", values)
     return [Work(*row) for row in rows]
 
 
-def want_again(ledger: Ledger, reasons: Sequence[str], most_attempts: int, campaign: int) -> None:
-    """Let those works wait again, at the cost of `campaign`; inside the caller's transaction."""
-    condition, values = _failed_for(reasons, most_attempts)
-    ledger.connection.execute(f"UPDATE works SET state = 'wanted', campaign = ? WHERE {condition}", (campaign, *values))
+def want_again(ledger: Ledger, failed: Iterable[Work], campaign: int, mode: Mode) -> None:
+    """Let failed works wait again, in the lane `mode` and at the cost of `campaign`; in the caller's transaction."""
+    ledger.connection.executemany(
+        "UPDATE works SET state = 'wanted', campaign = ?, mode = ? WHERE key = ? AND state = 'failed'",
+        ((campaign, str(mode), work.key) for work in failed),
+    )
 
 
-def _failed_for(reasons: Sequence[str], most_attempts: int) -> tuple[str, tuple[object, ...]]:
+def _failed_for(question: int, reasons: Sequence[str], most_attempts: int) -> tuple[str, tuple[object, ...]]:
+    there = (
+        "SELECT 1 FROM files f WHERE f.state = 'present' AND f.reason IS NULL AND f.photo IN (SELECT works.photo"
+        " UNION ALL SELECT i.photo FROM inherited i WHERE i.source = works.photo AND i.question = works.question)"
+    )
     marks = ",".join("?" * len(reasons))
-    return f"state = 'failed' AND attempts < ? AND reason IN ({marks})", (most_attempts, *reasons)
+    condition = f"question = ? AND state = 'failed' AND attempts < ? AND reason IN ({marks}) AND EXISTS ({there})"
+    return condition, (question, most_attempts, *reasons)
 
 
 def best_answer(ledger: Ledger, photo: str) -> tuple[Answer, str, str, int] | None:

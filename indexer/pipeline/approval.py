@@ -64,7 +64,7 @@ class Approval:
         scope = Scope(self._ask.roots)
         if not plan.new:
             return False
-        if self._all_of(question, scope):
+        if self.photos():
             return True
         if lanes.in_other_lane(self._ledger, question, self._ask.mode):
             return True
@@ -82,7 +82,7 @@ class Approval:
         ask, number = self._ask, works.known_question(self._ledger, self._ask.question)
         scope = Scope(ask.roots)
         mode = ask.mode if first is None else Mode.INTERACTIVE
-        photos = self._all_of(number, scope) if first is None else list(first)
+        photos = self.photos() if first is None else list(first)
         outdated = list(given.outdated(self._ledger, ask.question, number, scope)) if ask.refresh else []
         with self._ledger.transaction("approval"):
             campaign = money.begin_campaign(self._ledger)
@@ -91,15 +91,15 @@ class Approval:
             ends = None if ask.deadline is None else self._session.clock.time() + ask.deadline
             money.approve(self._ledger, campaign, Yes(json.dumps(asdict(replace(plan, sample=()))), cap, ends))
             works.want(self._ledger, ask.question, photos, campaign, mode)
-            bursts.disinherit(self._ledger, works.question_id(self._ledger, ask.question), photos)
             if first is not None:
                 lanes.leave_batch_for(self._ledger, ask.question, photos)
             else:
                 given.renew(self._ledger, outdated, campaign, mode)
                 lanes.change_lane(self._ledger, number, mode)
 
-    def _all_of(self, number: int | None, scope: Scope) -> list[str]:
-        """The photos to be asked about."""
+    def photos(self) -> list[str]:
+        """Return the photos that are to be asked about and were not approved yet."""
+        number, scope = works.known_question(self._ledger, self._ask.question), Scope(self._ask.roots)
         photos = list(works.unasked(self._ledger, number, scope))
         if self._ask.one_per_burst is None:
             return photos

@@ -94,6 +94,9 @@ def make_ask(
     if wished == "auto" and before is None and provider.free:
         around.note(_KEYLESS)
     question = _question(_base(ledger, provider, before, config), options, config)
+    refusal = provider.refusal(question)
+    if refusal:
+        raise UsageError(f"{provider.name} would refuse what is asked: {refusal}", hint="mend the prompt or the schema")
     mode = _mode(provider, options.get("mode", config.mode))
     return Ask(
         roots=roots,

@@ -10,7 +10,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from indexer.batchfile import compress
-from indexer.errors import KeyMissing, KeyRefused, NoCredit, NotFound, ProviderError, RateLimited, Refused, Unreachable
+from indexer.errors import (
+    KeyMissing,
+    KeyRefused,
+    NoCredit,
+    NotFound,
+    ProviderError,
+    RateLimited,
+    Refused,
+    Unreachable,
+    Unsendable,
+)
 from indexer.ledger import lanes, shards, works
 from indexer.ledger.shards import Refusal, Shard
 from indexer.pipeline.collect import collect_results, end_without_results
@@ -95,7 +105,13 @@ class BatchLane:
         if not whole or not lanes.wants_batch(self._ledger, shard.id):
             end_without_results(self._session, shard, NOT_SENT)
             return
-        shards.record_upload(self._ledger, shard.id, provider.upload(path, f"{self._name(shard)}.jsonl"))
+        try:
+            held = provider.upload(path, f"{self._name(shard)}.jsonl")
+        except Unsendable as fault:
+            self._session.watcher.note(str(fault))
+            end_without_results(self._session, shard, REFUSED.because(str(fault)))
+        else:
+            shards.record_upload(self._ledger, shard.id, held)
 
     def _settle(self, shard: Shard, provider: Provider) -> None:
         """Look for the job of a create whose outcome is not known; only when there is none, create."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
@@ -10,7 +10,7 @@ from statistics import fmean
 from indexer.errors import GateFailed
 from indexer.estimate import LEAST
 from indexer.gates import failing
-from indexer.ledger import bursts, money, sample, works
+from indexer.ledger import money, sample, works
 from indexer.ledger.crawled import Scope
 from indexer.ledger.sample import Candidate
 from indexer.paths import to_text
@@ -34,15 +34,15 @@ class Pilot:
         self._ask = ask
         self._before = before
 
-    def choose(self) -> list[str]:
-        """Return the photos to take; those of a pilot that was cut short wait for an ordinary call already."""
+    def choose(self, photos: Iterable[str]) -> list[str]:
+        """Return which to take, of the `photos` that are to be asked about and of those that wait for a batch.
+
+        Photos of a pilot that was cut short wait for an ordinary call already.
+        """
         ledger = self._session.ledger
         number = works.known_question(ledger, self._ask.question)
-        scope = Scope(self._ask.roots)
-        found = sample.candidates(ledger, number, scope)
-        if self._ask.one_per_burst:
-            others = bursts.split(ledger, number, works.unasked(ledger, number, scope)).inherit
-            found = [one for one in found if one.photo not in others]
+        there = {*photos, *works.waiting(ledger, number, Mode.BATCH)}
+        found = sample.candidates(ledger, there, Scope(self._ask.roots))
         wished = self._before.pilot - works.unsent(ledger, number, Mode.INTERACTIVE)
         return _spread(self._session, found, max(0, min(wished, len(found))))
 

@@ -61,7 +61,7 @@ class Run:
         approval.record_asked(self.number)
         if plan.pilot and (ask.pilot or approval.needed(plan)):
             pilot = Pilot(self._session, ask, plan)
-            approval.obtain(plan, pilot.choose())
+            approval.obtain(plan, pilot.choose(approval.photos()))
             pilot.run()
             self.project()
             rest = pilot.plan_of_rest(approval)
@@ -178,7 +178,7 @@ class Run:
     def retry(self, reasons: Sequence[str], most_attempts: int, approve: Approve) -> None:
         """Let failed works of these reasons wait again, within a price that is approved first."""
         asked = books.last_asked(self.ledger)
-        failed = works.retryable(self.ledger, reasons, most_attempts)
+        failed = works.retryable(self.ledger, asked[0], reasons, most_attempts) if asked else []
         if not asked or not failed:
             return
         question, mode = works.question_of(self.ledger, asked[0]), asked[1]
@@ -193,7 +193,7 @@ class Run:
             cap = max(held.cap, held.spent + held.reserved) + plan.most_usd
             yes = Yes(json.dumps(asdict(plan)), cap, kind="retry" if covered else "plan")
             money.approve(self.ledger, campaign, yes)
-            works.want_again(self.ledger, reasons, most_attempts, campaign)
+            works.want_again(self.ledger, failed, campaign, mode)
 
     def set_bounds(self, budget: float | None, deadline: float | None, *, approved: bool) -> None:
         """Give the current campaign another cap (US dollars) or deadline (seconds from now); more money needs a yes."""
@@ -203,7 +203,7 @@ class Run:
         cap = money.purse(self.ledger, campaign).cap
         if budget is not None and budget > cap and not approved:
             raise BudgetReached(
-                f"${budget:.2f} is more than the ${cap:.2f} that were approved", hint="approve it with --yes"
+                f"${budget:.4f} is more than the ${cap:.4f} that were approved", hint="approve it with --yes"
             )
         ends = money.deadline(self.ledger) if deadline is None else self._session.clock.time() + deadline
         with self.ledger.transaction("bounds"):

@@ -42,6 +42,10 @@ class Provider(Protocol):
         """Return what binds one batch file for `model`."""
         ...
 
+    def refusal(self, question: Question) -> str:
+        """Return why every request of this question would be refused, "" when nothing is known against it."""
+        ...
+
     def encode(self, request: Request) -> bytes:
         """Return the request as one line of this provider's batch format: UTF-8 JSON, no newline."""
         ...

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from io import BytesIO
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from indexer.errors import BadSetting, KeyMissing, KeyRefused
 from indexer.providers.base import Account
 from indexer.providers.gemini import calls, jobs, wire
-from indexer.providers.gemini.check import MAX_FILE_BYTES
+from indexer.providers.gemini.check import MAX_FILE_BYTES, check_stream
 from indexer.providers.gemini.faults import KEY_HINT, KEY_PAGE, KEY_VARIABLE
 from indexer.providers.gemini.models import DEFAULT_MODEL, queued_tokens
 from indexer.providers.gemini.schema import SchemaField
@@ -19,6 +20,7 @@ from indexer.records import Job, Limits, Mode, Question, Request, Row
 
 _MARGIN = 0.9
 _MOST_LINES = 100_000
+_SOME_JPEG = b"\xff\xd8\xff\xe0"
 
 
 class Gemini:
@@ -61,6 +63,11 @@ class Gemini:
     def encode(self, request: Request) -> bytes:
         """Return the request as a batch line."""
         return wire.encode_line(request, self._schema_field)
+
+    def refusal(self, question: Question) -> str:
+        """Return why every request of this question would be refused, "" when nothing is known against it."""
+        line = self.encode(Request("question", question, _SOME_JPEG, question.template))
+        return next((f"{fault.field} {fault.problem}; {fault.mend}" for fault in check_stream(BytesIO(line))), "")
 
     def decode(self, line: bytes) -> Row:
         """Read one result line; never raises."""

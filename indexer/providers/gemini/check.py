@@ -46,10 +46,11 @@ def check_file(path: Path, *, max_bytes: int = MAX_FILE_BYTES) -> Iterator[Fault
         size = path.stat().st_size
         if size > max_bytes:
             yield Fault(0, "", f"the file has {size} bytes, {max_bytes} are allowed", "cut it into several files")
-        yield from _check_stream(stream)
+        yield from check_stream(stream)
 
 
-def _check_stream(stream: BinaryIO) -> Iterator[Fault]:
+def check_stream(stream: BinaryIO) -> Iterator[Fault]:
+    """Yield what a service would refuse in the lines of `stream`."""
     keys = _Keys()
     number = requests = 0
     seen_crlf = False

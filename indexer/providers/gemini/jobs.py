@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from indexer.errors import NotFound, Refused, Unreachable
+from indexer.errors import NotFound, Refused, Unreachable, Unsendable
 from indexer.files import whole_file
 from indexer.providers.answer import one_line
 from indexer.providers.gemini.check import check_file
@@ -36,7 +36,7 @@ def upload(service: Service, path: Path, display_name: str) -> str:
     It is checked before: the service would refuse all of it for one line, and name none.
     """
     for fault in check_file(path):
-        raise Refused(
+        raise Unsendable(
             f"line {fault.line} of {path} would be refused: {fault.field} {fault.problem}".replace("  ", " "),
             hint=f"{fault.mend}; see them all with: index check {path}",
         )

@@ -48,6 +48,10 @@ class Local:
             return Row(request.key, Failure(Reason.UNREADABLE, detail))
         return Row(request.key, _described(picture, labelled=request.question.model == LABELLED))
 
+    def refusal(self, question: Question) -> str:
+        """Nothing is asked, so nothing is refused."""
+        return ""
+
     def encode(self, request: Request) -> bytes:
         """Return the request as one JSON line."""
         image = base64.b64encode(request.image).decode("ascii")
