@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import resource
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from filelock import FileLock
 
 from indexer.library import Library, Seams
-from tests.commands import SAMPLES, Done, index, search
+from tests.commands import SAMPLES, Done, environment, index, search
 from tests.emulator import Emulator
 from tests.nobody import as_nobody
 
@@ -81,12 +82,21 @@ def test_a_library_that_cannot_be_made_says_so(tmp_path: Path, photo: Path) -> N
 def test_a_library_that_cannot_grow_says_so(tmp_path: Path, most: int) -> None:
     """Wherever the disk ends, in ledger, spool, table or encoder: one line, and what is done is kept."""
 
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
-
-    library, caches = tmp_path / "library", {"XDG_CACHE_HOME": str(tmp_path / "cache")}
-    done = index("--library", library, SAMPLES, "--provider", "local", env=caches, preexec_fn=limit)
-    complains(done, 1, "cannot be written", str(library))
+    library = tmp_path / "library"
+    code = f"""
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, ({most}, {most}))
+from indexer.start import index
+index()
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", code, "--library", library, SAMPLES, "--provider", "local"],
+        env=environment(XDG_CACHE_HOME=str(tmp_path / "cache")),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    complains(Done(ended.returncode, ended.stdout, ended.stderr), 1, "cannot be written", str(library))
     assert index("--library", library, SAMPLES, "--provider", "local").code == 0
 
 
