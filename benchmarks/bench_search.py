@@ -34,6 +34,7 @@ FILTERS: dict[str, dict[str, object]] = {
     "hybrid, one year": {"since": "2010", "until": "2010"},
     "hybrid, folder": {"within": "/photos/2012"},
     "hybrid, camera": {"camera": "Camera 7"},
+    "hybrid, tag": {"tags": ["beach"]},
     "hybrid, not a word": {"not_words": "beach"},
     "filter alone": {"since": "2010-03", "until": "2010-03"},
 }

@@ -7,6 +7,7 @@ change of the composition raises `DOCUMENT_VERSION`, which embeds every photo an
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from indexer.prompts import ENGLISH_FIELD
@@ -42,17 +43,18 @@ def compose(path_text: str, facts: Facts, answer: Answer | None, *, generated_by
     measured = answer is not None and generated_by == LOCAL
     described = None if measured else answer
     human = _sentences(facts.title, facts.caption)
+    tags = distinct(answer.tags if answer else (), facts.keywords)
     text = _lines(
         _meant(described),
         human,
-        ", ".join(distinct(described.tags if described else (), facts.keywords)),
+        ", ".join(distinct(facts.keywords) if measured else tags),
         _clipped(described.visible_text) if described else "",
     )
     return Document(
         text=text,
         words=_lines(_place_words(path_text, facts), _words_only(answer, measured)),
         description=_shown(answer, measured, human),
-        tags=distinct(answer.tags if answer else (), facts.keywords),
+        tags=tags,
         digest=digest(str(DOCUMENT_VERSION), text),
     )
 
@@ -79,10 +81,16 @@ def _shown(answer: Answer | None, measured: bool, human: str) -> str | None:
 
 
 def _place_words(path_text: str, facts: Facts) -> str:
-    path = PurePosixPath(path_text)
-    folders = [part for part in path.parts[:-1] if part != "/"][-_FOLDERS:]
-    names = [name_words(name) for name in (*folders, path.stem)]
-    return _lines(*names, facts.place, facts.camera, facts.lens)
+    folder, _, name = path_text.rpartition("/")
+    dot = name.rfind(".")
+    stem = name[:dot] if 0 < dot < len(name) - 1 else name
+    return _lines(_folder_words(folder), name_words(stem), facts.place, facts.camera, facts.lens)
+
+
+@lru_cache(maxsize=4096)
+def _folder_words(folder: str) -> str:
+    names = [part for part in PurePosixPath(folder).parts if part != "/"][-_FOLDERS:]
+    return _lines(*map(name_words, names))
 
 
 def _sentences(*parts: str | None) -> str:

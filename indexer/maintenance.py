@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SMALL_ROWS = 2_000
 VECTOR_ROWS = 50_000
-MANY_FRAGMENTS = 32
+MANY_FRAGMENTS = 16
 FRAGMENT_ROWS = 131_072
 """Fragments of this size are not rewritten again, so compaction costs what is new and not what is there."""
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,7 +86,7 @@ def to_arrow(rows: Sequence[PhotoRow], form: pa.Schema) -> pa.Table:
         elif field_of(column.name):
             columns.append(pa.array([row.own.get(column.name) for row in rows], column.type))
         else:
-            columns.append(pa.array([getattr(row, column.name) for row in rows], column.type))
+            columns.append(pa.array(list(map(attrgetter(column.name), rows)), column.type))
     return pa.table(columns, schema=form)
 
 

@@ -80,23 +80,16 @@ def terms(text: str) -> list[str]:
 
     Scripts written without spaces give their characters and pairs of neighbours.
     """
-    found: list[str] = []
-    for token in _TOKEN.findall(fold(_POSSESSIVE.sub("", text))):
-        if token.isascii() and token.isalpha():
-            found.append(stem(token[:_LONGEST]))
-        else:
-            found.extend(_pieces(token))
-    return found
+    return _line(text).split()
 
 
 def query_terms(text: str) -> list[str]:
     """Return the distinct terms of a query in order, without stop words unless there is nothing else."""
-    spoken = _TOKEN.findall(fold(_POSSESSIVE.sub("", text)))
+    spoken = _tokens(text)
     telling = [token for token in spoken if token not in STOP_WORDS]
     return list(dict.fromkeys(terms(" ".join(telling or spoken))))
 
 
-@lru_cache(maxsize=65536)
 def stem(word: str) -> str:
     """Return the stem of a lower-case ASCII word: inflections go, derivations stay.
 
@@ -166,8 +159,23 @@ def name_words(name: str) -> str:
 
 def joined(parts: Iterable[str]) -> str:
     """Return the terms of `parts` as one line with a space around each, so that a term can be found whole."""
-    line = " ".join(terms("\n".join(parts)))
+    line = _line("\n".join(parts))
     return f" {line} " if line else ""
+
+
+def _line(text: str) -> str:
+    """The terms of `text` with a space between them."""
+    return " ".join(map(_known, _tokens(text)))
+
+
+def _tokens(text: str) -> list[str]:
+    return _TOKEN.findall(fold(_POSSESSIVE.sub("", text) if "'" in text or "’" in text else text))
+
+
+@lru_cache(maxsize=65536)
+def _known(token: str) -> str:
+    """The terms of a token with a space between them: few words make up most texts."""
+    return stem(token[:_LONGEST]) if token.isascii() and token.isalpha() else " ".join(_pieces(token))
 
 
 def _pieces(token: str) -> list[str]:

@@ -11,6 +11,7 @@ from search.filters import Query
 from search.hits import Found
 from search.ranking import Scored, Words
 from search.reader import Sample, View
+from search.sieve import Sieve
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,35 +23,35 @@ _ALL = 5_000
 
 
 def answering(
-    view: View, query: Query, where: str | None, sample: Sample, encoded: Callable[[], np.ndarray | None]
+    view: View, query: Query, sieve: Sieve, sample: Sample, encoded: Callable[[], np.ndarray | None]
 ) -> Iterator[Found]:
     """Yield the rows that answer the text of `query`; `encoded` waits for its vector, None when there is none."""
     words = Words.of(query.text, sample.statistics)
     pool = _pool(query)
-    rows = dict.fromkeys(view.by_words(list(words.weights), where, pool) if words.weights else ())
+    rows = dict.fromkeys(sieve.by_words(view, list(words.weights), pool) if words.weights else ())
     vector = encoded() if sample.centre is not None else None
     if vector is not None:
-        rows.update(dict.fromkeys(view.by_meaning(vector, where, pool)))
+        rows.update(dict.fromkeys(sieve.by_meaning(view, vector, pool)))
     scored = ranking.rank(view.candidates(rows, vector), words, sample.statistics)
     if query.min_score == "auto":
         scored = cutoff.cut(scored, words, sample.statistics, sample.nearness(vector))
     return _ordered(view, query, _above(scored, query.min_score))
 
 
-def resembling(view: View, query: Query, where: str | None, example: tuple[str, np.ndarray]) -> Iterator[Found]:
+def resembling(view: View, query: Query, sieve: Sieve, example: tuple[str, np.ndarray]) -> Iterator[Found]:
     """Yield the photos most like `example`, a photo and its vector, without itself."""
     photo, vector = example
-    candidates = view.candidates(view.by_meaning(vector, where, _pool(query)), vector)
+    candidates = view.candidates(sieve.by_meaning(view, vector, _pool(query)), vector)
     scored = [Scored(one, round(max(0.0, one.cosine), 4), 0.0, ()) for one in candidates if one.cosine is not None]
     scored.sort(key=lambda one: (-one.score, one.candidate.row))
     kept = cutoff.alike(scored) if query.min_score == "auto" else _above(scored, query.min_score)
     return (one for one in _ordered(view, query, kept) if one.shown.photo != photo)
 
 
-def listed(view: View, query: Query, where: str | None) -> Iterator[Found]:
+def listed(view: View, query: Query, sieve: Sieve) -> Iterator[Found]:
     """Yield the rows that pass the filters, newest first."""
-    rows = view.listing(where)
-    step = 2 * (query.offset + query.limit) if query.limit else len(rows)
+    rows = sieve.listing(view)
+    step = query.offset + query.limit if query.limit else len(rows)
     for start in range(0, len(rows), max(1, step)):
         yield from map(Found, view.shown(rows[start : start + step]))
 
@@ -77,7 +78,7 @@ def _ordered(view: View, query: Query, scored: Sequence[Scored]) -> Iterator[Fou
         dated.sort(key=lambda one: one.shown.taken_at.isoformat() if one.shown.taken_at else "", reverse=True)
         yield from dated
         return
-    step = 2 * (query.offset + query.limit) if query.limit else len(scored)
+    step = query.offset + query.limit if query.limit else len(scored)
     waiting: list[Scored] = []
     for _, equals in groupby(scored, key=lambda one: one.score):
         waiting += equals

@@ -16,11 +16,12 @@ from indexer.embedding import Encoder, Manifest
 from indexer.encoders import open_encoder
 from indexer.errors import LibraryMissing, UsageError
 from search.answering import answering, listed, resembling
-from search.filters import Collapse, Query, Sort, matching, predicate, typed
+from search.filters import Collapse, Query, Sort, matching, typed
 from search.hits import Hit, page
 from search.likeness import example
 from search.ranking import Words
 from search.reader import Reader
+from search.sieve import Sieve
 
 if TYPE_CHECKING:
     import numpy as np
@@ -119,14 +120,14 @@ class Index:
         reader = self._table()
         view = reader.view()
         cameras = matching(filters.camera, reader.cameras(view)) if filters.camera is not None else ()
-        where = predicate(filters, cameras, view.own if filters.where else ())
+        sieve = Sieve.of(filters, cameras, view.own if filters.where else ())
         sample = reader.sample(view)
         if query.like is not None:
-            found = resembling(view, query, where, example(view, self._directory, query.like))
+            found = resembling(view, query, sieve, example(view, self._directory, query.like))
         elif vector is not None:
-            found = answering(view, query, where, sample, vector.result)
+            found = answering(view, query, sieve, sample, vector.result)
         else:
-            found = listed(view, query, where)
+            found = listed(view, query, sieve)
         return page(found, view, query, Words.of(text, sample.statistics))
 
     def coverage(self) -> Coverage:

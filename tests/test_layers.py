@@ -37,7 +37,7 @@ STEPS = """
     indexer.gates
     search.conditions
     indexer.providers search.filters search.cutoff search.reader
-    indexer.mirror search.likeness search.hits
+    indexer.mirror search.likeness search.hits search.sieve
     indexer.export
 
     indexer.pipeline search.answering search.output

@@ -187,7 +187,7 @@ CREATE INDEX attempts_open ON attempts (state) WHERE state IN ('out', 'in_doubt'
 CREATE INDEX attempts_by_campaign ON attempts (campaign);
 
 CREATE TABLE answers (
-    work TEXT PRIMARY KEY REFERENCES works,
+    work TEXT NOT NULL PRIMARY KEY REFERENCES works,
     photo TEXT NOT NULL REFERENCES photos,
     question INTEGER NOT NULL REFERENCES questions,
     provider TEXT NOT NULL,
@@ -199,7 +199,7 @@ CREATE TABLE answers (
     fields TEXT NOT NULL,
     answered_at REAL NOT NULL,
     given TEXT NOT NULL DEFAULT '{}'
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE INDEX answers_by_photo ON answers (photo, standing, answered_at);
 CREATE INDEX answers_by_provider ON answers (provider, photo);
 CREATE INDEX answers_by_question ON answers (question);

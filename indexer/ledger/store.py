@@ -17,6 +17,8 @@ from indexer.errors import LibraryError, LibraryNewer, LibraryUnwritable
 from indexer.ledger.schema import MIGRATIONS
 
 FILE_NAME = "ledger.sqlite3"
+_CACHE_KB = 32_000
+"""Pages that the writer keeps in memory: keys are digests, so a transaction touches pages all over the file."""
 _GENERATION = "generation"
 _NEXT_GENERATION = (
     f"INSERT INTO library VALUES ('{_GENERATION}', '1')"
@@ -61,6 +63,7 @@ class Ledger:
             connection = sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=False)
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
+            connection.execute(f"PRAGMA cache_size={-_CACHE_KB}")
             _migrate(connection, path)
         except sqlite3.OperationalError as fault:
             raise LibraryUnwritable(
