@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import sys
 from importlib import import_module
 
@@ -12,8 +14,20 @@ def index() -> None:
 
 
 def search() -> None:
-    """The `search` command."""
-    _start("search.cli")
+    """The `search` command.
+
+    It lives for a moment and leaves nothing behind its output, so no rubbish is collected while its libraries are
+    imported, and they are not taken apart at the end: together a fifth of its time.
+    """
+    gc.disable()
+    try:
+        _start("search.cli")
+    except SystemExit as end:
+        if not isinstance(end.code, int):
+            raise
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            stream.flush()
+        os._exit(end.code)
 
 
 def _start(module: str) -> None:

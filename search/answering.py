@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Literal
 
+from indexer.words import query_terms
 from search import cutoff, ranking
 from search.filters import Query
 from search.hits import Found
@@ -23,15 +24,26 @@ _ALL = 5_000
 
 
 def answering(
-    view: View, query: Query, sieve: Sieve, sample: Sample, encoded: Callable[[], np.ndarray | None]
+    view: View,
+    query: Query,
+    sieve: Sieve,
+    sampled: Callable[[], Sample],
+    encoded: Callable[[], np.ndarray | None],
 ) -> Iterator[Found]:
-    """Yield the rows that answer the text of `query`; `encoded` waits for its vector, None when there is none."""
+    """Yield the rows that answer the text of `query`.
+
+    `sampled` waits for a sample of the table, `encoded` for the vector of the text, None when there is none.
+    """
+    terms, pool = query_terms(query.text), _pool(query)
+    rows = dict.fromkeys(sieve.by_words(view, terms, pool) if terms else ())
+    vector = encoded()
+    near = sieve.by_meaning(view, vector, pool) if vector is not None else []
+    sample = sampled()
+    if sample.centre is None:
+        vector = None
+    else:
+        rows.update(dict.fromkeys(near))
     words = Words.of(query.text, sample.statistics)
-    pool = _pool(query)
-    rows = dict.fromkeys(sieve.by_words(view, list(words.weights), pool) if words.weights else ())
-    vector = encoded() if sample.centre is not None else None
-    if vector is not None:
-        rows.update(dict.fromkeys(sieve.by_meaning(view, vector, pool)))
     scored = ranking.rank(view.candidates(rows, vector), words, sample.statistics)
     if query.min_score == "auto":
         scored = cutoff.cut(scored, words, sample.statistics, sample.nearness(vector))

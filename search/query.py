@@ -121,14 +121,15 @@ class Index:
         view = reader.view()
         cameras = matching(filters.camera, reader.cameras(view)) if filters.camera is not None else ()
         sieve = Sieve.of(filters, cameras, view.own if filters.where else ())
-        sample = reader.sample(view)
+        if vector is not None:
+            sampled = self._background.submit(reader.sample, view)
+            found = answering(view, query, sieve, sampled.result, vector.result)
+            return page(found, view, query, Words.of(text, sampled.result().statistics))
         if query.like is not None:
             found = resembling(view, query, sieve, example(view, self._directory, query.like))
-        elif vector is not None:
-            found = answering(view, query, sieve, sample, vector.result)
         else:
             found = listed(view, query, sieve)
-        return page(found, view, query, Words.of(text, sample.statistics))
+        return page(found, view, query, Words.of(text, reader.sample(view).statistics))
 
     def coverage(self) -> Coverage:
         """Return how much of the library is described."""
