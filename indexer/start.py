@@ -7,6 +7,8 @@ import os
 import sys
 from importlib import import_module
 
+_STDOUT, _STDERR = 1, 2
+
 
 def index() -> None:
     """The `index` command."""
@@ -30,7 +32,17 @@ def search() -> None:
         os._exit(end.code)
 
 
+def _have_streams() -> None:
+    """Put nothing behind streams that were closed, lest the next file that is opened be what is printed to."""
+    while (opened := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
+        pass
+    os.close(opened)
+    sys.stdout = sys.stdout or open(_STDOUT, "w", closefd=False)  # noqa: SIM115 - as long as the process
+    sys.stderr = sys.stderr or open(_STDERR, "w", closefd=False)  # noqa: SIM115
+
+
 def _start(module: str) -> None:
+    _have_streams()
     try:
         main = import_module(module).main
     except KeyboardInterrupt:

@@ -84,6 +84,23 @@ def test_a_full_disk_behind_stdout_is_one_line(library: Path, command: list[str]
     assert done.stderr.splitlines()[-1].startswith(f"{command[0]}: the output: No space left on device — ")
 
 
+@pytest.mark.parametrize("command", ["index status", "index report --json", "search dogs", "search dogs --json"])
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_error(library: Path, command: str, closed: str) -> None:
+    """Nobody reads or listens; the command does its work, and the library is not what is printed to."""
+    before = {path: path.read_bytes() for path in library.rglob("*") if path.is_file()}
+    program = Path(sys.executable).with_name(command.split()[0])
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"exec {program} {command.partition(' ')[2]} {closed}"],
+        env=environment(CAPTIONARY_LIBRARY=str(library)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+    assert all(path.read_bytes() == data for path, data in before.items())
+
+
 @pytest.mark.parametrize("command", [["index", "report", "--csv"], ["search", "dogs"]])
 def test_a_closed_pipe_ends_a_command_quietly(library: Path, command: list[str]) -> None:
     """Whoever read the pipe has seen enough."""
