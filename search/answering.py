@@ -17,7 +17,7 @@ from search.sieve import Sieve
 if TYPE_CHECKING:
     import numpy as np
 
-POOL = 100
+POOL = 200
 """Rows that each leg proposes at least: enough for the first hits to be those of a full ranking."""
 _DATED = 500
 _ALL = 5_000
