@@ -15,7 +15,7 @@ from platformdirs import user_cache_path, user_data_path
 
 from indexer import prices
 from indexer.config import Config, read_config
-from indexer.errors import LibraryMissing, LibraryUnwritable, UsageError
+from indexer.errors import LibraryMissing, LibraryUnwritable, UsageError, first_line
 from indexer.ledger.caps import Caps
 from indexer.ledger.store import FILE_NAME, Ledger, no_step
 from indexer.lock import WriterLock
@@ -173,9 +173,8 @@ def _is_of_the_disk(fault: sqlite3.OperationalError | OSError) -> bool:
 
 
 def _unwritable(folder: Path, fault: Exception) -> LibraryUnwritable:
-    words = fault.strerror if isinstance(fault, OSError) and fault.strerror else str(fault).partition("\n")[0][:200]
     return LibraryUnwritable(
-        f"the library at {folder} cannot be written: {words}",
+        f"the library at {folder} cannot be written: {first_line(fault)}",
         hint="make room, then run the same command again; what is done is kept",
     )
 

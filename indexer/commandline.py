@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -12,7 +13,7 @@ from typing import Any
 
 import click
 
-from indexer.errors import CaptionaryError, UsageError
+from indexer.errors import CaptionaryError, UsageError, first_line
 
 _INTERRUPTED = 130
 _USAGE = 2
@@ -87,7 +88,9 @@ class Ending:
             _silence()
         except OSError as fault:
             where = os.fsdecode(fault.filename) if fault.filename else "the output"
-            code = self._complain(f"{where}: {fault.strerror or fault}", "check the disk and its space", self._failure)
+            full = fault.errno in (errno.ENOSPC, errno.EDQUOT)
+            hint = "make room on that disk" if full else "check that it is there and may be used"
+            code = self._complain(f"{where}: {first_line(fault)}", hint, self._failure)
             _silence()
         except (KeyboardInterrupt, click.Abort):
             interrupt.pressed = True

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from indexer.errors import LibraryError, LibraryMissing, LibraryUnwritable
+from indexer.errors import LibraryError, LibraryMissing, LibraryUnwritable, first_line
 from indexer.fields import Field, Kind
 from indexer.imports import import_numpy
 
@@ -50,7 +50,7 @@ def open_dataset(database: Path) -> lance.LanceDataset:
         return lance.dataset(str(uri), session=session)
     except (OSError, ValueError) as error:
         raise LibraryError(
-            f"the table in {database} cannot be read: {str(error).splitlines()[0]}",
+            f"the table in {database} cannot be read: {first_line(error)}",
             hint="`index rebuild` makes it again from the ledger",
         ) from error
 
@@ -70,7 +70,7 @@ def create_dataset(database: Path, dimension: int = DIMENSION) -> lance.LanceDat
         making.rename(dataset_uri(database))
     except OSError as error:
         raise LibraryUnwritable(
-            f"the table cannot be made in {database}: {str(error).splitlines()[0]}",
+            f"the table cannot be made in {database}: {first_line(error)}",
             hint="the disk must be writable and allow hard links",
         ) from error
     return open_dataset(database)

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from indexer.errors import LibraryError
+from indexer.errors import LibraryError, first_line
 from indexer.imports import import_numpy
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def _onnx(manifest: Manifest, directory: Path) -> Callable[[str], Any]:
         session = onnxruntime.InferenceSession(str(directory / MODEL), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # both libraries raise bare exceptions for a broken file
         raise LibraryError(
-            f"the text encoder in {directory} is broken: {str(error).splitlines()[0]}",
+            f"the text encoder in {directory} is broken: {first_line(error)}",
             hint="delete that directory; `index` makes it anew",
         ) from error
     tokenizer.no_padding()

@@ -35,6 +35,12 @@ if TYPE_CHECKING:
     from indexer.records import Plan
 
 
+def first_line(fault: BaseException) -> str:
+    """Return the first line of what a library's error says, 200 characters at most; its kind when it says nothing."""
+    said = fault.strerror if isinstance(fault, OSError) and fault.strerror else str(fault)
+    return said.strip().partition("\n")[0][:200] or type(fault).__name__
+
+
 class CaptionaryError(Exception):
     """Base of all errors meant for a person; `hint` says what to do next, `exit_code` what a shell is told."""
 

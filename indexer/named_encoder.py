@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from indexer.embedding import EXPORT_VERSION, Encoder, Manifest
-from indexer.errors import BadSetting, LibraryError
+from indexer.errors import BadSetting, LibraryError, first_line
 from indexer.quiet import quiet
 
 if TYPE_CHECKING:
@@ -28,12 +28,12 @@ def copy_model(name: str, directory: Path) -> None:
         try:
             model = _load(str(folder) if folder.is_dir() else name)
             dimension = len(model.encode("dog", show_progress_bar=False))
-            model.save(str(directory / FOLDER), create_model_card=False)
         except Exception as fault:  # whatever networks, files and their shapes can be wrong with
             raise BadSetting(
-                f"text_model {name!r} cannot be loaded: {str(fault).strip().partition(chr(10))[0]}",
+                f"text_model {name!r} cannot be loaded: {first_line(fault)}",
                 hint="name a folder with a sentence-transformers model, or a model of a hub that can be reached",
             ) from fault
+        model.save(str(directory / FOLDER), create_model_card=False)
     Manifest(
         name=name,
         dimension=dimension,
@@ -52,7 +52,7 @@ def open_named(manifest: Manifest, directory: Path) -> Encoder:
             model = _load(str(directory / FOLDER))
         except Exception as fault:  # whatever files and their shapes can be wrong with
             raise LibraryError(
-                f"the text model in {directory} is broken: {str(fault).strip().partition(chr(10))[0]}",
+                f"the text model in {directory} is broken: {first_line(fault)}",
                 hint="delete that directory; `index` makes it anew",
             ) from fault
     return Encoder(manifest, lambda text: model.encode(text, normalize_embeddings=True, show_progress_bar=False))

@@ -112,9 +112,8 @@ def make_plan(
     number = works.known_question(ledger, question)
     count = books.count_works(ledger, scope, number)
     files = books.standing_of_files(ledger, scope, question.provider, number)
-    fresh = list(works.unasked(ledger, number, scope)) if count.pending else []
-    alone = bursts.inheriting(ledger, number, scope) if around.one_per_burst is False else []
-    asked = bursts.split(ledger, number, fresh) if around.one_per_burst else Split([*fresh, *alone])
+    open_works = count.pending or around.one_per_burst is False
+    asked = bursts.to_ask(ledger, number, scope, around.one_per_burst) if open_works else Split()
     fresh, inherited = asked.ask, len(asked.inherit)
     renewed = sum(1 for _ in outdated(ledger, question, number, scope)) if around.refresh else 0
     new = len(fresh) + works.unsent(ledger, number) + lanes.packed_for_other_lane(ledger, number, mode) + renewed
@@ -127,7 +126,7 @@ def make_plan(
     return replace(
         plan,
         files=files.seen,
-        planned=count.planned + len(alone) - inherited,
+        planned=count.planned + asked.released - inherited,
         inherited=inherited,
         saves=bill.saves(mode, inherited),
         reused=count.described - renewed,

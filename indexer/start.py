@@ -7,7 +7,7 @@ import os
 import sys
 from importlib import import_module
 
-_STDOUT, _STDERR = 1, 2
+_STDIN, _STDOUT, _STDERR = 0, 1, 2
 
 
 def index() -> None:
@@ -37,7 +37,8 @@ def _have_streams() -> None:
     while (opened := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
         pass
     os.close(opened)
-    sys.stdout = sys.stdout or open(_STDOUT, "w", closefd=False)  # noqa: SIM115 - as long as the process
+    sys.stdin = sys.stdin or open(_STDIN, closefd=False)  # noqa: SIM115 - as long as the process
+    sys.stdout = sys.stdout or open(_STDOUT, "w", closefd=False)  # noqa: SIM115
     sys.stderr = sys.stderr or open(_STDERR, "w", closefd=False)  # noqa: SIM115
 
 

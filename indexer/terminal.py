@@ -102,7 +102,7 @@ def plan_lines(plan: Plan) -> Iterator[str]:
                 else ""
             )
         )
-        yield f"at the very most ${plan.most_usd:.4f}: the cap of this run, unless you give a --budget"
+        yield f"at the very most ${plan.most_usd:.4f}: the cap of this run, unless a --budget sets another"
         if plan.wait and plan.new:
             yield (
                 f"ready in {span(plan.wait.low_s)} to {span(plan.wait.high_s)}, by {plan.wait.source}"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _NO_HITS = 1
 _FORMS = ("json", "jsonl", "csv", "print0", "paths")
-_NO_FILTERS = ("limit", "offset", "sort", "collapse")
+_FILTERS = ("tags", "any_tags", "no_tags", "not_words", "since", "until", "camera", "within", "near", "where", "like")
 _UNDESCRIBED = (
     ". These photos are known by captions, dates, names and colours; with a key, a model says what is in them: "
     "index --provider gemini FOLDER"
@@ -87,7 +87,7 @@ def cli(words: tuple[str, ...], **options: Any) -> int:
     sheet, explain = options.pop("sheet"), options.pop("explain")
     query = " ".join(words)
     hits = index.search(query, **_arguments(options))
-    _notes(index, words, hits, filtered=any(value for name, value in options.items() if name not in _NO_FILTERS))
+    _notes(index, words, hits, filtered=any(options[name] for name in _FILTERS) or options["min_score"] != "auto")
     sys.stdout.buffer.writelines(_lines(hits, form, first=options["offset"] + 1, explain=explain))
     sys.stdout.buffer.flush()
     if sheet is not None:

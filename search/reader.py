@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from indexer.dataset import among, open_dataset
-from indexer.errors import LibraryError
+from indexer.errors import LibraryError, first_line
 from indexer.fields import Field, field_of
 from search.ranking import Candidate, Statistics
 
@@ -232,7 +232,7 @@ def _readable(database: Path) -> Iterator[None]:
         yield
     except (OSError, ValueError, RuntimeError) as error:
         raise LibraryError(
-            f"the table in {database} cannot be read: {str(error).splitlines()[0][:200]}",
+            f"the table in {database} cannot be read: {first_line(error)}",
             hint="`index rebuild` makes it again from the ledger",
         ) from error
 

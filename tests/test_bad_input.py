@@ -262,6 +262,28 @@ def test_a_dry_run_sends_nothing_and_ends_well(
     assert emulator.books()["requests"] == {}
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["kubernetes"], True),
+        (["kubernetes", "-n", "3", "--sort", "date", "--min-score", "auto"], True),
+        (["kubernetes", "--min-score", "7"], False),
+        (["kubernetes", "--in", "/nowhere"], False),
+        (["--since", "2015"], False),
+        (["kubernetes", "--not", "cluster"], False),
+    ],
+)
+def test_what_a_key_would_bring_is_told_where_its_lack_explains(
+    tmp_path_factory: pytest.TempPathFactory, arguments: list[str], told: bool
+) -> None:
+    """Where nobody has described the photos, and no filter is what left nothing."""
+    library = tmp_path_factory.getbasetemp() / "undescribed"
+    if not library.exists():
+        assert index("--library", library, SAMPLES / "wall_clock.jpg").code == 0
+    done = search("--library", library, *arguments)
+    assert (done.code, "no good match" in done.err, "with a key" in done.err) == (1, True, told)
+
+
 def test_without_a_key_a_new_library_is_local_and_says_so(tmp_path: Path, photo: Path) -> None:
     """`auto` without a key describes by pixels, with a note on stderr that names the variable to set."""
     done = index("--library", tmp_path / "library", photo, "--json")

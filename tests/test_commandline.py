@@ -101,6 +101,19 @@ def test_closed_streams_are_no_error(library: Path, command: str, closed: str) -
     assert all(path.read_bytes() == data for path, data in before.items())
 
 
+def test_a_closed_stdin_answers_no_question(library: Path) -> None:
+    """Who cannot be asked has not said yes: exit 2 with what to do, and nothing is forgotten."""
+    program = Path(sys.executable).with_name("index")
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"exec {program} forget / <&-"],
+        env=environment(CAPTIONARY_LIBRARY=str(library)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, "--confirm" in done.stderr, "Traceback" in done.stderr) == (2, True, False)
+
+
 @pytest.mark.parametrize("command", [["index", "report", "--csv"], ["search", "dogs"]])
 def test_a_closed_pipe_ends_a_command_quietly(library: Path, command: list[str]) -> None:
     """Whoever read the pipe has seen enough."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from indexer.bursts import Shot, bursts
-from indexer.ledger import rows
+from indexer.ledger import rows, works
 from indexer.ledger.crawled import Scope
 from indexer.ledger.store import Ledger
 
@@ -20,10 +20,14 @@ _NO_TIME = "%T00:00:00"  # a date without a time reads like this
 
 @dataclass(slots=True)
 class Split:
-    """Photos to ask about, and for the others of their bursts the photo whose description they take."""
+    """Photos to ask about, and for the others of their bursts the photo whose description they take.
+
+    `released` of those to ask about have inherited so far.
+    """
 
     ask: list[str] = field(default_factory=list)
     inherit: dict[str, str] = field(default_factory=dict)
+    released: int = 0
 
 
 def regroup(ledger: Ledger) -> None:
@@ -57,7 +61,16 @@ def _shots(ledger: Ledger) -> Iterator[Shot]:
     return (Shot(*row) for row in found)
 
 
-def split(ledger: Ledger, question: int | None, photos: Iterable[str]) -> Split:
+def to_ask(ledger: Ledger, question: int | None, scope: Scope, one_per_burst: bool | None) -> Split:
+    """Return the photos of `scope` that are still to be asked about; `one_per_burst` is as in `Ask`."""
+    photos = list(works.unasked(ledger, question, scope))
+    if one_per_burst:
+        return _split(ledger, question, photos)
+    alone = _inheriting(ledger, question, scope) if one_per_burst is False else []
+    return Split([*photos, *alone], released=len(alone))
+
+
+def _split(ledger: Ledger, question: int | None, photos: Iterable[str]) -> Split:
     """Choose one photo of each burst among `photos`, which were never asked about; others may have been."""
     found = Split()
     photos = dict.fromkeys(photos)
@@ -101,8 +114,8 @@ def inherit(ledger: Ledger, question: int, sources: dict[str, str]) -> None:
         rows.mark_photo(ledger, photo)
 
 
-def inheriting(ledger: Ledger, question: int | None, scope: Scope) -> list[str]:
-    """Return the photos of `scope` that inherit an answer to this question, or wait for one, and were never bought."""
+def _inheriting(ledger: Ledger, question: int | None, scope: Scope) -> list[str]:
+    """The photos of `scope` that inherit an answer to this question, or wait for one, and were never bought."""
     condition, values = scope.where()
     found = ledger.connection.execute(
         f"""

@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 
 from indexer.errors import ApprovalRequired
 from indexer.ledger import books, bursts, given, lanes, money, prompts, works
+from indexer.ledger.bursts import Split
 from indexer.ledger.crawled import Scope
 from indexer.ledger.money import Yes
 from indexer.pipeline.ask import Approve, Ask
@@ -99,21 +100,20 @@ class Approval:
 
     def photos(self) -> list[str]:
         """Return the photos that are to be asked about and were not approved yet."""
-        number, scope = works.known_question(self._ledger, self._ask.question), Scope(self._ask.roots)
-        photos = list(works.unasked(self._ledger, number, scope))
-        if self._ask.one_per_burst is None:
-            return photos
-        if self._ask.one_per_burst:
-            return bursts.split(self._ledger, number, photos).ask
-        return photos + bursts.inheriting(self._ledger, number, scope)
+        return self._to_ask().ask
+
+    def _to_ask(self) -> Split:
+        number = works.known_question(self._ledger, self._ask.question)
+        return bursts.to_ask(self._ledger, number, Scope(self._ask.roots), self._ask.one_per_burst)
 
     def inherit(self) -> None:
         """Let the others of each burst take the description of the one that was asked for."""
         number = works.known_question(self._ledger, self._ask.question)
         if not self._ask.one_per_burst or number is None:
             return
-        photos = bursts.split(self._ledger, number, works.unasked(self._ledger, number, Scope(self._ask.roots)))
-        sources = {photo: source for photo, source in photos.inherit.items() if source not in photos.ask}
+        asked = self._to_ask()
+        unapproved = frozenset(asked.ask)
+        sources = {photo: source for photo, source in asked.inherit.items() if source not in unapproved}
         if sources:
             with self._ledger.transaction("inherited"):
                 bursts.inherit(self._ledger, number, sources)
