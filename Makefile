@@ -48,10 +48,10 @@ test: lint types ## lint, types and tests; what CI runs
 	$(BIN)/pytest -q -n auto --dist loadfile
 
 faults: install ## every fault of the service against a whole run, as a table
-	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.fault_matrix
+	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.whole.fault_matrix
 
 kills: install ## killed with signal 9 at every commit, around every remote call, and at 200 moments
-	CAPTIONARY_TEST_ALL_KILLS=1 $(BIN)/pytest -q tests/test_kills.py
+	CAPTIONARY_TEST_ALL_KILLS=1 $(BIN)/pytest -q tests/whole/test_kills.py
 
 FILES = 1000000
 

@@ -24,19 +24,26 @@ from pathlib import Path
 
 from PIL import Image
 
+from indexer.storage.layout import BATCHES_FOLDER, RENDITIONS_FILE
+
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from indexer.ledger import books, crawled, money, works
-from indexer.ledger.crawled import Known, Sighting
-from indexer.ledger.money import Yes
+from indexer.domain.keys import digest
+from indexer.domain.photo import Facts, Rendition
+from indexer.domain.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE, fill
+from indexer.domain.question import Mode, Question, Request
+from indexer.ledger.photos import files
+from indexer.ledger.photos.files import Known, Sighting
+from indexer.ledger.spend import approvals
+from indexer.ledger.spend.approvals import Yes
 from indexer.ledger.store import Ledger
-from indexer.library import Library
-from indexer.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE, fill
+from indexer.ledger.views import counts
+from indexer.ledger.work import items, questions
+from indexer.library.api import Library
+from indexer.media.rendition import DIGEST_VERSION
+from indexer.media.rendition_cache import Spool
 from indexer.providers.gemini import Gemini
-from indexer.records import Facts, Mode, Question, Rendition, Request, digest
-from indexer.rendition import DIGEST_VERSION
-from indexer.spool import Spool
-from tests.emulator import EmulatorProcess
+from tests.fakes.gemini import EmulatorProcess
 
 PHOTOS = 20_000
 FEW = 200
@@ -65,19 +72,19 @@ def picture() -> bytes:
 def forge(home: Path, count: int) -> None:
     """Make a library that has crawled `count` photos, with an approved batch for all of them."""
     with Library.open(home):
-        (home / "batches").mkdir()
-    ledger, spool, jpeg = Ledger.open(home), Spool(home / "batches" / "renditions.sqlite3"), picture()
+        (home / BATCHES_FOLDER).mkdir()
+    ledger, spool, jpeg = Ledger.open(home), Spool(home / BATCHES_FOLDER / RENDITIONS_FILE), picture()
     for start in range(0, count, 1000):
         numbers = range(start, min(count, start + 1000))
-        photos = crawled.record_sightings(ledger, 1, [_sighting(number) for number in numbers], DIGEST_VERSION)
+        photos = files.record_sightings(ledger, 1, [_sighting(number) for number in numbers], DIGEST_VERSION)
         spool.put([(photo, jpeg + sha.encode()) for sha, photo in photos.items()])
     photos_known = [row[0] for row in ledger.connection.execute("SELECT id FROM photos")]
-    run = books.begin_run(ledger, "run")
+    run = counts.begin_run(ledger, "run")
     with ledger.transaction("approval"):
-        campaign = money.begin_campaign(ledger)
-        money.approve(ledger, campaign, Yes("{}", 1e6))
-        works.want(ledger, _QUESTION, photos_known, campaign, Mode.BATCH)
-        books.record_asked(ledger, run, works.question_id(ledger, _QUESTION), Mode.BATCH)
+        campaign = approvals.begin_campaign(ledger)
+        approvals.approve(ledger, campaign, Yes("{}", 1e6))
+        items.want(ledger, _QUESTION, photos_known, campaign, Mode.BATCH)
+        counts.record_asked(ledger, run, questions.question_id(ledger, _QUESTION), Mode.BATCH)
     spool.close()
     ledger.close()
 

@@ -26,13 +26,14 @@ from pathlib import Path
 
 from PIL import Image
 
-from indexer.batchfile import ShardWriter
-from indexer.examination import WorkOptions
-from indexer.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE, fill
+from indexer.crawl.inspect import WorkOptions
+from indexer.crawl.pool import examine, usable_cores
+from indexer.crawl.walk import walk
+from indexer.domain.keys import digest
+from indexer.domain.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE, fill
+from indexer.domain.question import Question, Request
+from indexer.pipeline.send.framing import ShardWriter
 from indexer.providers.gemini import Gemini
-from indexer.records import Question, Request, digest
-from indexer.walk import walk
-from indexer.workers import examine, usable_cores
 
 SAMPLES = Path(__file__).parents[1] / "sample_images"
 SIZE = (4032, 3024)

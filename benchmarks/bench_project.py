@@ -18,15 +18,21 @@ from pathlib import Path
 
 import numpy as np
 
-from indexer.dataset import DIMENSION, open_dataset
-from indexer.ledger import crawled, money, works
-from indexer.ledger.crawled import Known, Sighting
+from indexer.domain.answer import Answer
+from indexer.domain.keys import digest
+from indexer.domain.photo import Facts, Rendition
+from indexer.domain.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE
+from indexer.domain.question import Mode, Question
+from indexer.ledger.photos import files
+from indexer.ledger.photos.files import Known, Sighting
+from indexer.ledger.spend import approvals
 from indexer.ledger.store import Ledger
-from indexer.ledger.works import Booking
-from indexer.project import TABLE_FOLDER, Projector
-from indexer.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE
-from indexer.records import Answer, Facts, Mode, Question, Rendition, digest
-from indexer.rendition import DIGEST_VERSION
+from indexer.ledger.work import answers, items
+from indexer.ledger.work.answers import Booking
+from indexer.media.rendition import DIGEST_VERSION
+from indexer.storage.layout import TABLE_FOLDER
+from indexer.table.dataset import DIMENSION, open_dataset
+from indexer.table.projector import Projector
 
 ROWS = 100_000
 BATCH = 4096
@@ -53,7 +59,7 @@ def crawl(ledger: Ledger, rows: int) -> list[str]:
         paths = [
             os.fsencode(f"/photos/{at // 500:04}/IMG_{at:07}.jpg") for at in range(start, min(rows, start + BATCH))
         ]
-        photos += crawled.record_sightings(ledger, 1, [_sighting(path) for path in paths], DIGEST_VERSION).values()
+        photos += files.record_sightings(ledger, 1, [_sighting(path) for path in paths], DIGEST_VERSION).values()
     return photos
 
 
@@ -75,7 +81,7 @@ def collect(ledger: Ledger, answered: Sequence[tuple[Booking, Answer]]) -> None:
     for start in range(0, len(answered), BATCH):
         with ledger.transaction("answers"):
             for booking, answer in answered[start : start + BATCH]:
-                works.record_answer(ledger, booking, answer, 30)
+                answers.record_answer(ledger, booking, answer, 30)
 
 
 def main() -> int:
@@ -87,11 +93,11 @@ def main() -> int:
         question = Question("gemini", "bench-1", DEFAULT_TEMPLATE, DEFAULT_SCHEMA)
         photos = crawl(ledger, rows)
         with ledger.transaction("campaign"):
-            campaign = money.begin_campaign(ledger)
-            works.want(ledger, question, photos, campaign, Mode.BATCH)
+            campaign = approvals.begin_campaign(ledger)
+            items.want(ledger, question, photos, campaign, Mode.BATCH)
         keys = [question.work_key(photo) for photo in photos]
-        begun = [(works.Work(key, photo, 0), f"{key}-a-1", 0.0) for key, photo in zip(keys, photos, strict=True)]
-        works.begin_calls(ledger, begun)
+        begun = [(items.Work(key, photo, 0), f"{key}-a-1", 0.0) for key, photo in zip(keys, photos, strict=True)]
+        items.begin_calls(ledger, begun)
         answered = [(Booking(f"{key}-a-1", key, 0.0, None), said(at)) for at, key in enumerate(keys)]
         projector = Projector(ledger, home, None)
         projector._loaded = Ready()  # type: ignore[assignment]

@@ -12,8 +12,8 @@ import sys
 import numpy as np
 from corpus import Captioned, captions_file, interval, library_of, rarest, read_captions
 
-from indexer.embedding import Encoder
-from indexer.words import query_terms
+from indexer.table.encoder.onnx import Encoder
+from indexer.table.words import query_terms
 from search import Index
 from search.reader import Reader
 

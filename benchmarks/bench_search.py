@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 from corpus import captions_file, encoder_in, rarest, read_captions, rows_of, synthetic_rows
 
-from indexer.embedding import Encoder
-from indexer.table import PhotoTable
+from indexer.table.encoder.onnx import Encoder
+from indexer.table.photo_table import PhotoTable
 from search import Index
 from search.ranking import Words, rank
 from search.reader import Reader

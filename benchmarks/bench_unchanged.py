@@ -22,18 +22,23 @@ from pathlib import Path
 
 from bench_walk import plant
 
-from indexer.ledger import crawled, money, rows, works
-from indexer.ledger.crawled import Known, Sighting
+from indexer.crawl.listing import Found
+from indexer.crawl.walk import walk
+from indexer.domain.answer import Answer
+from indexer.domain.keys import digest
+from indexer.domain.photo import Facts, Rendition
+from indexer.domain.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE
+from indexer.domain.question import Mode, Question
+from indexer.ledger.photos import dirty_rows, files
+from indexer.ledger.photos.files import Known, Sighting
+from indexer.ledger.spend import approvals
 from indexer.ledger.store import Ledger
-from indexer.ledger.works import Booking
-from indexer.library import Library
-from indexer.listing import Found
-from indexer.project import TABLE_FOLDER
-from indexer.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE
+from indexer.ledger.work import answers, items
+from indexer.ledger.work.answers import Booking
+from indexer.library.api import Library
+from indexer.media.rendition import DIGEST_VERSION
 from indexer.providers.local import Local
-from indexer.records import Answer, Facts, Mode, Question, Rendition, digest
-from indexer.rendition import DIGEST_VERSION
-from indexer.walk import walk
+from indexer.storage.layout import TABLE_FOLDER
 
 FILES = 100_000
 ROUNDS = 7
@@ -62,16 +67,16 @@ def forge(home: Path, root: Path) -> None:
     question = Question("local", Local().default_model, DEFAULT_TEMPLATE, DEFAULT_SCHEMA)
     found = (file for folder in walk([os.fsencode(root)]) for file in folder.files)
     with ledger.transaction("campaign"):
-        campaign = money.begin_campaign(ledger)
+        campaign = approvals.begin_campaign(ledger)
     while batch := list(islice(found, _BATCH)):
-        crawled.record_sightings(ledger, 1, [_sighting(file) for file in batch], DIGEST_VERSION)
+        files.record_sightings(ledger, 1, [_sighting(file) for file in batch], DIGEST_VERSION)
         with ledger.transaction("answers"):
             photos = [row[0] for row in ledger.connection.execute("SELECT photo FROM files WHERE row_digest IS NULL")]
-            works.want(ledger, question, photos, campaign, Mode.INTERACTIVE)
+            items.want(ledger, question, photos, campaign, Mode.INTERACTIVE)
         for start in range(0, len(photos), _BATCH):
             _answer(ledger, [question.work_key(photo) for photo in photos[start : start + _BATCH]], photos)
-        rows.clear(ledger, {file.path: digest(file.path) for file in batch})
-    money.end_campaign_when_done(ledger)
+        dirty_rows.clear(ledger, {file.path: digest(file.path) for file in batch})
+    approvals.end_campaign_when_done(ledger)
     ledger.close()
 
 
@@ -85,12 +90,12 @@ def _sighting(file: Found) -> Sighting:
 
 
 def _answer(ledger: Ledger, keys: Sequence[str], photos: Sequence[str]) -> None:
-    begun = [(works.Work(key, photo, 0), f"{key}-a-1", 0.0) for key, photo in zip(keys, photos, strict=True)]
-    works.begin_calls(ledger, begun)
+    begun = [(items.Work(key, photo, 0), f"{key}-a-1", 0.0) for key, photo in zip(keys, photos, strict=True)]
+    items.begin_calls(ledger, begun)
     with ledger.transaction("answers"):
         for work, attempt, _ in begun:
             said = Answer("a dark, warm picture in brown and red", ("dark", "warm"), model="pixels-1")
-            works.record_answer(ledger, Booking(attempt, work.key, 0.0, None), said, 10)
+            answers.record_answer(ledger, Booking(attempt, work.key, 0.0, None), said, 10)
 
 
 def seconds(command: Sequence[str | Path], compiled: Path) -> tuple[float, str]:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from indexer.walk import WalkOptions, walk
+from indexer.crawl.walk import WalkOptions, walk
 
 FILES = 100_000
 IN_FOLDER = 500
@@ -61,7 +61,7 @@ def seconds(work: Callable[[], int], expected: int) -> float:
 def peak_of(root: bytes) -> float:
     """Return the peak memory of a process that walks `root`, in MB."""
     code = (
-        "import sys, os, resource; from indexer.walk import walk; "
+        "import sys, os, resource; from indexer.crawl.walk import walk; "
         "sum(len(f.files) for f in walk([os.fsencode(sys.argv[1])])); "
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )

@@ -20,12 +20,13 @@ from pathlib import Path
 import numpy as np
 from platformdirs import user_cache_path
 
-from indexer.document import compose
-from indexer.embedding import Encoder
-from indexer.encoders import ensure_encoder
-from indexer.records import Answer, Facts
-from indexer.table import PhotoRow, PhotoTable
-from indexer.words import STOP_WORDS
+from indexer.domain.answer import Answer
+from indexer.domain.photo import Facts
+from indexer.table.document import compose
+from indexer.table.encoder.load import ensure_encoder
+from indexer.table.encoder.onnx import Encoder
+from indexer.table.photo_table import PhotoRow, PhotoTable
+from indexer.table.words import STOP_WORDS
 
 DESCRIPTION = 3
 """The first captions of a photo are its description, the others the queries."""

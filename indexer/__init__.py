@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from indexer.errors import ApprovalRequired, CaptionaryError
+from indexer.domain.errors import ApprovalRequired, CaptionaryError
 
 if TYPE_CHECKING:
-    from indexer.library import Library
+    from indexer.domain.plan import Plan
+    from indexer.library.api import Library
     from indexer.pipeline.report import Report
-    from indexer.records import Plan
 
 __all__ = ["ApprovalRequired", "CaptionaryError", "Library", "Plan", "Report"]
-_HOMES = {"Library": "indexer.library", "Plan": "indexer.records", "Report": "indexer.pipeline.report"}
+_HOMES = {"Library": "indexer.library.api", "Plan": "indexer.domain.answer", "Report": "indexer.pipeline.report"}
 
 
 def __getattr__(name: str) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Literal
 
-from indexer.words import query_terms
+from indexer.table.words import query_terms
 from search import cutoff, ranking
 from search.filters import Query
 from search.hits import Found

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from indexer.commandline import LIBRARY, Ending
-from indexer.errors import UsageError
+from indexer.console.ending import LIBRARY, Ending
+from indexer.domain.errors import UsageError
 
 if TYPE_CHECKING:
     from search.hits import Hit
@@ -106,9 +106,9 @@ def _open(library: Path | None) -> Index:
     given = library or os.environ.get("CAPTIONARY_LIBRARY")
     if given:
         return Index.open(given)
-    from platformdirs import user_data_path
+    from indexer.storage.layout import default_folder
 
-    return Index.open(user_data_path("captionary", appauthor=False))
+    return Index.open(default_folder())
 
 
 def _form(options: dict[str, Any]) -> str:
@@ -176,7 +176,7 @@ def _lines(hits: list[Hit], form: str, *, first: int, explain: bool) -> Iterable
 
 
 def _write_sheet(target: Path, query: str, hits: list[Hit]) -> None:
-    from indexer.sheet import Card, write_sheet
+    from indexer.export.contact_sheet import Card, write_sheet
     from search.output import why
 
     def facts(hit: Hit) -> str:
@@ -193,6 +193,6 @@ def _write_sheet(target: Path, query: str, hits: list[Hit]) -> None:
 
 
 def _say(text: str) -> None:
-    from indexer.paths import for_terminal
+    from indexer.storage.paths import for_terminal
 
     print(for_terminal(" ".join(f"search: {text}".split())), file=sys.stderr)

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from indexer.dataset import quoted
-from indexer.errors import UsageError
-from indexer.fields import NAME, Field, Kind, fitted
+from indexer.domain.answer_fields import NAME, Field, Kind, fitted
+from indexer.domain.errors import UsageError
+from indexer.table.dataset import quoted
 
 _CONDITION = re.compile(rf"\s*({NAME.pattern})\s*(<=|>=|!=|==?|<|>|~)\s*(.*?)\s*", re.DOTALL)
 _EQUALITY = frozenset({"=", "!="})

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from indexer.errors import UsageError
-from indexer.paths import resolve_root, to_text
+from indexer.domain.errors import UsageError
+from indexer.storage.paths import resolve_root, to_text
 from search.query import Index
 
 DEPTH = 100

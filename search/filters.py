@@ -13,12 +13,12 @@ from datetime import date, datetime, timedelta
 from os import PathLike
 from typing import Any, Literal
 
-from indexer.dataset import among, quoted
-from indexer.errors import UsageError
-from indexer.fields import Field
-from indexer.paths import resolve_root, to_text
-from indexer.tags import distinct
-from indexer.words import query_terms
+from indexer.domain.answer_fields import Field
+from indexer.domain.errors import UsageError
+from indexer.domain.tags import distinct
+from indexer.storage.paths import resolve_root, to_text
+from indexer.table.dataset import among, quoted
+from indexer.table.words import query_terms
 from search.conditions import Condition, compiled, parse
 
 Sort = Literal["relevance", "date"]

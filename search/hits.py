@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Any
 
-from indexer.tags import distinct
-from indexer.words import terms
+from indexer.domain.tags import distinct
+from indexer.table.words import terms
 from search.filters import Query
 from search.ranking import Scored, Words
 from search.reader import Shown, View

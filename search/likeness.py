@@ -10,9 +10,9 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from indexer.dataset import among, quoted
-from indexer.errors import MissingPath, UsageError
-from indexer.paths import resolve_root, to_text
+from indexer.domain.errors import MissingPath, UsageError
+from indexer.storage.paths import resolve_root, to_text
+from indexer.table.dataset import among, quoted
 from search.reader import View
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import json
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
-from indexer.cells import cell, line
-from indexer.paths import for_terminal, to_bytes
+from indexer.export.spreadsheet import cell, line
+from indexer.storage.paths import for_terminal, to_bytes
 from search.hits import Hit
 
 _COLUMNS = ("path", "score", "description", "tags", "taken_at", "camera", "width", "height", "also_at", "why")

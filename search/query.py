@@ -11,10 +11,11 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from indexer.dataset import dataset_uri
-from indexer.embedding import Encoder, Manifest
-from indexer.encoders import open_encoder
-from indexer.errors import LibraryMissing, UsageError
+from indexer.domain.errors import LibraryMissing, UsageError
+from indexer.storage.layout import ENCODER_FOLDER, TABLE_FOLDER
+from indexer.table.dataset import dataset_uri
+from indexer.table.encoder.load import open_encoder
+from indexer.table.encoder.onnx import Encoder, Manifest
 from search.answering import answering, listed, resembling
 from search.filters import Collapse, Query, Sort, matching, typed
 from search.hits import Hit, page
@@ -53,7 +54,7 @@ class Index:
     def open(cls, directory: str | PathLike[str]) -> Index:
         """Open the library in `directory`; raises `LibraryMissing` where there is none."""
         folder = Path(directory).expanduser()
-        if not dataset_uri(folder / "lancedb").is_dir():
+        if not dataset_uri(folder / TABLE_FOLDER).is_dir():
             raise LibraryMissing(f"nothing is indexed in {folder}", hint="index a folder first: index ~/Photos")
         return cls(folder)
 
@@ -143,12 +144,12 @@ class Index:
     def _table(self) -> Reader:
         with self._opening:
             if self._reader is None:
-                self._reader = Reader(self._directory / "lancedb")
+                self._reader = Reader(self._directory / TABLE_FOLDER)
             return self._reader
 
     def _encode(self, text: str) -> np.ndarray | None:
         """The vector of `text`, None in a library that has nothing embedded yet."""
-        directory = self._directory / "encoder"
+        directory = self._directory / ENCODER_FOLDER
         with self._lock:
             if self._encoder is None and Manifest.read(directory) is not None:
                 self._encoder = open_encoder(directory)

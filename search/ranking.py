@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from indexer.words import query_terms
+from indexer.table.words import query_terms
 
 COSINE_SHARE = 0.75
 _K1 = 1.0

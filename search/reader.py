@@ -14,9 +14,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from indexer.dataset import among, open_dataset
-from indexer.errors import LibraryError, first_line
-from indexer.fields import Field, field_of
+from indexer.domain.answer_fields import Field, field_of
+from indexer.domain.errors import LibraryError, first_line
+from indexer.table.dataset import among, open_dataset
 from search.ranking import Candidate, Statistics
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from indexer.fields import Field
+from indexer.domain.answer_fields import Field
 from search.filters import Filters, predicate
 from search.reader import View
 

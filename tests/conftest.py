@@ -1,3 +1,3 @@
 """Fixtures for all tests."""
 
-from tests.emulator.fixtures import *  # noqa: F403
+from tests.fakes.gemini.fixtures import *  # noqa: F403

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from indexer.commands.call import Call, everywhere
+from indexer.commands.invocation import Call, everywhere
 
 if TYPE_CHECKING:
-    from indexer.mirror import Kept
+    from indexer.export.sidecars import Kept
 
 _SOME_FAILED = 4
 
@@ -50,9 +50,9 @@ def export(context: click.Context, /, kind: str, to: bytes, within: bytes | None
 
     Exit 4 when some sidecars could not be written; they are named.
     """
-    from indexer.errors import UsageError
-    from indexer.paths import for_terminal, resolve_root, to_text
-    from indexer.terminal import count_photos
+    from indexer.commands.wording import count_photos
+    from indexer.domain.errors import UsageError
+    from indexer.storage.paths import for_terminal, resolve_root, to_text
 
     call = Call(context, options)
     if to == b"-":

@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from indexer.commands.call import Call, bounded, everywhere, spending
-from indexer.errors import ApprovalRequired, MissingPath
-from indexer.terminal import plan_lines
+from indexer.commands.invocation import Call, bounded, everywhere, spending
+from indexer.commands.wording import plan_lines
+from indexer.domain.errors import ApprovalRequired, MissingPath
 
 
 @click.command()
@@ -94,7 +94,7 @@ def run(context: click.Context, /, paths: tuple[bytes, ...], **options: Any) -> 
 
 
 def _roots(paths: tuple[bytes, ...], listed: Any, nul: bool) -> list[bytes]:
-    from indexer.paths import files_from
+    from indexer.storage.paths import files_from
 
     if nul and listed is None:
         raise click.UsageError("-0 says how the PATHS in --files-from end, which is missing")

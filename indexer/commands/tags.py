@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from indexer.commands.call import Call, everywhere
-from indexer.errors import UsageError
+from indexer.commands.invocation import Call, everywhere
+from indexer.domain.errors import UsageError
 
 
 @click.group()
@@ -28,7 +28,7 @@ def tags() -> None:
 @click.pass_context
 def list_tags(context: click.Context, /, within: bytes | None, **options: Any) -> int:
     """List every tag and how many photos have it, the most frequent first."""
-    from indexer.paths import for_terminal
+    from indexer.storage.paths import for_terminal
 
     call = Call(context, options)
     found = call.library().tags(None if within is None else [within])
@@ -84,8 +84,8 @@ def undo(context: click.Context, /, **options: Any) -> int:
 
 
 def _tell(call: Call, done: Any) -> int:
-    from indexer.paths import for_terminal
-    from indexer.pipeline.retag import looks
+    from indexer.library.tag_rules import looks
+    from indexer.storage.paths import for_terminal
 
     call.screen.close()
     if call.as_json:

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from indexer.errors import LibraryError, LibraryNewer, LibraryUnwritable
+from indexer.domain.errors import LibraryError, LibraryNewer, LibraryUnwritable
 from indexer.ledger.schema import MIGRATIONS
+from indexer.storage.layout import LEDGER_FILE
 
-FILE_NAME = "ledger.sqlite3"
 _CACHE_KB = 32_000
 """Pages that the writer keeps in memory: keys are digests, so a transaction touches pages all over the file."""
 _GENERATION = "generation"
@@ -58,7 +58,7 @@ class Ledger:
         cls, folder: Path, *, step: Callable[[str], None] = no_step, now: Callable[[], float] = time.time
     ) -> Ledger:
         """Open or create the ledger in `folder` for writing, and migrate it; the caller holds the lock."""
-        path = folder / FILE_NAME
+        path = folder / LEDGER_FILE
         try:
             connection = sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=False)
             connection.execute("PRAGMA journal_mode=WAL")
@@ -78,7 +78,7 @@ class Ledger:
     @classmethod
     def read(cls, folder: Path) -> Ledger:
         """Open an existing ledger for reading only; it must have been migrated by a writer."""
-        path = folder / FILE_NAME
+        path = folder / LEDGER_FILE
         try:
             return cls(path, _reader(path), no_step)
         except sqlite3.DatabaseError as fault:

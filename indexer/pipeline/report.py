@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from indexer.expect import expect
-from indexer.ledger import books, shards, works
-from indexer.ledger.crawled import Scope
-from indexer.ledger.shards import Shard
+from indexer.domain.plan import Cost
+from indexer.domain.question import Mode, Question
+from indexer.ledger.scope import Scope
 from indexer.ledger.store import Ledger
-from indexer.pipeline.batch import FILE_LIFE
-from indexer.records import Cost, Mode, Question
+from indexer.ledger.views import counts
+from indexer.ledger.work import questions, shards
+from indexer.ledger.work.shards import Shard
+from indexer.pipeline.send.batch import FILE_LIFE
+from indexer.pipeline.turnaround import expect
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +122,9 @@ class RunFacts:
 def make_report(ledger: Ledger, library: str, asked: tuple[Question, Mode], scope: Scope, facts: RunFacts) -> Report:
     """Read the books into a report."""
     question, _ = asked
-    number = works.known_question(ledger, question)
-    requests = books.count_works(ledger, scope, number)
-    spent, paid_in, paid_out, submitted = books.spent(ledger, facts.run)
+    number = questions.known_question(ledger, question)
+    requests = counts.count_works(ledger, scope, number)
+    spent, paid_in, paid_out, submitted = counts.spent(ledger, facts.run)
     out = shards.open_shards(ledger)
     reused = min(facts.reused, requests.described)
     return Report(
@@ -137,11 +139,11 @@ def make_report(ledger: Ledger, library: str, asked: tuple[Question, Mode], scop
             described=requests.described - reused,
             failed=requests.failed,
             pending=requests.pending,
-            in_doubt=books.count_in_doubt(ledger),
+            in_doubt=counts.count_in_doubt(ledger),
         ),
         cost=Spend(facts.estimate, spent, paid_in, paid_out),
         jobs=[job_line(ledger, shard, facts.now) for shard in out],
-        rows=books.count_rows(ledger),
+        rows=counts.count_rows(ledger),
         collect_before=min((shard.submitted_at + FILE_LIFE for shard in out if shard.submitted_at), default=None),
         stopped=facts.stopped,
         notes=facts.notes,
@@ -149,8 +151,8 @@ def make_report(ledger: Ledger, library: str, asked: tuple[Question, Mode], scop
 
 
 def _file_counts(ledger: Ledger, scope: Scope, provider: str, question: int | None, facts: RunFacts) -> FileCounts:
-    files = books.standing_of_files(ledger, scope, provider, question)
-    changes = books.changes_of_run(ledger, facts.run) if facts.run is not None else {}
+    files = counts.standing_of_files(ledger, scope, provider, question)
+    changes = counts.changes_of_run(ledger, facts.run) if facts.run is not None else {}
     moved = changes.get("moved", 0)
     return FileCounts(
         seen=files.seen,
@@ -171,7 +173,7 @@ def _file_counts(ledger: Ledger, scope: Scope, provider: str, question: int | No
 def job_line(ledger: Ledger, shard: Shard, now: float) -> JobLine:
     """Say how a shard's job stands, and when it will be ready."""
     age = max(0.0, now - (shard.submitted_at or shard.packed_at))
-    took = books.turnaround(ledger, works.question_of(ledger, shard.question))
+    took = counts.turnaround(ledger, questions.question_of(ledger, shard.question))
     expected = expect(took) if shard.state == "submitted" else None
     return JobLine(
         name=shard.job,

@@ -6,27 +6,31 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from indexer.crawl import Crawl, Crawled, Reading
-from indexer.errors import ApprovalRequired, BudgetReached, RateLimited, Unreachable
-from indexer.ledger import books, forget, lanes, money, shards, works
-from indexer.ledger.crawled import Scope
-from indexer.ledger.money import Yes
-from indexer.pipeline import canary, purse
-from indexer.pipeline.approval import Approval
-from indexer.pipeline.ask import Approve, Ask
-from indexer.pipeline.batch import BatchLane, sweep
-from indexer.pipeline.calls import CallLane
-from indexer.pipeline.faults import Faults
-from indexer.pipeline.pack import pack_shard
-from indexer.pipeline.pilot import Pilot
+from indexer.crawl.crawler import Crawl, Crawled, Reading
+from indexer.domain.errors import ApprovalRequired, BudgetReached, RateLimited, Unreachable
+from indexer.domain.plan import Plan
+from indexer.domain.question import Mode
+from indexer.ledger.photos import forget
+from indexer.ledger.scope import Scope
+from indexer.ledger.spend import approvals
+from indexer.ledger.spend.approvals import Yes
+from indexer.ledger.views import counts
+from indexer.ledger.work import items, modes, questions, shards
+from indexer.pipeline import budget
+from indexer.pipeline.error_collector import Faults
+from indexer.pipeline.patience import Patience
+from indexer.pipeline.plan.approval import Approval
+from indexer.pipeline.plan.pilot import Pilot
+from indexer.pipeline.plan.planner import retry_plan
 from indexer.pipeline.report import job_line, job_words
+from indexer.pipeline.request import Approve, Ask
+from indexer.pipeline.send import canary
+from indexer.pipeline.send.batch import BatchLane, sweep
+from indexer.pipeline.send.calls import CallLane
+from indexer.pipeline.send.pack import pack_shard
 from indexer.pipeline.session import Progress, Session
-from indexer.plan import retry_plan
-from indexer.records import Mode, Plan
 
 _SLOWER = 1.5
-_PATIENCE = 30.0  # a service that is away for longer ends the command; the state is kept
-_PATIENCE_AT_SERVICE = 6 * 3600.0  # while jobs run there, a night's outage is no reason to leave
 
 
 class Run:
@@ -35,10 +39,10 @@ class Run:
     def __init__(self, session: Session, command: str) -> None:
         self._session = session
         self.ledger = session.ledger
-        self.number = books.begin_run(session.ledger, command)
+        self.number = counts.begin_run(session.ledger, command)
         self.stopped = ""
         sweep(session)
-        works.doubt_calls(session.ledger)
+        items.doubt_calls(session.ledger)
 
     def crawl(self, ask: Ask) -> Crawled:
         """Bring the ledger's files up to date; what files say of themselves becomes searchable."""
@@ -76,7 +80,7 @@ class Run:
     def advance(self, *, wait: bool) -> None:
         """Move everything that is unfinished as far as it goes; with `wait` until nothing is out any more."""
         pause = self._session.tuning.poll_seconds
-        patience = _Patience(self._session)
+        patience = Patience(self._session)
         while True:
             try:
                 moved = self._pass()
@@ -117,7 +121,7 @@ class Run:
                     lane.advance(shard)
         if lane.freed:
             shards.end_waits(self.ledger)
-        for number, mode, count in works.open_questions(self.ledger):
+        for number, mode, count in items.open_questions(self.ledger):
             if not faults.service_away:
                 with faults.held():
                     self._send(number, mode, count, lane)
@@ -128,11 +132,11 @@ class Run:
 
     def _meet_deadline(self) -> None:
         """From the deadline on, what no batch has answered is asked by ordinary calls."""
-        ends = money.deadline(self.ledger)
-        campaign = money.current_campaign(self.ledger)
+        ends = approvals.deadline(self.ledger)
+        campaign = approvals.current_campaign(self.ledger)
         if ends is None or campaign is None or self._session.clock.time() < ends:
             return
-        moved = lanes.leave_batch(self.ledger, campaign)
+        moved = modes.leave_batch(self.ledger, campaign)
         if moved:
             self._session.watcher.note(f"the deadline is over: {moved} photos go on by ordinary calls")
 
@@ -154,21 +158,21 @@ class Run:
                 break
             allowed = canary.leave(self._session, number)
         if not sent and not shards.open_shards(self.ledger):
-            self.stopped = allowed.stopped or purse.why_stopped(self._session, number, Mode.BATCH)
+            self.stopped = allowed.stopped or budget.why_stopped(self._session, number, Mode.BATCH)
 
     def _call(self, number: int, lane: BatchLane) -> None:
-        question = works.question_of(self.ledger, number)
-        done = CallLane(self._session, question, number, "asking").run(purse.left(self._session))
+        question = questions.question_of(self.ledger, number)
+        done = CallLane(self._session, question, number, "asking").run(budget.left(self._session))
         lane.moved |= done > 0
         if not done and not shards.open_shards(self.ledger):
-            self.stopped = purse.why_stopped(self._session, number, Mode.INTERACTIVE)
+            self.stopped = budget.why_stopped(self._session, number, Mode.INTERACTIVE)
 
     def _queue_full(self) -> bool:
         now = self._session.clock.time()
         return any(shard.not_before > now for shard in shards.open_shards(self.ledger))
 
     def _unfinished(self) -> bool:
-        return bool(shards.open_shards(self.ledger) or works.open_questions(self.ledger))
+        return bool(shards.open_shards(self.ledger) or items.open_questions(self.ledger))
 
     def project(self) -> None:
         """Write what changed into the table."""
@@ -177,38 +181,38 @@ class Run:
 
     def retry(self, reasons: Sequence[str], most_attempts: int, approve: Approve) -> None:
         """Let failed works of these reasons wait again, within a price that is approved first."""
-        asked = books.last_asked(self.ledger)
-        failed = works.retryable(self.ledger, asked[0], reasons, most_attempts) if asked else []
+        asked = counts.last_asked(self.ledger)
+        failed = items.retryable(self.ledger, asked[0], reasons, most_attempts) if asked else []
         if not asked or not failed:
             return
-        question, mode = works.question_of(self.ledger, asked[0]), asked[1]
+        question, mode = questions.question_of(self.ledger, asked[0]), asked[1]
         limits = self._session.provider(question.provider).limits(question.model)
         plan = retry_plan(self.ledger, question, mode, failed, (self._session.pricing, limits))
-        covered = plan.most_usd <= money.retry_allowance(self.ledger)
+        covered = plan.most_usd <= approvals.retry_allowance(self.ledger)
         if not covered and not approve(plan):
             raise ApprovalRequired(plan)
         with self.ledger.transaction("retry"):
-            campaign = money.begin_campaign(self.ledger)
-            held = money.purse(self.ledger, campaign)
+            campaign = approvals.begin_campaign(self.ledger)
+            held = approvals.purse(self.ledger, campaign)
             cap = max(held.cap, held.spent + held.reserved) + plan.most_usd
             yes = Yes(json.dumps(asdict(plan)), cap, kind="retry" if covered else "plan")
-            money.approve(self.ledger, campaign, yes)
-            works.want_again(self.ledger, failed, campaign, mode)
+            approvals.approve(self.ledger, campaign, yes)
+            items.want_again(self.ledger, failed, campaign, mode)
 
     def set_bounds(self, budget: float | None, deadline: float | None, *, approved: bool) -> None:
         """Give the current campaign another cap (US dollars) or deadline (seconds from now); more money needs a yes."""
-        campaign = money.current_campaign(self.ledger)
+        campaign = approvals.current_campaign(self.ledger)
         if campaign is None or (budget is None and deadline is None):
             return
-        cap = money.purse(self.ledger, campaign).cap
+        cap = approvals.purse(self.ledger, campaign).cap
         if budget is not None and budget > cap and not approved:
             raise BudgetReached(
                 f"${budget:.4f} is more than the ${cap:.4f} that were approved", hint="approve it with --yes"
             )
-        ends = money.deadline(self.ledger) if deadline is None else self._session.clock.time() + deadline
+        ends = approvals.deadline(self.ledger) if deadline is None else self._session.clock.time() + deadline
         with self.ledger.transaction("bounds"):
             yes = Yes("{}", cap if budget is None else budget, ends, kind="bounds")
-            money.approve(self.ledger, campaign, yes)
+            approvals.approve(self.ledger, campaign, yes)
 
     def forget(self, scope: Scope) -> None:
         """Forget what lies in `scope`, in the ledger, in the spool and in the table."""
@@ -223,29 +227,9 @@ class Run:
     def finish(self) -> None:
         """End the command in good order."""
         self._session.projector.finish()
-        money.end_campaign_when_done(self.ledger)
-        books.end_run(self.ledger, self.number)
+        approvals.end_campaign_when_done(self.ledger)
+        counts.end_run(self.ledger, self.number)
 
 
 def _progress(reading: Reading) -> Progress:
     return Progress("reading", reading.bytes, reading.total_bytes, f"{reading.files:,} photos", unit="B")
-
-
-class _Patience:
-    """How long a service may be away before a waiting command gives up."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._since: float | None = None
-
-    def renew(self) -> None:
-        """The service answered."""
-        self._since = None
-
-    def is_spent(self, fault: Exception, at_service: bool) -> bool:
-        """Say whether to give up after `fault`; tells a person once that it waits."""
-        now = self._session.clock.time()
-        if self._since is None:
-            self._since = now
-            self._session.watcher.note(f"{fault}; trying again")
-        return now - self._since > (_PATIENCE_AT_SERVICE if at_service else _PATIENCE)

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from indexer.ledger.caps import Caps
+from indexer.ledger.spend.caps import Caps
 from indexer.ledger.store import Ledger
-from indexer.plan import Pricing
-from indexer.project import Projector
-from indexer.providers.base import Provider
-from indexer.spool import Spool
+from indexer.media.rendition_cache import Spool
+from indexer.providers.pricing import Pricing
+from indexer.providers.seam import Provider
+from indexer.table.projector import Projector
 
 
 class Clock(Protocol):

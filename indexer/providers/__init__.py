@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from indexer.errors import KeyMissing, UsageError
-from indexer.providers.base import Account, Provider
+from indexer.domain.errors import KeyMissing, UsageError
+from indexer.providers.seam import Account, Provider
 
 NAMES = ("local", "gemini")
 

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from indexer.records import Answer
+from indexer.domain.answer import Answer
 
 _FENCE = re.compile(r"```(?:json|JSON)?\s*(?=\{)")
 _UNSTORABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")

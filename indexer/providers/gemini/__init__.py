@@ -8,15 +8,17 @@ from io import BytesIO
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from indexer.errors import BadSetting, KeyMissing, KeyRefused
-from indexer.providers.base import Account
+from indexer.domain.answer import Row
+from indexer.domain.errors import BadSetting, KeyMissing, KeyRefused
+from indexer.domain.job import Job, Limits
+from indexer.domain.question import Mode, Question, Request
 from indexer.providers.gemini import calls, jobs, wire
 from indexer.providers.gemini.check import MAX_FILE_BYTES, check_stream
 from indexer.providers.gemini.faults import KEY_HINT, KEY_PAGE, KEY_VARIABLE
 from indexer.providers.gemini.models import DEFAULT_MODEL, queued_tokens
 from indexer.providers.gemini.schema import SchemaField
 from indexer.providers.gemini.service import BASE_URL, Service, Timeouts
-from indexer.records import Job, Limits, Mode, Question, Request, Row
+from indexer.providers.seam import Account
 
 _MARGIN = 0.9
 _MOST_LINES = 100_000
@@ -24,7 +26,7 @@ _SOME_JPEG = b"\xff\xd8\xff\xe0"
 
 
 class Gemini:
-    """The Gemini provider; see `indexer.providers.base` for what each verb promises.
+    """The Gemini provider; see `indexer.providers.seam` for what each verb promises.
 
     `tier` is the account's usage tier, 1 to 3, and sets how much may queue; `schema_field` the way answer
     schemas are sent; `sleep` is called between tries of steps that may be repeated.

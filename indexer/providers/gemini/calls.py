@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 
-from indexer.errors import NotFound, Refused
+from indexer.domain.answer import Failure, Reason, Row
+from indexer.domain.errors import NotFound, Refused
+from indexer.domain.question import Request
 from indexer.providers.gemini.faults import is_every_photos
 from indexer.providers.gemini.models import bare
 from indexer.providers.gemini.schema import SchemaField
 from indexer.providers.gemini.service import Service
 from indexer.providers.gemini.wire import decode_line, encode_request
-from indexer.records import Failure, Reason, Request, Row
 
 
 def ask(service: Service, request: Request, field: SchemaField) -> Row:

@@ -11,15 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from indexer.errors import (
-    KeyRefused,
-    NoCredit,
-    NotFound,
-    ProviderError,
-    RateLimited,
-    Refused,
-    Unreachable,
-)
+from indexer.domain.errors import KeyRefused, NoCredit, NotFound, ProviderError, RateLimited, Refused, Unreachable
 from indexer.providers.answer import one_line
 
 KEY_VARIABLE = "GEMINI_API_KEY"

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from indexer.errors import NotFound, Refused, Unreachable, Unsendable
-from indexer.files import whole_file
+from indexer.domain.errors import NotFound, Refused, Unreachable, Unsendable
+from indexer.domain.job import Job
 from indexer.providers.answer import one_line
 from indexer.providers.gemini.check import check_file
 from indexer.providers.gemini.models import bare
 from indexer.providers.gemini.operations import BATCH_NAME, read_job, result_file, state_of
 from indexer.providers.gemini.service import Service, log, milliseconds
-from indexer.records import Job
+from indexer.storage.atomic import whole_file
 
 _PAGE_SIZE = "100"
 _MOST_PAGES = 1000

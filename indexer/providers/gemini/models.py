@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from indexer.errors import BadSetting
+from indexer.domain.errors import BadSetting
 
 DEFAULT_MODEL = "gemini-3.5-flash-lite"
 

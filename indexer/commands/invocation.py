@@ -1,0 +1,125 @@
+"""What every command shares: the options that stand anywhere, the library, how to ask and how to print."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import click
+
+from indexer.commands.wording import plan_lines, report_lines
+from indexer.console.ending import LIBRARY
+from indexer.console.screen import Screen
+
+
+def everywhere(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options that stand before or after a command."""
+    command = click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors and JSON.")(command)
+    command = click.option("--json", "as_json", is_flag=True, help="JSON on stdout, for programs.")(command)
+    return LIBRARY(command)
+
+
+def spending(command: Callable[..., Any]) -> Callable[..., Any]:
+    command = click.option("--no-progress", is_flag=True, help="No progress bars.")(command)
+    return click.option("--yes", is_flag=True, help="Approve the price without being asked.")(command)
+
+
+class Duration(click.ParamType[float]):
+    """A span of time as people write it, in seconds: 90s, 30m, 6h, 2d."""
+
+    name = "duration"
+    _units: ClassVar = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return seconds."""
+        number, unit = (value[:-1], value[-1:]) if value[-1:] in self._units else (value, "s")
+        try:
+            seconds = float(number) * self._units[unit]
+        except ValueError:
+            seconds = -1.0
+        if not 0 <= seconds < 1e9:
+            self.fail(f"{value!r} is no span of time, such as 30m, 6h or 2d", param, ctx)
+        return seconds
+
+
+class Dollars(click.FloatRange):
+    """An amount of money; "nan" and "inf" are floats, but no amounts."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return US dollars."""
+        amount = float(super().convert(value, param, ctx))
+        if not math.isfinite(amount):
+            self.fail(f"{value!r} is no amount of money", param, ctx)
+        return amount
+
+
+def bounded(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options that bound what a command may spend and how long it may wait."""
+    command = click.option(
+        "--deadline",
+        type=Duration(),
+        metavar="TIME",
+        help="After this time (30m, 6h, 2d) cancel the batch and go on by ordinary calls.",
+    )(command)
+    return click.option("--budget", type=Dollars(), metavar="USD", help="Stop before spending more than this.")(command)
+
+
+class Call:
+    """One invocation: where the library is, how to print, how to ask."""
+
+    def __init__(self, context: click.Context, options: dict[str, Any]) -> None:
+        above = context.find_root().params
+        self.as_json: bool = options.pop("as_json", False) or bool(above.get("as_json"))
+        quiet = options.pop("quiet", False) or bool(above.get("quiet"))
+        folder = options.pop("library", None) or above.get("library") or os.environ.get("CAPTIONARY_LIBRARY")
+        self.folder: Path | None = Path(folder) if folder else None
+        self.yes: bool = options.pop("yes", False)
+        self.screen = Screen(quiet=quiet, bars=not options.pop("no_progress", False))
+
+    def library(self, *, create: bool = False) -> Any:
+        from indexer.library.api import Library
+        from indexer.library.folder import Seams
+        from indexer.pipeline.session import Watcher
+
+        seams = Seams(watcher=Watcher(self.screen.progress, self.screen.note))
+        return Library.open(self.folder, create=create, seams=seams)
+
+    def check(self, roots: Sequence[bytes]) -> None:
+        """Refuse a PATH that is not there, or is the library itself, before a library is made for it."""
+        from indexer.crawl.walk import refuse_inside
+        from indexer.storage.layout import LEDGER_FILE, default_folder
+        from indexer.storage.paths import refuse_missing, resolve_root
+
+        folder = (self.folder or default_folder()).expanduser()
+        if not (folder / LEDGER_FILE).exists():
+            refuse_missing(roots)
+            for root in roots:
+                refuse_inside(resolve_root(root), [os.fsencode(folder.resolve())])
+
+    def approve(self, plan: Any) -> bool:
+        """Show the plan; ask a terminal, believe `--yes`, refuse otherwise."""
+        self.screen.lines(plan_lines(plan))
+        if self.yes:
+            return True
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            return False
+        return click.confirm("Go on?", default=False, err=True)
+
+    def show(self, report: Any) -> int:
+        """Print a report and return its exit code."""
+        self.screen.close()
+        if self.as_json:
+            click.echo(json.dumps(report.to_dict(), ensure_ascii=True))
+        elif not self.screen.quiet:
+            click.echo("\n".join(report_lines(report)))
+        if report.stopped:
+            self.screen.note(report.stopped)
+        return int(report.exit_code)

@@ -1,0 +1,96 @@
+"""`index prompts` and `index diff`: prompts as versions, and what two of them brought."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import textwrap
+from dataclasses import asdict
+from itertools import zip_longest
+from typing import Any
+
+import click
+
+from indexer.commands.invocation import Call, everywhere
+from indexer.storage.paths import to_text
+
+
+@click.group()
+def prompts() -> None:
+    """List, show and choose the prompts and answer schemas that were asked with."""
+
+
+@prompts.command("list")
+@everywhere
+@click.pass_context
+def list_prompts(context: click.Context, /, **options: Any) -> int:
+    """List the versions, oldest first; the star marks those in force."""
+    from indexer.storage.paths import for_terminal
+
+    call = Call(context, options)
+    found = call.library().prompts()
+    if call.as_json:
+        click.echo(json.dumps([asdict(one) for one in found], ensure_ascii=True))
+        return 0
+    for one in found:
+        first = one.body.strip().splitlines()[0][:60] if one.kind == "prompt" else ""
+        mark = "*" if one.chosen else " "
+        click.echo(for_terminal(f"{mark} {one.version} {one.kind:6} {one.answers:7,} answers  {one.name:16} {first}"))
+    return 0
+
+
+@prompts.command("show")
+@click.argument("version")
+@everywhere
+@click.pass_context
+def show_prompt(context: click.Context, /, version: str, **options: Any) -> int:
+    """Print the text of a VERSION, or of a name."""
+    from indexer.storage.paths import for_terminal
+
+    call = Call(context, options)
+    one = call.library().prompt(version)
+    click.echo(json.dumps(asdict(one)) if call.as_json else "\n".join(map(for_terminal, one.body.splitlines())))
+    return 0
+
+
+@prompts.command("use")
+@click.argument("version")
+@everywhere
+@click.pass_context
+def use_prompt(context: click.Context, /, version: str, **options: Any) -> int:
+    """Put a VERSION (or a name) in force: its answers win, and the next run asks with it. Sends nothing."""
+    call = Call(context, options)
+    one = call.library().use(version)
+    call.screen.close()
+    click.echo(json.dumps(asdict(one)) if call.as_json else f"{one.kind} {one.version} is in force")
+    return 0
+
+
+@click.command()
+@click.argument("left")
+@click.argument("right")
+@everywhere
+@click.option("--in", "within", type=click.Path(path_type=bytes), help="Only photos below this path.")
+@click.pass_context
+def diff(context: click.Context, /, left: str, right: str, within: bytes | None, **options: Any) -> int:
+    """Show what photos are called under two prompts, side by side.
+
+    LEFT and RIGHT are versions or names, as index prompts list shows them.
+    """
+    from indexer.storage.paths import for_terminal
+
+    call = Call(context, options)
+    found = call.library().diff(left, right, None if within is None else [within])
+    if call.as_json:
+        click.echo(json.dumps([{**asdict(pair), "path": to_text(pair.path)} for pair in found], ensure_ascii=True))
+        return 0
+    width = max(20, (shutil.get_terminal_size().columns - 3) // 2)
+    for pair in found:
+        click.echo(for_terminal(to_text(pair.path)))
+        sides = [
+            textwrap.wrap(for_terminal(f"{words} [{', '.join(tags)}]"), width)
+            for words, tags in ((pair.left, pair.left_tags), (pair.right, pair.right_tags))
+        ]
+        for ours, theirs in zip_longest(*sides, fillvalue=""):
+            click.echo(f"{ours:{width}} | {theirs}".rstrip())
+    return 0

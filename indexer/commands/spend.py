@@ -1,0 +1,50 @@
+"""`index report`: every request, token and cent."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from dataclasses import asdict, fields
+from typing import Any
+
+import click
+
+from indexer.commands.invocation import Call, everywhere
+
+
+@click.command()
+@everywhere
+@click.option("--csv", "as_csv", is_flag=True, help="CSV with a header, for spreadsheets.")
+@click.pass_context
+def report(context: click.Context, /, as_csv: bool, **options: Any) -> int:
+    """Show every request, token and cent, by run, batch and model.
+
+    Says whether the three sums agree, and whether every described photo has its answer.
+    """
+    from indexer.ledger.spend.accounts import Account
+    from indexer.storage.paths import for_terminal
+
+    call = Call(context, options)
+    found = call.library().accounts()
+    if call.as_json:
+        click.echo(json.dumps({**asdict(found), "balanced": not found.faults}, ensure_ascii=True))
+        return 0
+    names = [field.name for field in fields(Account)]
+    if as_csv:
+        table = csv.DictWriter(sys.stdout, names, lineterminator="\n")
+        table.writeheader()
+        table.writerows(asdict(row) for row in (*found.accounts, found.total))
+        return 0
+    for row in (*found.accounts, found.total):
+        parts = [f"{row.answered:,} of {row.requests:,} requests answered"]
+        parts += [f"{count:,} {word}" for word, count in _further(row) if count]
+        parts.append(f"{row.input_tokens:,} tokens in, {row.output_tokens:,} out, ${row.spent_usd:.4f}")
+        click.echo(for_terminal(f"{row.kind:6} {row.name:40} {', '.join(parts)}"))
+    for fault in found.faults or ["the books balance"]:
+        click.echo(fault)
+    return 0
+
+
+def _further(row: Any) -> list[tuple[str, int]]:
+    return [("failed", row.failed), ("in doubt", row.in_doubt), ("not served", row.not_served), ("out", row.out)]

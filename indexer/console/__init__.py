@@ -1,0 +1,1 @@
+"""What both console commands share: start, ending, screen."""

@@ -1,0 +1,1 @@
+"""Folders to files, files to photos."""

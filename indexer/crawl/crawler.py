@@ -1,0 +1,205 @@
+"""Folder -> files and photos: what is new, changed, moved, gone, and what cannot be read.
+
+Three steps, each dearer than the one before: size and mtime unchanged, the file is not opened; known bytes, nothing
+is decoded; known pixels, nothing is asked. Deletions are judged only inside the roots that were given, and a root
+that looks unplugged keeps its rows.
+"""
+
+# ruff: noqa: PTH116, PTH120 - paths are bytes here, which pathlib cannot hold
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from indexer.crawl.inspect import Examined, WorkOptions
+from indexer.crawl.listing import Folder, Found
+from indexer.crawl.pool import examine
+from indexer.crawl.walk import WalkOptions, walk
+from indexer.ledger.photos import files
+from indexer.ledger.photos.files import Known, Sighting
+from indexer.ledger.scope import Scope
+from indexer.ledger.store import Ledger
+from indexer.ledger.work import bursts
+from indexer.media.rendition_cache import Spool
+from indexer.storage.paths import is_inside, to_text
+
+_BATCH = 256
+_SOME = 64  # once so many files had to be opened, it pays to look how many more there are
+_MANY = 20  # a root that lost more than half of more files than this looks unplugged
+
+
+@dataclass(frozen=True, slots=True)
+class CrawlOptions:
+    """How to crawl: which files, how they are opened, and whether vanished ones are surely deleted."""
+
+    walk: WalkOptions
+    work: WorkOptions
+    confirm_deleted: bool = False
+
+
+class Reading(NamedTuple):
+    """How far a crawl is: files seen, bytes read, and bytes to be read in all, None while nobody knows."""
+
+    files: int
+    bytes: int
+    total_bytes: int | None
+
+
+@dataclass(slots=True)
+class Crawled:
+    """What a crawl saw: pictures unchanged since last time, and notes for a person."""
+
+    unchanged: int = 0
+    opened: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+class Crawl:
+    """One crawl of `roots`."""
+
+    def __init__(
+        self, ledger: Ledger, run: int, roots: Sequence[bytes], options: CrawlOptions, digest_version: int
+    ) -> None:
+        self._ledger = ledger
+        self._run = run
+        self._options = options
+        self._digest_version = digest_version
+        self.scope = Scope(tuple(roots))
+        self._standing = [root for root in roots if os.path.lexists(root)]
+        self._trees = [root for root in self._standing if Path(os.fsdecode(root)).is_dir()]
+        self._singles = frozenset(roots) - frozenset(self._trees)
+        self._visited: set[bytes] = set()
+        self._unreadable: list[bytes] = []
+        self._missing: list[bytes] = []
+        self._back: list[bytes] = []
+        self._result = Crawled()
+
+    def run(self, spool: Spool, progress: Callable[[Reading], None]) -> Crawled:
+        """Walk, open what must be opened, keep what was found; renditions of new photos go to the spool.
+
+        `progress` is told after each file that was opened.
+        """
+        work = self._told(examine(self._to_open(), options=self._options.work), progress)
+        while batch := list(islice(work, _BATCH)):
+            self._keep(batch, spool)
+        files.record_states(self._ledger, self._run, self._back, "present", "back")
+        self._judge_missing()
+        files.mark_moves(self._ledger, self._run)
+        bursts.regroup(self._ledger)
+        return self._result
+
+    def _told(self, work: Iterator[Examined], progress: Callable[[Reading], None]) -> Iterator[Examined]:
+        """Tell of each file that was opened; once there are some, how much there is to do."""
+        read, total = 0, None
+        for seen in work:
+            self._result.opened += 1
+            read += seen.found.size
+            if self._result.opened == _SOME:
+                total = self._bytes_to_open()
+            progress(Reading(self._result.opened + self._result.unchanged, read, total))
+            yield seen
+
+    def _bytes_to_open(self) -> int:
+        """Walk once more, only to add up: next to opening that many files it takes no time."""
+        size = 0
+        for folder in walk(self._standing, self._options.walk):
+            known = files.known_in(self._ledger, folder.path)
+            size += sum(found.size for found in folder.files if _differs(found, known.get(found.path)))
+        return size
+
+    def _to_open(self) -> Iterator[Found]:
+        for folder in walk(self._standing, self._options.walk):
+            self._visited.add(folder.path)
+            for problem in folder.problems:
+                self._result.notes.append(f"{to_text(problem.path)}: {problem.detail}")
+            if folder.problems and not folder.whole:
+                self._unreadable.append(folder.path)
+            yield from self._compare(folder)
+
+    def _compare(self, folder: Folder) -> Iterator[Found]:
+        known = files.known_in(self._ledger, folder.path)
+        for found in folder.files:
+            before = known.pop(found.path, None)
+            if before is None or _differs(found, before):
+                yield found
+                continue
+            self._result.unchanged += 1
+            if before.state != "present":
+                self._back.append(found.path)
+        self._missing += [
+            path for path, was in known.items() if was.state == "present" and (folder.whole or path in self._singles)
+        ]
+
+    def _keep(self, batch: Sequence[Examined], spool: Spool) -> None:
+        sightings = [_sighting(seen) for seen in batch]
+        photos = files.record_sightings(self._ledger, self._run, sightings, self._digest_version)
+        spool.put((photos[seen.sha256], seen.rendition.jpeg) for seen in batch if seen.rendition and not seen.failure)
+
+    def _judge_missing(self) -> None:
+        self._missing += self._in_vanished_folders()
+        elsewhere = files.seen_elsewhere(self._ledger, self._run, self._missing)
+        missing = [path for path in self._missing if path not in elsewhere]
+        lost = [path for path in missing if not os.path.lexists(path)]
+        if len(lost) < len(missing):
+            left_out = len(missing) - len(lost)
+            self._result.notes.append(f"{left_out} known files are left out now; they leave the search")
+        unplugged = [root for root in self.scope.roots or () if self._looks_unplugged(root, lost)]
+        offline = frozenset(path for path in lost if any(is_inside(path, root) for root in unplugged))
+        if offline:
+            self._result.notes.append(
+                f"{len(offline)} known files are not where they were, as if a drive were unplugged; they stay in the "
+                "search, marked offline. If they were deleted, run again with --confirm-deleted"
+            )
+        gone = [path for path in self._missing if path not in offline]
+        files.record_states(self._ledger, self._run, offline, "offline", "offline")
+        files.record_states(self._ledger, self._run, gone, "gone", "gone")
+        self._remember_devices(frozenset(unplugged))
+
+    def _in_vanished_folders(self) -> Iterator[bytes]:
+        for folder in files.folders(self._ledger):
+            if folder in self._visited or any(is_inside(folder, bad) for bad in self._unreadable):
+                continue
+            whole = any(is_inside(folder, root) for root in self.scope.roots or ())
+            for path, was in files.known_in(self._ledger, folder).items():
+                if was.state == "present" and (whole or path in self._singles):
+                    yield path
+
+    def _looks_unplugged(self, root: bytes, lost: Sequence[bytes]) -> bool:
+        count = sum(is_inside(path, root) for path in lost)
+        if not count or self._options.confirm_deleted:
+            return False
+        if root not in self._trees:
+            return True
+        before = files.count_before(self._ledger, self._run, Scope((root,)))
+        device = files.root_device(self._ledger, root)
+        moved_device = device is not None and device != os.stat(root).st_dev
+        return moved_device or count == before or (before > _MANY and count > before / 2)
+
+    def _remember_devices(self, unplugged: frozenset[bytes]) -> None:
+        files.record_roots(
+            self._ledger, [(root, os.stat(root).st_dev) for root in self._trees if root not in unplugged]
+        )
+
+
+def _differs(found: Found, before: Known | None) -> bool:
+    return before is None or before[:3] != found[1:]
+
+
+def _sighting(seen: Examined) -> Sighting:
+    found = seen.found
+    return Sighting(
+        path=found.path,
+        folder=os.path.dirname(found.path),
+        stat=Known(found.size, found.mtime_ns, found.sidecar_mtime_ns, "present"),
+        picture=not seen.ignored,
+        sha256=seen.sha256,
+        facts=seen.facts,
+        photo=seen.photo,
+        rendition=seen.rendition,
+        failure=seen.failure,
+    )

@@ -1,0 +1,130 @@
+"""One file, opened: is it a picture, are its bytes known, what does it say of itself, what does it look like.
+
+This is what a worker process runs, so it leads to nothing heavier than Pillow; and the process that only hands out
+work need not load even that, which is why the imports stand where they are used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from indexer.crawl.listing import Found
+from indexer.domain.answer import Failure, Reason
+from indexer.domain.photo import Facts, Rendition
+from indexer.media.sniff import HEAD_BYTES, sniff
+
+_CHANGED = "it changed while it was read; run again when it is complete"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkOptions:
+    """How files are opened: by how many processes, up to which size, and how long each may take.
+
+    `workers` None means one a usable core, 0 means in this process: quick for a handful of files, but then a decoder
+    that crashes or hangs takes the run with it. `ledger` is the database that knows bytes seen before. `max_bytes`
+    and `max_pixels` None mean the limits of `rendition`; `seconds` is the patience with one file.
+    """
+
+    workers: int | None = None
+    max_bytes: int | None = None
+    max_pixels: int | None = None
+    ledger: Path | None = None
+    seconds: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What opening a file brought; exactly one of `photo`, `rendition`, `failure` and `ignored` holds.
+
+    `photo` is the id that the ledger has for these bytes: then nothing was decoded. `ignored` means that neither
+    content nor extension says picture, or that the file is gone. `sha256` is 64 hex digits, "" when it was not taken.
+    """
+
+    found: Found
+    sha256: str = ""
+    facts: Facts | None = None
+    photo: str | None = None
+    rendition: Rendition | None = None
+    failure: Failure | None = None
+    ignored: bool = False
+
+
+class Examiner:
+    """Examines files one after the other; holds the read-only connection to the ledger."""
+
+    def __init__(self, options: WorkOptions) -> None:
+        from indexer.media.rendition import DEFAULT_LIMITS, PictureLimits
+
+        default = DEFAULT_LIMITS
+        self._limits = PictureLimits(
+            max_bytes=options.max_bytes or default.max_bytes,
+            max_pixels=options.max_pixels or default.max_pixels,
+            max_jpeg_pixels=options.max_pixels or default.max_jpeg_pixels,
+        )
+        uri = f"{options.ledger.absolute().as_uri()}?mode=ro" if options.ledger else ""
+        self._known = sqlite3.connect(uri, uri=True, timeout=30, isolation_level=None) if uri else None
+
+    def close(self) -> None:
+        """Let go of the ledger."""
+        if self._known:
+            self._known.close()
+
+    def __call__(self, found: Found) -> Examined:
+        """Examine one file; whatever happens to it is an outcome, never an exception."""
+        try:
+            return self._examine(found)
+        except (FileNotFoundError, NotADirectoryError):
+            return Examined(found, ignored=True)
+        except PermissionError:
+            return _failed(found, "no permission to read it")
+        except OSError as fault:
+            return _failed(found, f"it cannot be read: {fault.strerror or type(fault).__name__}")
+        except Exception as fault:  # noqa: BLE001 - one photo: a fault of ours must not end a run of a million
+            return _failed(found, f"unexpected {type(fault).__name__} while it was read")
+
+    def _examine(self, found: Found) -> Examined:
+        # Not to wait for a writer, should the file have become a pipe since it was listed.
+        descriptor = os.open(found.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb", buffering=0) as stream:
+            before = os.fstat(descriptor)
+            head = stream.read(HEAD_BYTES) if stat.S_ISREG(before.st_mode) else b""
+            if not stat.S_ISREG(before.st_mode) or sniff(head, found.path) is None:
+                return Examined(found, ignored=True)
+            stream.seek(0)
+            short = before.st_size <= self._limits.max_bytes
+            sha256 = hashlib.file_digest(stream, "sha256").hexdigest() if short else ""
+        examined = self._look(found, sha256)
+        # Bytes keep their photo for ever, so digest and pixels must be of the same bytes.
+        after = Path(os.fsdecode(found.path)).stat()
+        return examined if _version(after) == _version(before) else _failed(found, _CHANGED)
+
+    def _look(self, found: Found, sha256: str) -> Examined:
+        from indexer.media.metadata import read_facts
+        from indexer.media.rendition import PictureError, render
+
+        path = Path(os.fsdecode(found.path))
+        photo = self._photo(sha256)
+        try:
+            rendition = None if photo else render(path, limits=self._limits)
+        except PictureError as error:
+            return Examined(found, sha256, failure=Failure(error.reason, error.detail))
+        return Examined(found, sha256, read_facts(path), photo, rendition)
+
+    def _photo(self, sha256: str) -> str | None:
+        if not (self._known and sha256):
+            return None
+        row = self._known.execute("SELECT photo FROM contents WHERE sha256 = ?", (sha256,)).fetchone()
+        return str(row[0]) if row else None
+
+
+def _failed(found: Found, detail: str) -> Examined:
+    return Examined(found, failure=Failure(Reason.UNREADABLE, detail))
+
+
+def _version(status: os.stat_result) -> tuple[int, int, int, int]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns

@@ -1,0 +1,222 @@
+"""One folder, listed: what may be a picture, what lies below, what is left out.
+
+Nothing is opened but the ignore file. The loop over entries is the hot path of every run over an unchanged
+archive, so it asks the directory entry, not the disk, wherever the entry knows.
+"""
+
+# ruff: noqa: PTH116 - paths are bytes here, which pathlib cannot hold
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from operator import itemgetter
+from typing import NamedTuple
+
+from indexer.crawl.ignore import Rules, read_ignore_file
+from indexer.crawl.known_names import DEVELOPED, JUNK, JUNK_STARTS, SIDECAR_END
+from indexer.media.sniff import Kind, by_name
+
+_DOT = 0x2E
+_new = tuple.__new__  # the constructor of a named tuple takes three times as long
+
+
+class Found(NamedTuple):
+    """A file that may be a picture; `sidecar_mtime_ns` is 0 without an XMP file beside it.
+
+    A tuple rather than a dataclass because an archive has a million of them.
+    """
+
+    path: bytes
+    size: int
+    mtime_ns: int
+    sidecar_mtime_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that could not be looked at; `detail` is one line."""
+
+    path: bytes
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """One folder: its files sorted by path, how many were left out, and what went wrong.
+
+    `whole` says that the folder was listed to its end, so that a file not in `files` is gone or left out;
+    False when it could not be, or when only single files of it were asked for.
+    """
+
+    path: bytes
+    files: tuple[Found, ...]
+    ignored: int = 0
+    problems: tuple[Problem, ...] = ()
+    whole: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A folder with the ways that lead on from it, sorted, and the rules that hold for them."""
+
+    folder: Folder
+    below: tuple[bytes, ...]
+    links: tuple[bytes, ...]
+    rules: Rules
+
+
+def list_folder(path: bytes, rules: Rules, *, follow: bool, hidden: bool) -> Listed:
+    """List the folder `path`; what cannot be read is a `Problem`, what vanished meanwhile is nothing."""
+    listing = _Listing(path, rules, follow, hidden)
+    listing.run()
+    return listing.result()
+
+
+def found_alone(path: bytes) -> Found | None:
+    """Look at one file that was named by itself, None when it is gone."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    bases = (path, path.rpartition(b".")[0])
+    beside = max(_mtime(base + end) for base in bases for end in (SIDECAR_END, SIDECAR_END.upper()))
+    return Found(path, status.st_size, status.st_mtime_ns, beside)
+
+
+def _mtime(path: bytes) -> int:
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return 0
+
+
+class _Listing:
+    """A folder while it is being listed."""
+
+    def __init__(self, path: bytes, rules: Rules, follow: bool, hidden: bool) -> None:
+        self._path = path
+        self._rules = rules
+        self._follow = follow
+        self._hidden = hidden
+        self._files: list[Found] = []
+        self._sidecars: dict[bytes, int] = {}
+        self._raws: list[bytes] = []
+        self._below: list[bytes] = []
+        self._links: list[bytes] = []
+        self._ignored = 0
+        self._unseen: list[str] = []
+        self._problems: list[Problem] = []
+        self._whole = True
+
+    def run(self) -> None:
+        """List the folder to its end, or to the fault that ends it."""
+        try:
+            self._read_rules()
+            with os.scandir(self._path) as entries:
+                self._take(entries)
+        except FileNotFoundError:
+            self._whole = False  # it went while its parent was listed; the next run will know more
+        except OSError as fault:
+            self._fail(f"cannot be listed: {fault.strerror}")
+        if self._unseen:
+            self._fail(f"{len(self._unseen)} entries cannot be looked at, first {self._unseen[0]}")
+
+    def result(self) -> Listed:
+        """Return what was listed, sorted."""
+        if self._sidecars:
+            self._files = [_with_sidecar(found, self._sidecars) for found in self._files]
+        if self._raws:
+            self._drop_paired()
+        self._files.sort(key=itemgetter(0))
+        folder = Folder(self._path, tuple(self._files), self._ignored, tuple(self._problems), self._whole)
+        return Listed(folder, tuple(sorted(self._below)), tuple(sorted(self._links)), self._rules)
+
+    def _fail(self, detail: str) -> None:
+        self._whole = False
+        self._problems.append(Problem(self._path, detail))
+
+    def _read_rules(self) -> None:
+        # When the ignore file cannot be read the folder is not listed: it may hold what must not be sent out.
+        own = read_ignore_file(self._path.rstrip(b"/") + b"/")
+        if own:
+            self._rules = self._rules.with_file(own.level)
+            self._problems += [Problem(self._path, f"a line of its ignore file is no pattern: {x}") for x in own.faults]
+
+    def _take(self, entries: Iterable[os.DirEntry[bytes]]) -> None:
+        files, hidden, ruled = self._files, self._hidden, bool(self._rules)
+        for entry in entries:
+            name = entry.name
+            lower = name.lower()
+            try:
+                if (name[0] == _DOT and not hidden) or lower in JUNK or lower.startswith(JUNK_STARTS):
+                    self._ignored += not entry.is_dir(follow_symlinks=False)
+                elif entry.is_file(follow_symlinks=False):
+                    if ruled or not _is_plain(lower.rpartition(b".")[2]):
+                        self._take_file(entry, lower)
+                    else:
+                        status = entry.stat()
+                        files.append(_new(Found, (entry.path, status.st_size, status.st_mtime_ns, 0)))
+                elif entry.is_dir(follow_symlinks=False):
+                    self._take_folder(entry, self._below)
+                elif self._follow and entry.is_symlink():
+                    self._take_link(entry, lower)
+                else:
+                    self._ignored += 1
+            except FileNotFoundError:
+                pass  # gone between the listing and the look
+            except OSError as fault:
+                self._unseen.append(f"{name!r}: {fault.strerror}")
+
+    def _take_file(self, entry: os.DirEntry[bytes], lower: bytes) -> None:
+        path = entry.path
+        if self._rules and self._rules.ignores(path, folder=False):
+            self._ignored += 1
+            return
+        status = entry.stat()
+        if lower.endswith(SIDECAR_END):
+            self._sidecars[path[: -len(SIDECAR_END)]] = status.st_mtime_ns
+            self._ignored += 1
+            return
+        if _is_raw(lower.rpartition(b".")[2]):
+            self._raws.append(path)
+        self._files.append(_new(Found, (path, status.st_size, status.st_mtime_ns, 0)))
+
+    def _take_folder(self, entry: os.DirEntry[bytes], ways: list[bytes]) -> None:
+        if not (self._rules and self._rules.ignores(entry.path, folder=True)):
+            ways.append(entry.path)
+
+    def _take_link(self, entry: os.DirEntry[bytes], lower: bytes) -> None:
+        try:
+            if entry.is_dir():
+                self._take_folder(entry, self._links)
+            elif entry.is_file():
+                self._take_file(entry, lower)
+            else:
+                self._ignored += 1
+        except OSError:  # it leads nowhere, or in a circle
+            self._ignored += 1
+
+    def _drop_paired(self) -> None:
+        stems = {stem for stem, _, end in (f.path.rpartition(b".") for f in self._files) if end.lower() in DEVELOPED}
+        paired = {path for path in self._raws if path.rpartition(b".")[0] in stems}
+        self._files = [found for found in self._files if found.path not in paired]
+        self._ignored += len(paired)
+
+
+@lru_cache(1024)
+def _is_plain(suffix: bytes) -> bool:
+    """Whether nothing but its own bytes tells what a file of this name is: neither a sidecar nor one of a pair."""
+    return not _is_raw(suffix) and not SIDECAR_END.endswith(suffix)
+
+
+@lru_cache(1024)
+def _is_raw(suffix: bytes) -> bool:
+    return by_name(b"a." + suffix) is Kind.RAW
+
+
+def _with_sidecar(found: Found, sidecars: dict[bytes, int]) -> Found:
+    mtime = max(sidecars.get(found.path, 0), sidecars.get(found.path.rpartition(b".")[0], 0))
+    return found._replace(sidecar_mtime_ns=mtime) if mtime else found

@@ -1,0 +1,53 @@
+"""A batch job as every provider tells it, and what limits one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class JobState(StrEnum):
+    """The states of a batch job, the same for every provider."""
+
+    INTENDED = "intended"
+    QUEUED = "queued"
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+
+    @property
+    def ended(self) -> bool:
+        """Whether the service will not change this job any more."""
+        return self in (JobState.FINISHED, JobState.FAILED, JobState.EXPIRED, JobState.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A batch job as the service tells it.
+
+    `input_file` and `output_file` are the service's own handles; `error` is the service's words when it failed;
+    counts are None where the service does not say. Times are seconds since the epoch.
+    """
+
+    name: str
+    state: JobState
+    display_name: str = ""
+    input_file: str = ""
+    output_file: str = ""
+    requests: int | None = None
+    succeeded: int | None = None
+    failed: int | None = None
+    error: str = ""
+    created_at: float | None = None
+    ended_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What binds one batch file and the queue behind it."""
+
+    max_bytes: int
+    max_lines: int
+    max_queued_tokens: int

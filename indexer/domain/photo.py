@@ -1,0 +1,43 @@
+"""What a file says of itself, and the picture decoded once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a file says of itself, before anybody describes it.
+
+    `taken_at` is local wall time without a zone (ISO 8601, seconds), `taken_source` the field it was read from;
+    `place` is one line of names (location, city, state, country). `keywords` keep the author's spelling.
+    """
+
+    taken_at: str | None = None
+    taken_source: str | None = None
+    camera: str | None = None
+    lens: str | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+    place: str | None = None
+    title: str | None = None
+    caption: str | None = None
+    keywords: tuple[str, ...] = ()
+    rating: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rendition:
+    """A picture decoded once: the photo's digest, its upright size in pixels, and the clean JPEG for upload.
+
+    `digest` is 64 hex digits over the upright sRGB pixels at the frozen analysis size; `phash` 16 hex digits for
+    near-duplicates; `note` says what was left out (further frames, a truncated tail), "" when nothing was.
+    """
+
+    digest: str
+    phash: str
+    width: int
+    height: int
+    format: str
+    jpeg: bytes
+    note: str = ""

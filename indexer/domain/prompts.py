@@ -1,0 +1,124 @@
+"""The default prompt and answer schema, and how a template is filled in.
+
+The digests of template and schema are the versions that work keys are made of. A template may name facts of the
+photo, `{date}` or `{place}`: they are filled in for each photo and do not change the version.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import PurePosixPath
+
+from indexer.domain.keys import canonical_json
+from indexer.domain.photo import Facts
+from indexer.domain.question import Question
+
+DEFAULT_TEMPLATE = """\
+Describe this photo for a search index. Answer in {language}.
+
+description: two to four factual sentences. Name the main subjects and how many there are, what they do, their \
+colours and materials, the setting, the light, and anything unusual. Use concrete nouns and plain verbs. Start with \
+the subject itself, never with words like "this image shows". Say only what can be seen: no names of people, no \
+guesses about places, feelings or stories.
+visible_text: every word that can be read in the picture, as written, in reading order; an empty string when there \
+is none.
+tags: 8 to 20 short lower-case tags that somebody might type to find this photo: objects, animals, actions, setting, \
+colours, season, weather, time of day, kind of picture.\
+"""
+
+ENGLISH_FIELD = "description_english"
+"""The answer's field with an English description, asked where the description itself is in another language."""
+
+_BILINGUAL_TEMPLATE = f"{DEFAULT_TEMPLATE}\n{ENGLISH_FIELD}: the description once more, in English."
+
+
+def _schema(**more: str) -> str:
+    texts = {
+        "description": "Two to four factual sentences.",
+        "visible_text": "Text that can be read in the picture, or empty.",
+    }
+    properties: dict[str, object] = {
+        name: {"type": "string", "description": text} for name, text in {**texts, **more}.items()
+    }
+    properties["tags"] = {
+        "type": "array",
+        "items": {"type": "string"},
+        "description": "8 to 20 short lower-case tags.",
+    }
+    return canonical_json({"type": "object", "properties": properties, "required": [*texts, "tags", *more]})
+
+
+DEFAULT_SCHEMA = _schema()
+_BILINGUAL_SCHEMA = _schema(**{ENGLISH_FIELD: "The description in English."})
+
+_ENGLISH = ("english", "en")
+
+
+def in_language(question: Question) -> Question:
+    """Return `question` asking for an English description beside one in another language.
+
+    The encoder knows English only. What a person has written, prompt or schema, stays as it is.
+    """
+    both = question.settings.language.strip().casefold() not in _ENGLISH
+    template, schema = (_BILINGUAL_TEMPLATE, _BILINGUAL_SCHEMA) if both else (DEFAULT_TEMPLATE, DEFAULT_SCHEMA)
+    return replace(
+        question,
+        template=template if question.template in (DEFAULT_TEMPLATE, _BILINGUAL_TEMPLATE) else question.template,
+        schema=schema if question.schema in (DEFAULT_SCHEMA, _BILINGUAL_SCHEMA) else question.schema,
+    )
+
+
+FACTS = ("date", "time", "place", "folder", "file", "keywords", "caption", "title", "camera")
+"""What a template may ask for of each photo, in braces; `{language}` is filled in for all alike."""
+
+_LONGEST_FACT = 300
+_UNKNOWN = "unknown"
+_BRACES = re.compile(r"\{(" + "|".join(("language", *FACTS)) + r")\}")
+
+
+def fill(template: str, language: str, given: Mapping[str, str] | None = None) -> str:
+    """Return `template` with its language and the facts `given` filled in; other braces stay as they are."""
+    known = {"language": language, **(given or {})}
+    # In one pass: a fact that itself says {place} is a text, not a template.
+    return _BRACES.sub(lambda found: known.get(found[1]) or _UNKNOWN, template)
+
+
+def longest(template: str, language: str) -> str:
+    """Return `template` filled in with facts as long as facts can be."""
+    return fill(template, language, dict.fromkeys(facts_asked(template), "x" * _LONGEST_FACT))
+
+
+def facts_asked(template: str) -> tuple[str, ...]:
+    """Return which facts of a photo `template` asks for, in a fixed order."""
+    named = set(_BRACES.findall(template))
+    return tuple(name for name in FACTS if name in named)
+
+
+def given_facts(template: str, facts: Facts, path: str) -> str:
+    """Return, as canonical JSON, the facts that `template` is given about the photo at `path`; {} when it asks none."""
+    asked = facts_asked(template)
+    if not asked:
+        return "{}"
+    place = PurePosixPath(path)
+    day, _, time = (facts.taken_at or "").partition("T")
+    known = {
+        "date": day,
+        "time": time[:5],
+        "place": facts.place,
+        "folder": place.parent.name,
+        "file": place.stem,
+        "keywords": ", ".join(facts.keywords),
+        "caption": facts.caption,
+        "title": facts.title,
+        "camera": facts.camera,
+    }
+    lines = {name: " ".join((known[name] or "").split())[:_LONGEST_FACT] for name in asked}
+    return canonical_json({name: line for name, line in lines.items() if line})
+
+
+def read_given(text: str) -> Mapping[str, str]:
+    """Return the facts in the JSON of `given_facts`."""
+    return dict(json.loads(text or "{}"))

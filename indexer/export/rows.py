@@ -1,0 +1,201 @@
+"""The library for other programs: rows as JSON lines, CSV or Parquet, words as XMP sidecars.
+
+Everything comes from the ledger, a row at a time: neither the table nor the text model is opened.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from indexer.domain.errors import Unwritable, UsageError
+from indexer.domain.keys import canonical_json
+from indexer.export.sidecars import Exported, Mirror
+from indexer.export.spreadsheet import cell, line
+from indexer.ledger.scope import Scope
+from indexer.ledger.store import Ledger
+from indexer.ledger.views import export_rows
+from indexer.ledger.views.export_rows import Entry
+from indexer.storage.atomic import whole_file
+from indexer.storage.paths import for_terminal, to_text
+
+_BATCH = 4096
+_TOLD = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row. `description`, `tags`, `visible_text` and `fields` are the best answer's, which the last five tell of.
+
+    `inherited` says that it describes another photo of the burst. `caption` (with the title) and `keywords` are a
+    person's. `taken_at` is local wall time, `answered_at` is UTC, both in ISO 8601.
+    """
+
+    path: str
+    photo: str
+    description: str | None
+    tags: tuple[str, ...]
+    visible_text: str | None
+    fields: Mapping[str, Any]
+    caption: str | None
+    keywords: tuple[str, ...]
+    taken_at: str | None
+    camera: str | None
+    lens: str | None
+    place: str | None
+    latitude: float | None
+    longitude: float | None
+    rating: int | None
+    width: int
+    height: int
+    provider: str | None
+    model: str | None
+    prompt_version: str | None
+    answered_at: str | None
+    inherited: bool
+
+
+COLUMNS = tuple(field.name for field in fields(Row))
+
+
+def export(
+    ledger: Ledger, kind: str, target: bytes, scope: Scope, progress: Callable[[int], None] = lambda _: None
+) -> Exported:
+    """Write the photos of `scope` to `target`, for xmp a folder, else a new file; `progress` gets a running number.
+
+    Raises `UsageError` for an unknown kind or a target that is in the way, `Unwritable` where the disk refuses.
+    """
+    if kind not in ("xmp", *_WRITERS):
+        raise UsageError(f"nothing is exported as {kind!r}", hint=f"one of: {', '.join((*_WRITERS, 'xmp'))}")
+    entries = _counted(export_rows.entries(ledger, scope), progress)
+    path = Path(os.fsdecode(target))
+    try:
+        if kind == "xmp":
+            done = Mirror(ledger, path).write(entries)
+        else:
+            _refuse_existing(path)
+            with whole_file(path) as stream:
+                count = _WRITERS[kind](stream, map(_row, entries))
+            done = Exported(count, count)
+    except OSError as fault:
+        hint = "make room, or choose another place"
+        raise Unwritable(f"{_shown(target)} cannot be written: {fault.strerror}", hint=hint) from fault
+    offline = export_rows.count_offline(ledger, scope)
+    if offline:
+        return done.with_note(f"photos left out because their drive is not there: {offline:,}")
+    return done if done.photos or done.kept or done.notes else done.with_note("no photo lies there that was indexed")
+
+
+def _counted(entries: Iterator[Entry], progress: Callable[[int], None]) -> Iterator[Entry]:
+    for number, entry in enumerate(entries, 1):
+        yield entry
+        if number % _TOLD == 0:
+            progress(number)
+
+
+def _refuse_existing(path: Path) -> None:
+    """Nothing is replaced: a photo or a ledger named by mistake is not to be lost, nor is an export of last year."""
+    shown = _shown(os.fsencode(path))
+    if os.path.lexists(path):
+        what = "is a folder" if path.is_dir() else "exists, and nothing is replaced"
+        raise UsageError(f"{shown} {what}", hint="name a new file, or move that one away")
+    if not path.parent.is_dir():
+        raise UsageError(f"there is no folder for {shown}", hint="make it first, or name a file elsewhere")
+
+
+def _shown(path: bytes) -> str:
+    return for_terminal(to_text(path))
+
+
+def _row(entry: Entry) -> Row:
+    answer, facts = entry.answer, entry.facts
+    return Row(
+        path=to_text(entry.path),
+        photo=entry.photo,
+        description=answer.description if answer else None,
+        tags=answer.tags if answer else (),
+        visible_text=answer.visible_text if answer else None,
+        fields=answer.fields if answer else {},
+        caption=". ".join(part for part in (facts.title, facts.caption) if part) or None,
+        keywords=facts.keywords,
+        taken_at=facts.taken_at,
+        camera=facts.camera,
+        lens=facts.lens,
+        place=facts.place,
+        latitude=facts.latitude,
+        longitude=facts.longitude,
+        rating=facts.rating,
+        width=entry.width,
+        height=entry.height,
+        provider=entry.provider,
+        model=answer.model if answer else None,
+        prompt_version=entry.prompt_version,
+        answered_at=_moment(entry.answered_at),
+        inherited=entry.inherited,
+    )
+
+
+def _moment(seconds: float | None) -> str | None:
+    if seconds is None:
+        return None
+    return datetime.datetime.fromtimestamp(round(seconds), datetime.UTC).isoformat().replace("+00:00", "Z")
+
+
+def _write_jsonl(stream: BinaryIO, rows: Iterator[Row]) -> int:
+    """In ASCII, so that no character means anything to a terminal."""
+    count = 0
+    for count, row in enumerate(rows, 1):  # noqa: B007 - it is the result
+        stream.write(json.dumps(asdict(row)).encode() + b"\n")
+    return count
+
+
+def _write_csv(stream: BinaryIO, rows: Iterator[Row]) -> int:
+    count = 0
+    stream.write(line(COLUMNS))
+    for count, row in enumerate(rows, 1):  # noqa: B007 - it is the result
+        _, *values = _flat(row, joined=", ".join).values()
+        stream.write(line([for_terminal(row.path), *map(cell, values)]))  # two spaces in a name stay two
+    return count
+
+
+def _write_parquet(stream: BinaryIO, rows: Iterator[Row]) -> int:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    words, texts, number = pa.string(), pa.list_(pa.string()), pa.float64()
+    kinds = {"tags": texts, "keywords": texts, "latitude": number, "longitude": number}
+    kinds |= dict.fromkeys(("rating", "width", "height"), pa.int32())
+    kinds["inherited"] = pa.bool_()
+    kinds |= {"taken_at": pa.timestamp("s"), "answered_at": pa.timestamp("s", tz="UTC")}
+    schema = pa.schema([(name, kinds.get(name, words)) for name in COLUMNS])
+    count = 0
+    with parquet.ParquetWriter(stream, schema) as writer:
+        while batch := [_typed(row) for row in islice(rows, _BATCH)]:
+            writer.write_table(pa.Table.from_pylist(batch, schema=schema))
+            count += len(batch)
+    return count
+
+
+def _typed(row: Row) -> dict[str, Any]:
+    moments = {name: getattr(row, name) for name in ("taken_at", "answered_at")}
+    parsed = {name: datetime.datetime.fromisoformat(text) if text else None for name, text in moments.items()}
+    return _flat(row, joined=list) | parsed
+
+
+def _flat(row: Row, joined: Callable[[tuple[str, ...]], Any]) -> dict[str, Any]:
+    """Return a row for a table: further fields as JSON, lists as `joined` makes them."""
+    extra = canonical_json(dict(row.fields)) if row.fields else None
+    return asdict(row) | {"tags": joined(row.tags), "keywords": joined(row.keywords), "fields": extra}
+
+
+_WRITERS: dict[str, Callable[[BinaryIO, Iterator[Row]], int]] = {
+    "jsonl": _write_jsonl,
+    "csv": _write_csv,
+    "parquet": _write_parquet,
+}

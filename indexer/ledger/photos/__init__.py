@@ -1,0 +1,1 @@
+"""Files and photos as the ledger knows them."""

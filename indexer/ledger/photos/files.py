@@ -1,0 +1,214 @@
+"""What the ledger knows of files and photos: the transitions of a crawl, and the questions it asks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import NamedTuple
+
+from indexer.domain.answer import Failure
+from indexer.domain.photo import Facts, Rendition
+from indexer.ledger.scope import Scope
+from indexer.ledger.store import Ledger
+
+_new = tuple.__new__  # the constructor of a named tuple takes three times as long
+
+
+class Known(NamedTuple):
+    """A file as the ledger remembers it."""
+
+    size: int
+    mtime_ns: int
+    sidecar_ns: int
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A file that was opened in this run, and what was found: a photo, a reason why not, or no picture at all.
+
+    `photo` is the id of known bytes, `rendition` the decoded picture of unknown ones.
+    """
+
+    path: bytes
+    folder: bytes
+    stat: Known
+    picture: bool
+    sha256: str
+    facts: Facts | None
+    photo: str | None
+    rendition: Rendition | None
+    failure: Failure | None
+
+
+def known_in(ledger: Ledger, folder: bytes) -> dict[bytes, Known]:
+    """Return what is known of the files directly in `folder`, by path."""
+    rows = ledger.connection.execute(
+        "SELECT path, size, mtime_ns, sidecar_ns, state FROM files WHERE folder = ?", (folder,)
+    )
+    return {path: _new(Known, stat) for path, *stat in rows}
+
+
+def knows(ledger: Ledger, scope: Scope) -> bool:
+    """Say whether present or offline files are known in `scope`."""
+    condition, values = scope.where()
+    question = f"SELECT 1 FROM files f WHERE f.state <> 'gone' AND {condition} LIMIT 1"
+    return ledger.connection.execute(question, values).fetchone() is not None
+
+
+def folders(ledger: Ledger) -> Iterator[bytes]:
+    """Yield the folders in which present or offline files are known, a look-up each: files are a hundred times more."""
+    row = (b"",)
+    while row[0] is not None:
+        row = ledger.connection.execute(
+            "SELECT min(folder) FROM files WHERE folder > ? AND state <> 'gone'", row
+        ).fetchone()
+        if row[0] is not None:
+            yield row[0]
+
+
+def count_before(ledger: Ledger, run: int, scope: Scope) -> int:
+    """Return how many files of `scope` were present before `run`; asked before `run` lets any of them go."""
+    condition, values = scope.where()
+    row = ledger.connection.execute(
+        f"SELECT count(*) FROM files f WHERE f.state = 'present' AND {condition}"
+        " AND NOT (f.changed_run = ? AND f.change IN ('new', 'back'))",
+        (*values, run),
+    ).fetchone()
+    return int(row[0])
+
+
+def seen_elsewhere(ledger: Ledger, run: int, paths: Iterable[bytes]) -> frozenset[bytes]:
+    """Return those of `paths` whose photo turned up at another path in this run: they moved."""
+    question = (
+        "SELECT 1 FROM files f JOIN files g ON g.photo = f.photo"
+        " WHERE f.path = ? AND g.path <> f.path AND g.changed_run = ? AND g.state = 'present'"
+    )
+    return frozenset(path for path in paths if ledger.connection.execute(question, (path, run)).fetchone())
+
+
+def photo_id(rendition: Rendition, version: int) -> str:
+    """Name a photo by its pixels: the digest with the version of the way it is taken."""
+    return f"{version}-{rendition.digest[:40]}"
+
+
+def record_sightings(ledger: Ledger, run: int, sightings: Sequence[Sighting], digest_version: int) -> dict[str, str]:
+    """Keep what was found in opened files, mark their rows to be composed; returns photo id by sha256."""
+    photos: dict[str, str] = {}
+    with ledger.transaction("sightings") as connection:
+        for seen in sightings:
+            photo = _photo_of(ledger, seen, digest_version)
+            if photo:
+                photos[seen.sha256] = photo
+            _put_file(ledger, run, seen, photo)
+            connection.execute("INSERT OR IGNORE INTO dirty VALUES (?)", (seen.path,))
+    return photos
+
+
+def _photo_of(ledger: Ledger, seen: Sighting, digest_version: int) -> str | None:
+    if seen.photo or not seen.rendition:
+        return seen.photo
+    known = ledger.connection.execute("SELECT photo FROM contents WHERE sha256 = ?", (seen.sha256,)).fetchone()
+    if known:
+        return str(known[0])
+    drawn = seen.rendition
+    photo = photo_id(drawn, digest_version)
+    ledger.connection.execute(
+        "INSERT OR IGNORE INTO photos VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (photo, drawn.phash, drawn.width, drawn.height, drawn.format, drawn.note, ledger.now()),
+    )
+    ledger.connection.execute("INSERT INTO contents VALUES (?, ?)", (seen.sha256, photo))
+    return photo
+
+
+def _put_file(ledger: Ledger, run: int, seen: Sighting, photo: str | None) -> None:
+    facts = json.dumps(asdict(seen.facts), ensure_ascii=True) if seen.facts else None
+    reason, detail = (str(seen.failure.reason), seen.failure.detail) if seen.failure else (None, None)
+    # A file that cannot be read now keeps the photo and the facts it had: a failure never removes a description.
+    ledger.connection.execute(
+        """
+        INSERT INTO files (path, folder, size, mtime_ns, sidecar_ns, state, picture, photo, facts, reason, detail,
+                           changed_run, change)
+        VALUES (?, ?, ?, ?, ?, 'present', ?, ?, ?, ?, ?, ?, 'new')
+        ON CONFLICT (path) DO UPDATE SET
+            size = excluded.size, mtime_ns = excluded.mtime_ns, sidecar_ns = excluded.sidecar_ns,
+            change = CASE state WHEN 'gone' THEN 'back' ELSE 'changed' END,
+            state = 'present', picture = excluded.picture,
+            photo = CASE WHEN excluded.reason IS NULL THEN excluded.photo ELSE photo END,
+            facts = CASE WHEN excluded.reason IS NULL THEN excluded.facts ELSE facts END,
+            reason = excluded.reason, detail = excluded.detail, changed_run = excluded.changed_run
+        """,
+        (seen.path, seen.folder, *seen.stat[:3], int(seen.picture), photo, facts, reason, detail, run),
+    )
+
+
+def record_states(ledger: Ledger, run: int, paths: Iterable[bytes], state: str, change: str) -> int:
+    """Move known files to `state` without opening them, and mark their rows; returns how many moved."""
+    moved = 0
+    paths = list(paths)
+    if not paths:
+        return 0
+    with ledger.transaction(f"files {change}") as connection:
+        for path in paths:
+            done = connection.execute(
+                "UPDATE files SET state = ?, change = ?, changed_run = ? WHERE path = ? AND state <> ?",
+                (state, change, run, path, state),
+            )
+            if done.rowcount:
+                moved += 1
+                connection.execute("INSERT OR IGNORE INTO dirty VALUES (?)", (path,))
+    return moved
+
+
+def mark_moves(ledger: Ledger, run: int) -> int:
+    """Call a new path a move where its photo lost a path in the same run; returns how many."""
+    if not ledger.connection.execute(
+        "SELECT 1 FROM files WHERE changed_run = ? AND change = 'gone' LIMIT 1", (run,)
+    ).fetchone():
+        return 0
+    with ledger.transaction("moves") as connection:
+        done = connection.execute(
+            """
+            UPDATE files SET change = 'moved' WHERE path IN (
+                SELECT path FROM (
+                    SELECT f.path, f.photo, row_number() OVER (PARTITION BY f.photo ORDER BY f.path) AS place
+                    FROM files f WHERE f.changed_run = ?1 AND f.change = 'new' AND f.photo IS NOT NULL)
+                AS fresh WHERE place <= (
+                    SELECT count(*) FROM files g WHERE g.photo = fresh.photo AND g.changed_run = ?1
+                    AND g.change = 'gone'))
+            """,
+            (run,),
+        )
+    return done.rowcount
+
+
+def root_device(ledger: Ledger, root: bytes) -> int | None:
+    """Return the device number on which `root` was last seen, None when it is new."""
+    found = ledger.connection.execute("SELECT device FROM roots WHERE path = ?", (root,)).fetchone()
+    return int(found[0]) if found else None
+
+
+def record_roots(ledger: Ledger, devices: Sequence[tuple[bytes, int]]) -> None:
+    """Keep the device of every root that was crawled."""
+    devices = [one for one in devices if root_device(ledger, one[0]) != one[1]]
+    if not devices:
+        return
+    with ledger.transaction("roots", uncounted=True) as connection:
+        connection.executemany("INSERT OR REPLACE INTO roots VALUES (?, ?)", devices)
+
+
+def paths_of(ledger: Ledger, photo: str) -> list[bytes]:
+    """Return the present paths at which `photo` lies."""
+    rows = ledger.connection.execute(
+        "SELECT path FROM files WHERE photo = ? AND state = 'present' AND reason IS NULL ORDER BY path", (photo,)
+    )
+    return [row[0] for row in rows]
+
+
+def facts_from(text: str | None) -> Facts:
+    """Read facts back from the ledger's JSON; None gives empty facts."""
+    if not text:
+        return Facts()
+    values = json.loads(text)
+    return Facts(**{**values, "keywords": tuple(values["keywords"])})

@@ -1,0 +1,1 @@
+"""Money: approvals, caps, accounts, and what answers cost so far."""

@@ -1,0 +1,1 @@
+"""What other rooms read from the ledger: counts, exports, tags, prompts."""

@@ -1,0 +1,189 @@
+"""The books: how many files, works, dollars and jobs there are, and whether the numbers add up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from indexer.domain.question import Mode, Question
+from indexer.ledger.scope import Scope
+from indexer.ledger.store import Ledger
+from indexer.ledger.views.count_cache import kept
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the files of a scope stand with a provider: `seen = described + pending + failed`."""
+
+    seen: int
+    described: int
+    pending: int
+    failed: int
+    ignored: int
+    offline: int
+    duplicate: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkCount:
+    """How the works of a scope stand with a question; `answered_before` those that a run found answered."""
+
+    planned: int
+    described: int
+    failed: int
+    pending: int
+
+
+@dataclass(frozen=True, slots=True)
+class FailedPath:
+    """A path without a description, and the one reason why."""
+
+    path: bytes
+    reason: str
+    detail: str
+    attempts: int
+    job: str
+
+
+def begin_run(ledger: Ledger, command: str) -> int:
+    """Number an invocation of a writing command."""
+    with ledger.transaction("begin run", uncounted=True) as connection:
+        number = connection.execute("INSERT INTO runs (command, started_at) VALUES (?, ?)", (command, ledger.now()))
+    return int(number.lastrowid or 0)
+
+
+def record_asked(ledger: Ledger, run: int, question: int, mode: Mode) -> None:
+    """Keep what a run asked; inside the caller's transaction."""
+    ledger.connection.execute("UPDATE runs SET question = ?, mode = ? WHERE id = ?", (question, str(mode), run))
+
+
+def end_run(ledger: Ledger, run: int) -> None:
+    """Keep that an invocation ended in good order."""
+    with ledger.transaction("end run", uncounted=True) as connection:
+        connection.execute("UPDATE runs SET ended_at = ? WHERE id = ?", (ledger.now(), run))
+
+
+def last_asked(ledger: Ledger) -> tuple[int, Mode] | None:
+    """Return the question and the lane of the library's last run, None before any."""
+    row = ledger.connection.execute(
+        "SELECT question, mode FROM runs WHERE question IS NOT NULL ORDER BY id DESC LIMIT 1"
+    ).fetchone()
+    return (row[0], Mode(row[1])) if row else None
+
+
+def standing_of_files(ledger: Ledger, scope: Scope, provider: str, question: int | None) -> Standing:
+    """Count the paths of `scope` by how they stand with `provider`; each path counts once."""
+    name = f"files {provider} {question}"
+    return Standing(*kept(ledger, name, scope, lambda: _standing(ledger, scope, provider, question)))
+
+
+def _standing(ledger: Ledger, scope: Scope, provider: str, question: int | None) -> tuple[int, ...]:
+    number = -1 if question is None else question
+    # `+f.photo` sorts the photos first, so that the look-ups run along their index instead of all over it.
+    condition, values = scope.where()
+    row = ledger.connection.execute(
+        f"""
+        WITH p AS MATERIALIZED (
+            SELECT g.*,
+                   EXISTS (SELECT 1 FROM photo_answers a WHERE a.holder = g.photo AND a.provider = ?) AS described,
+                   coalesce(i.source, g.photo) IN (
+                       SELECT w.photo FROM works w WHERE w.question = ? AND w.state = 'failed') AS failed
+            FROM (SELECT f.photo AS photo, count(*) AS paths, total(f.state = 'offline') AS offline,
+                         total(f.reason IS NOT NULL) AS broken
+                  FROM files f WHERE f.picture = 1 AND f.state <> 'gone' AND {condition} GROUP BY +f.photo) g
+            LEFT JOIN stands_for i ON i.photo = g.photo AND i.question = ?)
+        SELECT total(paths), total(paths * described),
+               total(CASE WHEN described THEN 0 WHEN failed THEN paths ELSE broken END), total(offline),
+               total(CASE WHEN photo IS NOT NULL THEN paths - 1 END)
+        FROM p
+        """,
+        (provider, number, *values, number),
+    ).fetchone()
+    seen, described, failed, offline, duplicate = (int(value) for value in row)
+    ignored = ledger.connection.execute(
+        f"SELECT count(*) FROM files f WHERE f.picture = 0 AND f.state = 'present' AND {condition}", values
+    ).fetchone()[0]
+    return seen, described, seen - described - failed, failed, int(ignored), offline, duplicate
+
+
+def changes_of_run(ledger: Ledger, run: int) -> dict[str, int]:
+    """Count the pictures that changed in `run`, by how."""
+    rows = ledger.connection.execute(
+        "SELECT change, count(*) FROM files WHERE changed_run = ? AND picture = 1 GROUP BY change", (run,)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def count_works(ledger: Ledger, scope: Scope, question: int | None) -> WorkCount:
+    """Count the distinct works that the paths of `scope` need of a question."""
+    planned, described, failed = kept(ledger, f"works {question}", scope, lambda: _works(ledger, scope, question))
+    return WorkCount(planned, described, failed, planned - described - failed)
+
+
+def _works(ledger: Ledger, scope: Scope, question: int | None) -> tuple[int, ...]:
+    number = -1 if question is None else question
+    condition, values = scope.where()
+    row = ledger.connection.execute(
+        f"""
+        SELECT count(*), total(w.state = 'answered'), total(w.state = 'failed') FROM (
+            SELECT DISTINCT coalesce(i.source, f.photo) AS photo
+            FROM files f LEFT JOIN stands_for i ON i.photo = f.photo AND i.question = ?
+            WHERE f.picture = 1 AND f.state <> 'gone' AND f.photo IS NOT NULL AND f.reason IS NULL AND {condition})
+        AS p LEFT JOIN works w ON w.photo = p.photo AND w.question = ?
+        """,
+        (number, *values, number),
+    ).fetchone()
+    return tuple(row)
+
+
+def count_in_doubt(ledger: Ledger) -> int:
+    """Count the calls that are booked at their high price because nobody knows whether they were served."""
+    return int(ledger.connection.execute("SELECT count(*) FROM attempts WHERE state = 'in_doubt'").fetchone()[0])
+
+
+def spent(ledger: Ledger, since_run: int | None = None) -> tuple[float, int, int, int]:
+    """Return (dollars, input tokens, output tokens, requests begun) in all, or since a run began."""
+    since = 0.0
+    if since_run is not None:
+        since = ledger.connection.execute("SELECT started_at FROM runs WHERE id = ?", (since_run,)).fetchone()[0]
+    row = ledger.connection.execute(
+        "SELECT total(CASE WHEN coalesce(ended_at, 0) >= ?1 THEN spent_usd END),"
+        " total(CASE WHEN ended_at >= ?1 THEN input_tokens END),"
+        " total(CASE WHEN ended_at >= ?1 THEN output_tokens END), total(started_at >= ?1) FROM attempts",
+        (since,),
+    ).fetchone()
+    return float(row[0]), int(row[1]), int(row[2]), int(row[3])
+
+
+def failed_paths(ledger: Ledger, scope: Scope, question: int | None) -> list[FailedPath]:
+    """Return one entry for each path that failed, by path."""
+    condition, values = scope.where()
+    rows = ledger.connection.execute(
+        f"""
+        SELECT f.path, coalesce(f.reason, w.reason), coalesce(f.detail, w.detail, ''),
+               CASE WHEN f.reason IS NULL THEN w.attempts ELSE 0 END,
+               coalesce((SELECT s.job FROM attempts t JOIN shards s ON s.id = t.shard
+                         WHERE t.work = w.key AND f.reason IS NULL ORDER BY t.number DESC LIMIT 1), '')
+        FROM files f LEFT JOIN stands_for i ON i.photo = f.photo AND i.question = ?
+        LEFT JOIN works w ON w.photo = coalesce(i.source, f.photo) AND w.question = ? AND w.state = 'failed'
+        WHERE f.picture = 1 AND f.state <> 'gone' AND (f.reason IS NOT NULL OR w.key IS NOT NULL) AND {condition}
+        ORDER BY f.path
+        """,
+        (*[-1 if question is None else question] * 2, *values),
+    )
+    return [FailedPath(*row) for row in rows]
+
+
+def count_rows(ledger: Ledger) -> int:
+    """Count the rows that the table should hold."""
+    return int(ledger.connection.execute("SELECT count(*) FROM files WHERE row_digest IS NOT NULL").fetchone()[0])
+
+
+def turnaround(ledger: Ledger, question: Question) -> Sequence[float]:
+    """Return how many seconds the library's own finished jobs of this provider and model took, sorted."""
+    rows = ledger.connection.execute(
+        "SELECT s.ended_at - s.submitted_at AS took FROM shards s JOIN questions q ON q.id = s.question"
+        " WHERE q.provider = ? AND q.model = ? AND s.job_state = 'finished' AND s.ended_at IS NOT NULL ORDER BY took",
+        (question.provider, question.model),
+    )
+    return [row[0] for row in rows]

@@ -1,0 +1,1 @@
+"""Questions, work items, shards and answers: from wanted to answered."""

@@ -1,0 +1,202 @@
+"""Work items: one question about one photo, from wanted to out to answered or failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from indexer.domain.answer import Failure
+from indexer.domain.question import Mode, Question
+from indexer.ledger.scope import Scope
+from indexer.ledger.store import Ledger
+from indexer.ledger.work.prompt_facts import given_now
+from indexer.ledger.work.questions import question_id
+
+_MOST_BEGUN = 20  # so that a service which takes requests and never serves them cannot keep us busy for ever
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One question about one photo, as it stands.
+
+    `attempts` counts requests that were begun, `reason` says why the last one failed ("" where none did); `given` is
+    the JSON of the facts that its prompt is given.
+    """
+
+    key: str
+    photo: str
+    attempts: int
+    given: str = "{}"
+    reason: str = ""
+
+
+def unasked(ledger: Ledger, question: int | None, scope: Scope) -> Iterator[str]:
+    """Yield the photos of `scope` that this question was never approved for and that inherit no answer, by path."""
+    condition, values = scope.where()
+    yield from (
+        row[0]
+        for row in ledger.connection.execute(
+            f"""
+            SELECT f.photo FROM files f
+            WHERE f.state = 'present' AND f.reason IS NULL AND f.photo IS NOT NULL AND {condition}
+              AND NOT EXISTS (SELECT 1 FROM works w WHERE w.photo = f.photo AND w.question = ?)
+              AND NOT EXISTS (SELECT 1 FROM inherited i WHERE i.photo = f.photo AND i.question = ?)
+            GROUP BY f.photo ORDER BY min(f.path)
+            """,
+            (*values, *[-1 if question is None else question] * 2),
+        )
+    )
+
+
+def want(ledger: Ledger, question: Question, photos: Iterable[str], campaign: int, mode: Mode) -> None:
+    """Begin the works of `photos`: approved, not yet sent. Inside the caller's transaction.
+
+    The facts that the template asks for are fixed here: every attempt at a work sends the prompt that was approved.
+    """
+    number = question_id(ledger, question)
+    ledger.connection.executemany(
+        "INSERT OR IGNORE INTO works (key, photo, question, campaign, mode, state, given, attempts)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, 'wanted', ?6, (SELECT coalesce(max(number), 0) FROM attempts WHERE work = ?1))",
+        (
+            (question.work_key(photo), photo, number, campaign, str(mode), given_now(ledger, question, photo))
+            for photo in photos
+        ),
+    )
+
+
+def wanted(ledger: Ledger, question: int, mode: Mode, limit: int, after: str = "") -> list[Work]:
+    """Return up to `limit` works that wait to be sent, by key, beginning after `after`."""
+    rows = ledger.connection.execute(
+        "SELECT key, photo, attempts, given, coalesce(reason, '') FROM works"
+        " WHERE state = 'wanted' AND question = ? AND mode = ? AND key > ?"
+        " ORDER BY key LIMIT ?",
+        (question, str(mode), after, limit),
+    )
+    return [Work(*row) for row in rows]
+
+
+def open_questions(ledger: Ledger) -> list[tuple[int, Mode, int]]:
+    """Return (question, lane, number of works) for all that waits to be sent."""
+    rows = ledger.connection.execute(
+        "SELECT question, mode, count(*) FROM works WHERE state = 'wanted' GROUP BY question, mode ORDER BY question"
+    )
+    return [(row[0], Mode(row[1]), row[2]) for row in rows]
+
+
+def begin_calls(ledger: Ledger, works: Sequence[tuple[Work, str, float]]) -> None:
+    """Commit the intent of ordinary calls: (work, attempt key, high price in dollars)."""
+    with ledger.transaction("intent of calls") as connection:
+        for work, key, high in works:
+            connection.execute("UPDATE works SET state = 'out', attempts = attempts + 1 WHERE key = ?", (work.key,))
+            connection.execute(
+                "INSERT INTO attempts (key, work, number, campaign, state, high_usd, started_at)"
+                " SELECT ?, key, attempts, campaign, 'out', ?, ? FROM works WHERE key = ?",
+                (key, high, ledger.now(), work.key),
+            )
+
+
+def doubt_calls(ledger: Ledger) -> int:
+    """Put ordinary calls that a crash cut off in doubt: booked at their high price, to be asked again once."""
+    question = "SELECT key, work FROM attempts WHERE state = 'out' AND shard IS NULL"
+    lost = ledger.connection.execute(question).fetchall()
+    if not lost:
+        return 0
+    with ledger.transaction("calls in doubt"):
+        for key, work in lost:
+            doubt(ledger, key, work, "the process ended before the answer came")
+    return len(lost)
+
+
+def doubt(ledger: Ledger, attempt: str, work: str, detail: str) -> None:
+    """Book one call at its high price, because its outcome is unknown; a second time the work fails."""
+    connection = ledger.connection
+    connection.execute(
+        "UPDATE attempts SET state = 'in_doubt', spent_usd = high_usd, detail = ?, ended_at = ? WHERE key = ?",
+        (detail, ledger.now(), attempt),
+    )
+    twice = connection.execute(
+        "SELECT count(*) FROM attempts WHERE work = ? AND state = 'in_doubt' AND shard IS NULL", (work,)
+    ).fetchone()[0]
+    if twice < 2:
+        connection.execute("UPDATE works SET state = 'wanted' WHERE key = ? AND state = 'out'", (work,))
+    else:
+        fail(ledger, work, "server_error", detail)
+
+
+def void(ledger: Ledger, attempt: str, work: str) -> None:
+    """Take back a call that was surely not served: nothing was paid, the work waits again."""
+    connection = ledger.connection
+    connection.execute("UPDATE attempts SET state = 'void', ended_at = ? WHERE key = ?", (ledger.now(), attempt))
+    begun = connection.execute("SELECT attempts FROM works WHERE key = ?", (work,)).fetchone()[0]
+    if begun < _MOST_BEGUN:
+        connection.execute("UPDATE works SET state = 'wanted' WHERE key = ? AND state = 'out'", (work,))
+    else:
+        fail(ledger, work, "server_error", f"sent {begun} times and never served")
+
+
+def fail(ledger: Ledger, work: str, reason: str, detail: str) -> None:
+    # What was asked anew falls back on the answer it has: a failure never takes one away.
+    ledger.connection.execute(
+        "UPDATE works SET state = 'answered', renewing = 0 WHERE key = ? AND renewing = 1", (work,)
+    )
+    ledger.connection.execute(
+        "UPDATE works SET state = 'failed', reason = ?, detail = ? WHERE key = ? AND state <> 'answered'",
+        (reason, detail, work),
+    )
+
+
+def fail_unsent(ledger: Ledger, work: str, failure: Failure) -> None:
+    """Keep that a work cannot be sent at all: its picture can no longer be made."""
+    with ledger.transaction("unsendable work"):
+        fail(ledger, work, str(failure.reason), failure.detail)
+
+
+def waiting(ledger: Ledger, question: int | None, mode: Mode) -> list[str]:
+    """Return the photos whose works wait to be sent by the lane `mode`."""
+    rows = ledger.connection.execute(
+        "SELECT photo FROM works WHERE state = 'wanted' AND question = ? AND mode = ?", (question, str(mode))
+    )
+    return [row[0] for row in rows]
+
+
+def photos_of(ledger: Ledger, keys: Sequence[str]) -> list[str]:
+    """Return the photos of these works."""
+    found = (ledger.connection.execute("SELECT photo FROM works WHERE key = ?", (key,)).fetchone() for key in keys)
+    return [row[0] for row in found]
+
+
+def unsent(ledger: Ledger, question: int | None, mode: Mode | None = None) -> int:
+    """Return how many approved works of this question still wait to be sent, in one lane or in any."""
+    row = ledger.connection.execute(
+        f"SELECT count(*) FROM works WHERE state = 'wanted' AND question = ?{' AND mode = ?' if mode else ''}",
+        (question, str(mode)) if mode else (question,),
+    ).fetchone()
+    return int(row[0])
+
+
+def retryable(ledger: Ledger, question: int, reasons: Sequence[str], most_attempts: int) -> list[Work]:
+    """Return the works of a question that failed for these reasons and were tried fewer than `most_attempts` times.
+
+    Only those of photos that are there, or from which one that is there inherits.
+    """
+    condition, values = _failed_for(question, reasons, most_attempts)
+    rows = ledger.connection.execute(f"SELECT key, photo, attempts, given, reason FROM works WHERE {condition}", values)
+    return [Work(*row) for row in rows]
+
+
+def want_again(ledger: Ledger, failed: Iterable[Work], campaign: int, mode: Mode) -> None:
+    """Let failed works wait again, in the lane `mode` and at the cost of `campaign`; in the caller's transaction."""
+    ledger.connection.executemany(
+        "UPDATE works SET state = 'wanted', campaign = ?, mode = ? WHERE key = ? AND state = 'failed'",
+        ((campaign, str(mode), work.key) for work in failed),
+    )
+
+
+def _failed_for(question: int, reasons: Sequence[str], most_attempts: int) -> tuple[str, tuple[object, ...]]:
+    there = (
+        "SELECT 1 FROM files f WHERE f.state = 'present' AND f.reason IS NULL AND f.photo IN (SELECT works.photo"
+        " UNION ALL SELECT i.photo FROM inherited i WHERE i.source = works.photo AND i.question = works.question)"
+    )
+    marks = ",".join("?" * len(reasons))
+    condition = f"question = ? AND state = 'failed' AND attempts < ? AND reason IN ({marks}) AND EXISTS ({there})"
+    return condition, (question, most_attempts, *reasons)

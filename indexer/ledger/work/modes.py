@@ -1,0 +1,82 @@
+"""Which lane carries a work: works may leave the batch lane for ordinary calls, also while their shard is out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from indexer.domain.question import Mode, Question
+from indexer.ledger.store import Ledger
+
+_ROOM = "queue room "
+_UNSENT_SHARDS = (
+    "SELECT t.work FROM attempts t JOIN shards s ON s.id = t.shard"
+    " WHERE t.state = 'out' AND s.state IN ('packed', 'intended', 'creating')"
+)
+
+
+def wants_batch(ledger: Ledger, shard: str) -> bool:
+    """Return whether any request of the shard still belongs into a batch."""
+    return bool(
+        ledger.connection.execute(
+            "SELECT EXISTS (SELECT 1 FROM attempts t JOIN works w ON w.key = t.work"
+            " WHERE t.shard = ? AND t.state = 'out' AND w.mode = 'batch')",
+            (shard,),
+        ).fetchone()[0]
+    )
+
+
+def leave_batch(ledger: Ledger, campaign: int) -> int:
+    """Commit that everything unfinished of a campaign goes on by ordinary calls; returns how many works that moved."""
+    unfinished = "campaign = ? AND mode = 'batch' AND state IN ('wanted', 'out')"
+    if not ledger.connection.execute(f"SELECT 1 FROM works WHERE {unfinished} LIMIT 1", (campaign,)).fetchone():
+        return 0
+    with ledger.transaction("leave batch") as connection:
+        return connection.execute(f"UPDATE works SET mode = 'interactive' WHERE {unfinished}", (campaign,)).rowcount
+
+
+def remember_room(ledger: Ledger, question: Question, requests: int) -> None:
+    """Commit how many requests a batch may have at most, because the service's queue would not take more at once."""
+    with ledger.transaction("room in the queue", uncounted=True):
+        ledger.set_setting(_ROOM + question.model, str(requests))
+
+
+def room(ledger: Ledger, question: Question) -> int | None:
+    """Return how many requests a batch may have at most, None where no queue has told."""
+    told = ledger.setting(_ROOM + question.model)
+    return int(told) if told else None
+
+
+def in_other_lane(ledger: Ledger, question: int | None, mode: Mode) -> int:
+    """Return how many works of a question wait in another lane than `mode`, and are not at the service yet."""
+    row = ledger.connection.execute(
+        f"SELECT count(*) FROM works WHERE question = ? AND mode <> ?"
+        f" AND (state = 'wanted' OR (state = 'out' AND key IN ({_UNSENT_SHARDS})))",
+        (question, str(mode)),
+    ).fetchone()
+    return int(row[0])
+
+
+def packed_for_other_lane(ledger: Ledger, question: int | None, mode: Mode) -> int:
+    """Return how many works of a question lie packed for another lane than `mode`, in no job yet."""
+    row = ledger.connection.execute(
+        f"SELECT count(*) FROM works WHERE question = ? AND mode <> ? AND state = 'out' AND key IN ({_UNSENT_SHARDS})",
+        (question, str(mode)),
+    ).fetchone()
+    return int(row[0])
+
+
+def leave_batch_for(ledger: Ledger, question: Question, photos: Iterable[str]) -> None:
+    """Let the works of `photos` that wait for a batch go by ordinary calls, inside the caller's transaction."""
+    ledger.connection.executemany(
+        "UPDATE works SET mode = 'interactive' WHERE key = ? AND state = 'wanted'",
+        ((question.work_key(photo),) for photo in photos),
+    )
+
+
+def change_lane(ledger: Ledger, question: int | None, mode: Mode) -> None:
+    """Move all of a question that is not at the service yet into the lane `mode`, inside the caller's transaction."""
+    ledger.connection.execute(
+        f"UPDATE works SET mode = ? WHERE question = ?"
+        f" AND (state = 'wanted' OR (state = 'out' AND key IN ({_UNSENT_SHARDS})))",
+        (str(mode), question),
+    )

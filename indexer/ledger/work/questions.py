@@ -1,0 +1,61 @@
+"""Questions: what was asked of whom, kept once and named by a number."""
+
+from __future__ import annotations
+
+import json
+
+from indexer.domain.question import Question, Settings
+from indexer.ledger.store import Ledger
+
+CHOSEN_PROMPT = "chosen prompt"  # settings of the library: which versions win among answers of one standing
+CHOSEN_SCHEMA = "chosen schema"
+CHOSEN_LAST = "chosen last"  # "schema" when a schema was put in force by itself, after the prompt
+
+
+def question_id(ledger: Ledger, question: Question) -> int:
+    """Return the number of `question`, keeping its texts; inside the caller's transaction."""
+    connection = ledger.connection
+    connection.executemany(
+        "INSERT OR IGNORE INTO texts (version, kind, body, added_at) VALUES (?, ?, ?, ?)",
+        [
+            (question.prompt_version, "prompt", question.template, ledger.now()),
+            (question.schema_version, "schema", question.schema, ledger.now()),
+        ],
+    )
+    identity = _identity(question)
+    connection.execute(
+        "INSERT OR IGNORE INTO questions (provider, model, prompt_version, schema_version, settings)"
+        " VALUES (?, ?, ?, ?, ?)",
+        identity,
+    )
+    return known_question(ledger, question) or 0
+
+
+def known_question(ledger: Ledger, question: Question) -> int | None:
+    """Return the number of `question`, None when it was never asked here."""
+    found = ledger.connection.execute(
+        "SELECT id FROM questions WHERE provider = ? AND model = ? AND prompt_version = ? AND schema_version = ?"
+        " AND settings = ?",
+        _identity(question),
+    ).fetchone()
+    return int(found[0]) if found else None
+
+
+def _identity(question: Question) -> tuple[str, ...]:
+    return (
+        question.provider,
+        question.model,
+        question.prompt_version,
+        question.schema_version,
+        question.settings_json(),
+    )
+
+
+def question_of(ledger: Ledger, number: int) -> Question:
+    """Return the question of this number."""
+    provider, model, template, schema, settings = ledger.connection.execute(
+        "SELECT provider, model, p.body, s.body, settings FROM questions q"
+        " JOIN texts p ON p.version = q.prompt_version JOIN texts s ON s.version = q.schema_version WHERE q.id = ?",
+        (number,),
+    ).fetchone()
+    return Question(provider, model, template, schema, Settings(**json.loads(settings)))

@@ -1,0 +1,300 @@
+"""Shards and their jobs: from a packed file to collected answers, one committed step at a time.
+
+    packed -> intended -> creating -> submitted -> ended -> fetched -> collected -> closed
+
+`creating` is the one state in which a job may exist that the ledger does not know of: whoever finds a shard there
+looks for the job before creating again, whatever the service answered to the create.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from indexer.domain.job import Job, JobState
+from indexer.ledger.store import Ledger
+from indexer.ledger.work.answers import Booking
+from indexer.ledger.work.items import Work
+
+_QUEUED = ("packed", "intended", "creating", "submitted")
+
+
+class Refusal(StrEnum):
+    """How the last create was answered when it was no clean success; each means another next step.
+
+    `UNKNOWN`: no answer. `QUEUE`: ask again later. `FILE`: the uploaded file is gone. `ACCOUNT`: no credit, a dead
+    key. `REFUSED`: the service will not have this file; `REFUSED_TWICE`: nor the second time.
+    """
+
+    NONE = ""
+    UNKNOWN = "unknown"
+    QUEUE = "queue"
+    FILE = "file"
+    ACCOUNT = "account"
+    REFUSED = "refused"
+    REFUSED_TWICE = "refused twice"
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """A batch file on its way; see the module's states. Times are seconds since the epoch."""
+
+    id: str
+    question: int
+    campaign: int
+    state: str
+    attempt: int
+    requests: int
+    bytes: int
+    input_tokens: int
+    high_usd: float
+    packed_at: float
+    input_file: str
+    uploads: str
+    uploaded_at: float | None
+    created_at: float | None
+    creates: int
+    refusal: str
+    not_before: float
+    lost_at: float | None
+    cancelled_at: float | None
+    canary: int
+    job: str
+    job_state: JobState
+    output_file: str
+    submitted_at: float | None
+    ended_at: float | None
+    error: str
+
+
+_COLUMNS = ", ".join(Shard.__slots__)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a packed shard: the work, its key in the file, and what it may cost."""
+
+    work: Work
+    key: str
+    high_usd: float
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """What a packed file weighs."""
+
+    id: str
+    question: int
+    campaign: int
+    bytes: int
+    input_tokens: int
+    canary: bool = False
+
+
+def record_packed(ledger: Ledger, packed: Packed, lines: Sequence[Line]) -> None:
+    """Commit a shard whose file is whole on disk; its works are out from now on."""
+    now = ledger.now()
+    with ledger.transaction("packed shard") as connection:
+        connection.execute(
+            "INSERT INTO shards (id, question, campaign, state, requests, bytes, input_tokens, high_usd, packed_at,"
+            " canary) VALUES (?, ?, ?, 'packed', ?, ?, ?, ?, ?, ?)",
+            (
+                packed.id,
+                packed.question,
+                packed.campaign,
+                len(lines),
+                packed.bytes,
+                packed.input_tokens,
+                sum(line.high_usd for line in lines),
+                now,
+                int(packed.canary),
+            ),
+        )
+        connection.executemany(
+            "INSERT INTO attempts (key, work, number, campaign, shard, state, high_usd, started_at)"
+            " VALUES (?, ?, ?, ?, ?, 'out', ?, ?)",
+            (
+                (line.key, line.work.key, line.work.attempts + 1, packed.campaign, packed.id, line.high_usd, now)
+                for line in lines
+            ),
+        )
+        connection.executemany(
+            "UPDATE works SET state = 'out', attempts = attempts + 1 WHERE key = ?",
+            ((line.work.key,) for line in lines),
+        )
+
+
+def open_shards(ledger: Ledger) -> list[Shard]:
+    """Return the shards that are not closed, oldest first."""
+    return _select(ledger, "state <> 'closed' ORDER BY packed_at, id")
+
+
+def shard(ledger: Ledger, number: str) -> Shard:
+    """Return one shard."""
+    return _select(ledger, "id = ?", number)[0]
+
+
+def _select(ledger: Ledger, condition: str, *values: object) -> list[Shard]:
+    rows = ledger.connection.execute(f"SELECT {_COLUMNS} FROM shards WHERE {condition}", values)
+    return [_shard(dict(zip(Shard.__slots__, row, strict=True))) for row in rows]
+
+
+def _shard(columns: dict[str, Any]) -> Shard:
+    return Shard(**{**columns, "job_state": JobState(columns["job_state"])})
+
+
+def queued_tokens(ledger: Ledger, provider: str, model: str) -> int:
+    """Return the tokens that all shards of a model hold in the service's queue, or are about to."""
+    row = ledger.connection.execute(
+        f"SELECT total(s.input_tokens) FROM shards s JOIN questions q ON q.id = s.question"
+        f" WHERE q.provider = ? AND q.model = ? AND s.state IN ({','.join('?' * len(_QUEUED))})",
+        (provider, model, *_QUEUED),
+    ).fetchone()
+    return int(row[0])
+
+
+def intend(ledger: Ledger, number: str) -> None:
+    """Commit that this shard is about to be uploaded and created."""
+    _move(ledger, number, "intended", "intent of job")
+
+
+def record_upload(ledger: Ledger, number: str, input_file: str) -> None:
+    """Commit the uploaded file and, in the same breath, that a job may exist from now on."""
+    held = shard(ledger, number)
+    _move(
+        ledger,
+        number,
+        "creating",
+        "upload",
+        input_file=input_file,
+        uploads=f"{held.uploads} {input_file}".strip(),
+        uploaded_at=ledger.now(),
+        refusal=str(Refusal.UNKNOWN if held.creates else Refusal.NONE),  # what was said of the file before is void
+    )
+
+
+def record_creating(ledger: Ledger, number: str) -> None:
+    """Commit that a create is about to be sent."""
+    held = shard(ledger, number)
+    refusal = held.refusal or Refusal.UNKNOWN
+    _move(
+        ledger,
+        number,
+        "creating",
+        "creation",
+        created_at=ledger.now(),
+        creates=held.creates + 1,
+        refusal=str(refusal),
+    )
+
+
+def record_refusal(ledger: Ledger, number: str, refusal: Refusal, error: str, not_before: float = 0.0) -> None:
+    """Commit how a create was answered; a job may exist all the same, so the shard stays in `creating`."""
+    now = ledger.now()
+    _move(
+        ledger,
+        number,
+        "creating",
+        "refused job",
+        created_at=now,
+        refusal=str(refusal),
+        error=error,
+        not_before=not_before,
+    )
+
+
+def end_waits(ledger: Ledger) -> None:
+    """Commit that the queue may have room again: shards that wait for it need not wait any longer."""
+    waiting = "not_before > 0 AND state IN ('intended', 'creating')"
+    if ledger.connection.execute(f"SELECT 1 FROM shards WHERE {waiting}").fetchone():
+        with ledger.transaction("end of waiting") as connection:
+            connection.execute(f"UPDATE shards SET not_before = 0 WHERE {waiting}")
+
+
+def record_job(ledger: Ledger, number: str, job: Job, *, sure: bool) -> None:
+    """Commit the id of the created or adopted job; `sure` when no other create of this shard was ever sent."""
+    refusal = {"refusal": str(Refusal.NONE)} if sure else {}
+    _move(
+        ledger,
+        number,
+        "submitted",
+        "job",
+        job=job.name,
+        job_state=str(job.state),
+        submitted_at=job.created_at or ledger.now(),
+        not_before=0.0,
+        error="",
+        **refusal,
+    )
+
+
+def record_poll(ledger: Ledger, number: str, job: Job) -> None:
+    """Commit what the service says of a job."""
+    state = "ended" if job.state.ended else "submitted"
+    ended = (job.ended_at or ledger.now()) if job.state.ended else None
+    _move(
+        ledger,
+        number,
+        state,
+        "job state",
+        job_state=str(job.state),
+        output_file=job.output_file,
+        ended_at=ended,
+        lost_at=None,
+        error=job.error,
+    )
+
+
+def record_lost(ledger: Ledger, number: str) -> None:
+    """Commit that the service does not know the job, or its results; it may be a lag."""
+    _stay(ledger, number, "lost job", lost_at=ledger.now())
+
+
+def record_cancelled(ledger: Ledger, number: str) -> None:
+    """Commit that the service was asked to stop the job."""
+    _stay(ledger, number, "cancelled job", cancelled_at=ledger.now())
+
+
+def record_fetched(ledger: Ledger, number: str) -> None:
+    """Commit that the result lines are whole on disk."""
+    _move(ledger, number, "fetched", "results on disk")
+
+
+def close(ledger: Ledger, number: str) -> None:
+    """Commit that nothing of this shard is left to do, here or at the service."""
+    _move(ledger, number, "closed", "closed shard")
+
+
+def _move(ledger: Ledger, number: str, state: str, name: str, **columns: object) -> None:
+    _stay(ledger, number, name, state=state, **columns)
+
+
+def _stay(ledger: Ledger, number: str, name: str, **columns: object) -> None:
+    names = ", ".join(f"{column} = ?" for column in columns)
+    with ledger.transaction(name) as connection:
+        connection.execute(f"UPDATE shards SET {names} WHERE id = ?", (*columns.values(), number))
+
+
+def out_attempts(ledger: Ledger, number: str) -> dict[str, Booking]:
+    """Return the requests of a shard that have no outcome yet, by their key, each booked at its high price."""
+    rows = ledger.connection.execute(
+        "SELECT key, work, high_usd FROM attempts WHERE shard = ? AND state = 'out'", (number,)
+    )
+    return {row[0]: Booking(row[0], row[1], row[2], None) for row in rows}
+
+
+def outcomes(ledger: Ledger, number: str) -> dict[str, int]:
+    """Count the requests of a shard that were served or failed, by reason; "" stands for answered."""
+    rows = ledger.connection.execute(
+        "SELECT coalesce(reason, ''), count(*) FROM attempts WHERE shard = ? AND state IN ('answered', 'failed')"
+        " GROUP BY 1",
+        (number,),
+    )
+    return dict(rows.fetchall())
+
+
+def record_collected(ledger: Ledger, number: str) -> None:
+    """Mark a shard collected, inside the transaction that keeps its answers."""
+    ledger.connection.execute("UPDATE shards SET state = 'collected' WHERE id = ?", (number,))

@@ -1,0 +1,207 @@
+"""The way into a library's folder: for readers at any time, for one writer at a time."""
+
+from __future__ import annotations
+
+import datetime
+import errno
+import os
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from platformdirs import user_cache_path
+
+from indexer.domain.errors import LibraryMissing, LibraryUnwritable, UsageError, first_line
+from indexer.domain.tags import Policy
+from indexer.ledger.spend.caps import Caps
+from indexer.ledger.store import Ledger, no_step
+from indexer.library import tag_rules
+from indexer.library.vocabulary import tag_policy
+from indexer.media.rendition_cache import Spool
+from indexer.pipeline.resolve import IndexOptions
+from indexer.pipeline.run import Run
+from indexer.pipeline.session import Clock, Session, SystemClock, Tuning, Watcher
+from indexer.providers import open_provider, prices
+from indexer.providers.pricing import Pricing
+from indexer.providers.seam import Account, Provider
+from indexer.storage.layout import BATCHES_FOLDER, LEDGER_FILE, RENDITIONS_FILE, default_folder
+from indexer.storage.lock import WriterLock
+from indexer.storage.paths import AnyPath
+from indexer.storage.settings import Config, read_config
+from indexer.table.projector import Projector
+
+_LOCK_PATIENCE = 600.0
+_DISK_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
+_FREE = frozenset({"local"})
+_PRICE = "price "
+
+
+@dataclass(slots=True)
+class Seams:
+    """What tests and embedding programs may put in the place of the real world.
+
+    `provider` opens a provider by its name, for programs that bring their own; None: those that come with Captionary.
+    """
+
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    clock: Clock | None = None
+    step: Callable[[str], None] = no_step
+    watcher: Watcher | None = None
+    provider: Callable[[str], Provider] | None = None
+
+
+class Access:
+    """The way into the library in `folder`. It holds no lock and no file open between calls."""
+
+    def __init__(self, folder: Path, seams: Seams) -> None:
+        self.folder = folder
+        self.seams = seams
+        self._providers: dict[str, Provider] = {}
+
+    @classmethod
+    def to(cls, folder: AnyPath | None, *, create: bool, seams: Seams) -> Access:
+        """Find the library in `folder` (default: the user's data directory), or make one where there is none.
+
+        Raises `LibraryMissing` without `create`, `LibraryUnwritable` where it cannot be made.
+        """
+        path = Path(os.fsdecode(folder)).expanduser() if folder is not None else default_folder()
+        if not (path / LEDGER_FILE).exists():
+            if not create:
+                raise LibraryMissing(f"there is no library at {path}", hint="make one with: index FOLDER")
+            _make_folder(path)
+        return cls(path.resolve(), seams)
+
+    @property
+    def clock(self) -> Clock:
+        """Where the time comes from."""
+        return self.seams.clock or SystemClock()
+
+    @property
+    def watcher(self) -> Watcher:
+        """Whom to tell."""
+        return self.seams.watcher or Watcher()
+
+    @contextmanager
+    def reading(self) -> Iterator[Ledger]:
+        """The ledger, for reading only; waits for nobody."""
+        if not (self.folder / LEDGER_FILE).exists():
+            raise LibraryMissing(f"there is no library at {self.folder}", hint="make one with: index FOLDER")
+        ledger = Ledger.read(self.folder)
+        try:
+            yield ledger
+        finally:
+            ledger.close()
+
+    @contextmanager
+    def writing(self, command: str, options: IndexOptions | None = None) -> Iterator[tuple[Run, Config]]:
+        """One writing command and the settings; raises `LibraryLocked` while another one runs."""
+        config = read_config(self.folder, self.seams.environ)
+        policy = tag_policy(config)
+        lock = WriterLock(self.folder, f"index {command}")
+        with lock:
+            ledger = Ledger.open(self.folder, step=self.seams.step, now=self.clock.time)
+            try:
+                _keep_price(ledger, options or {})
+                self._follow(ledger, policy)
+                session = self._session(ledger, lock, config)
+                try:
+                    yield Run(session, command), config
+                finally:
+                    session.spool.close()
+            except (sqlite3.OperationalError, OSError) as fault:
+                if _is_of_the_disk(fault):
+                    raise _unwritable(self.folder, fault) from fault
+                raise
+            finally:
+                ledger.close()
+
+    def _follow(self, ledger: Ledger, policy: Policy) -> None:
+        changed = tag_rules.follow(ledger, policy)
+        if changed:
+            self.watcher.note(f"the settings of tags have changed: {tag_rules.looks(changed)}")
+
+    def _session(self, ledger: Ledger, lock: WriterLock, config: Config) -> Session:
+        clock = self.clock
+
+        def pause(seconds: float) -> None:
+            lock.release()
+            clock.sleep(seconds)
+            lock.acquire(_LOCK_PATIENCE)
+
+        batches = self.folder / BATCHES_FOLDER
+        batches.mkdir(mode=0o700, exist_ok=True)
+        return Session(
+            ledger=ledger,
+            spool=Spool(batches / RENDITIONS_FILE),
+            batches=batches,
+            projector=Projector(ledger, self.folder, user_cache_path("captionary", appauthor=False), config.text_model),
+            provider=self.provider,
+            clock=clock,
+            pause=pause,
+            pricing=_pricing(ledger, config, clock.time()),
+            tuning=Tuning(
+                lookup_seconds=config.lookup_seconds,
+                poll_seconds=config.poll_seconds,
+                concurrency=config.concurrency,
+                shard_lines=config.shard_lines,
+                keep_batches=config.keep_batches,
+                caps=Caps(config.budget_total, config.budget_per_day),
+                schema_field=config.schema_field,
+            ),
+            watcher=self.watcher,
+        )
+
+    def provider(self, name: str) -> Provider:
+        """Open a provider by its name."""
+        if self.seams.provider is not None:
+            return self.seams.provider(name)
+        if name not in self._providers:
+            config = read_config(self.folder, self.seams.environ)
+            account = Account(config.tier, config.schema_field)
+            self._providers[name] = open_provider(name, self.seams.environ, account)
+        return self._providers[name]
+
+
+def _is_of_the_disk(fault: sqlite3.OperationalError | OSError) -> bool:
+    """Whether the library's disk is at fault; Lance tells of it in words only."""
+    return (
+        isinstance(fault, sqlite3.OperationalError)
+        or fault.errno in _DISK_FAULTS
+        or str(fault).startswith("LanceError")
+    )
+
+
+def _unwritable(folder: Path, fault: Exception) -> LibraryUnwritable:
+    return LibraryUnwritable(
+        f"the library at {folder} cannot be written: {first_line(fault)}",
+        hint="make room, then run the same command again; what is done is kept",
+    )
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as fault:
+        raise LibraryUnwritable(
+            f"the library {path} cannot be made: {fault.strerror}",
+            hint="choose another place with --library or CAPTIONARY_LIBRARY",
+        ) from fault
+
+
+def _keep_price(ledger: Ledger, options: IndexOptions) -> None:
+    """Keep a told price with the library: a later `collect` books by it too."""
+    if "price" not in options:
+        return
+    if "model" not in options:
+        raise UsageError("--price says what a model costs, but no model is named", hint="add --model NAME")
+    prices.parse_price(options["price"])
+    with ledger.transaction("price", uncounted=True):
+        ledger.set_setting(_PRICE + options["model"], options["price"])
+
+
+def _pricing(ledger: Ledger, config: Config, now: float) -> Pricing:
+    told = {**config.prices, **ledger.settings(_PRICE)}
+    table = prices.TABLE.with_tariffs(prices.read_tariffs(told)) if told else prices.TABLE
+    return Pricing(_FREE, datetime.datetime.fromtimestamp(now, datetime.UTC).date(), table)

@@ -1,0 +1,52 @@
+"""What Captionary wrote into a sidecar, so that its words are never taken for a person's.
+
+Beside dc:description and dc:subject, properties of our own say which words in them are ours. Whatever is there and
+not said to be ours, a person wrote. Keywords that a new sidecar repeats from inside its picture, lest it hide them
+from other programs, are `carried`: as long as they stand unchanged, the picture itself speaks for them.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from indexer.media.metadata.xmp_packet import OURS
+
+DESCRIPTION, SUBJECT, CARRIED = NAMES = (f"{OURS}description", f"{OURS}subject", f"{OURS}carried")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What we wrote; `subject` also holds words of ours that a person took out since."""
+
+    description: tuple[str, ...] = ()
+    subject: tuple[str, ...] = ()
+    carried: tuple[str, ...] = ()
+
+    def captions(self, found: Iterable[str]) -> tuple[str, ...]:
+        """Return those of the descriptions `found` that a person wrote."""
+        return _without(found, self.description)
+
+    def keywords(self, found: Iterable[str]) -> tuple[str, ...]:
+        """Return the keywords `found` that a person put into this sidecar; () when it only repeats the picture's."""
+        return () if self.only_carries(found) else _without(found, self.subject)
+
+    def only_carries(self, found: Iterable[str]) -> bool:
+        """Say whether, but for our own words, the keywords `found` are those that we carried over."""
+        return alike(_without(found, self.subject)) == alike(self.carried)
+
+
+def same(text: str) -> str:
+    """Return what two texts share when only spaces or the composition of letters differ: programs rewrite both."""
+    return unicodedata.normalize("NFC", " ".join(text.split()))
+
+
+def alike(texts: Iterable[str]) -> frozenset[str]:
+    """Return `texts` as a set in which such texts are one."""
+    return frozenset(map(same, texts))
+
+
+def _without(texts: Iterable[str], ours: Iterable[str]) -> tuple[str, ...]:
+    dropped = alike(ours)
+    return tuple(text for text in texts if same(text) not in dropped)

@@ -1,0 +1,186 @@
+"""Bytes of a picture -> an upright, small, clean JPEG, and the digest that is the photo's name.
+
+The only module that decodes pictures. Everything is refused before it costs memory where the header already says so;
+what a decoder cannot finish is an error with a reason, never half a picture.
+
+The digest is taken over the *analysis picture*, whose making is frozen under `DIGEST_VERSION`: decode (a JPEG at the
+largest of 1/1, 1/2, 1/4, 1/8 that still covers its fit into 768 x 768), turn upright, 8 bits a channel, alpha on
+white, fit into 768 x 768 by Lanczos, colours to sRGB, fit into 256 x 256 by box filter. It sees pixels and the
+upright full size only: no metadata edit, re-wrap, lossless conversion or later change of the upload rendition
+moves it.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from contextlib import nullcontext, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from PIL import Image
+
+from indexer.domain.answer import Reason
+from indexer.domain.keys import digest
+from indexer.domain.photo import Rendition
+from indexer.media import colour, raw_preview
+from indexer.media.perceptual_hash import phash
+from indexer.media.picture import (
+    DECODED,
+    DECODER_FAULTS,
+    DEFAULT_LIMITS,
+    UNSUPPORTED,
+    PictureError,
+    PictureLimits,
+    content,
+    fault,
+    opened,
+)
+from indexer.media.pillow import native_silence, pillow_at_ease
+from indexer.media.sniff import HEAD_BYTES, Kind, by_content, sniff
+from indexer.media.tiff import FileSpan, first_directory
+
+__all__ = ["DECODER_FAULTS", "DEFAULT_LIMITS", "DIGEST_VERSION", "PictureError", "PictureLimits", "decode", "render"]
+
+DIGEST_VERSION = 1
+ANALYSIS_DECODE = 768
+ANALYSIS_SIDE = 256
+RENDITION_SIDE = 768
+JPEG_QUALITY = 80
+
+_NO_PREVIEW = "this RAW file holds no JPEG preview we can find; export it as JPEG or DNG"
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_SIDEWAYS = frozenset({_TURNS[5], _TURNS[6], _TURNS[7], _TURNS[8]})
+
+
+def render(source: Path | bytes, *, limits: PictureLimits = DEFAULT_LIMITS) -> Rendition:
+    """Decode a picture once and return its rendition.
+
+    `source` is a file or a file's content. Raises `PictureError` and nothing else, whatever the bytes.
+    """
+    try:
+        with content(source, limits) as stream:
+            head = stream.read(HEAD_BYTES)
+            kind = sniff(head, os.fsencode(source.name) if isinstance(source, Path) else b"")
+            if kind is None or (by_content(head) is None and kind in DECODED):
+                raise PictureError(Reason.UNREADABLE, "its content is not a picture's")
+            return _rendered(stream, kind, limits)
+    except DECODER_FAULTS as error:
+        raise fault(error) from error
+
+
+def decode(jpeg: bytes) -> Image.Image:
+    """Return the pixels of a rendition's JPEG."""
+    image = Image.open(io.BytesIO(jpeg), formats=("JPEG",))
+    image.load()
+    return image
+
+
+def brightness(jpeg: bytes) -> float:
+    """Return the mean lightness of a rendition's JPEG, from 0 (black) to 255; 0 for bytes that are none."""
+    try:
+        image = Image.open(io.BytesIO(jpeg), formats=("JPEG",))
+        image.draft("L", (RENDITION_SIDE // 8, RENDITION_SIDE // 8))
+        return float(image.convert("L").resize((1, 1), Image.Resampling.BOX).tobytes()[0])
+    except DECODER_FAULTS:
+        return 0.0
+
+
+def _rendered(stream: BinaryIO, kind: Kind, limits: PictureLimits) -> Rendition:
+    if kind in UNSUPPORTED:
+        raise PictureError(Reason.UNSUPPORTED, UNSUPPORTED[kind])
+    if kind is Kind.RAW or (kind is Kind.TIFF and raw_preview.looks_raw(FileSpan(stream))):
+        return _from_raw(stream, limits)
+    most = limits.max_jpeg_pixels if kind is Kind.JPEG else limits.max_pixels
+    with pillow_at_ease(most), native_silence() if kind is Kind.TIFF else nullcontext():
+        return _from_image(opened(stream, kind, limits), kind)
+
+
+def _from_raw(stream: BinaryIO, limits: PictureLimits) -> Rendition:
+    """Render the JPEG preview inside a RAW file, turned as the RAW file says."""
+    span = FileSpan(stream)
+    jpeg = raw_preview.preview(span)
+    if jpeg is None:
+        raise PictureError(Reason.UNSUPPORTED, _NO_PREVIEW)
+    with pillow_at_ease(limits.max_jpeg_pixels):
+        image = opened(io.BytesIO(jpeg), Kind.JPEG, limits)
+        return _from_image(image, Kind.RAW, orientation=raw_preview.orientation(span))
+
+
+def _from_image(image: Image.Image, kind: Kind, *, orientation: int = 1) -> Rendition:
+    width, height = image.size
+    image.draft(None, _fitted(image.size, ANALYSIS_DECODE))
+    image.load()
+    turn = _TURNS.get(_orientation(image) or orientation)
+    if turn in _SIDEWAYS:
+        width, height = height, width
+    note = "the JPEG preview inside a RAW file" if kind is Kind.RAW else _frames(image)
+    upright = image.transpose(turn) if turn is not None else image
+    seen = colour.screen(_fit(colour.eight_bits(upright), ANALYSIS_DECODE), image.info.get("icc_profile") or b"")
+    analysis = seen.resize(_fitted(seen.size, ANALYSIS_SIDE), Image.Resampling.BOX)
+    return Rendition(
+        digest=digest("pixels", str(DIGEST_VERSION), str(width), str(height), analysis.tobytes()),
+        phash=phash(analysis),
+        width=width,
+        height=height,
+        format=kind.value,
+        jpeg=_encoded(_fit(seen, RENDITION_SIDE)),
+        note=note,
+    )
+
+
+def _orientation(image: Image.Image) -> int | None:
+    """Return the EXIF orientation that is still to be applied, None when the file states none.
+
+    HEIF and TIFF readers have turned the picture already. XMP does not count: viewers do not heed it, and a digest
+    must not move when an editor writes it.
+    """
+    if image.format in ("TIFF", "HEIF"):
+        return None
+    exif = image.info.get("exif")
+    if not isinstance(exif, bytes):
+        return None
+    return first_directory(exif.removeprefix(b"Exif\0\0")).integer(0x112)
+
+
+def _frames(image: Image.Image) -> str:
+    """Say which frame was taken where there are several; a phone's MPO carries helpers, not further pictures."""
+    if image.format in ("JPEG", "MPO"):
+        return ""
+    animated = False
+    with suppress(*DECODER_FAULTS):
+        animated = bool(getattr(image, "is_animated", False))
+    if not animated:
+        return ""
+    return "the first page of several" if image.format == "TIFF" else "the first frame of several"
+
+
+def _fit(image: Image.Image, side: int) -> Image.Image:
+    size = _fitted(image.size, side)
+    return image if size == image.size else image.resize(size, Image.Resampling.LANCZOS, reducing_gap=1.0)
+
+
+def _fitted(size: tuple[int, int], side: int) -> tuple[int, int]:
+    """Return `size` shrunk, never grown, so that its longer side is at most `side` and no side vanishes."""
+    longest = max(size)
+    if longest <= side:
+        return size
+    return max(1, round(size[0] * side / longest)), max(1, round(size[1] * side / longest))
+
+
+def _encoded(image: Image.Image) -> bytes:
+    """Return the JPEG for upload; Pillow would copy comments out of `info`, so there is none."""
+    bare = image.copy()
+    bare.info = {}
+    buffer = io.BytesIO()
+    bare.save(buffer, "JPEG", quality=JPEG_QUALITY)
+    return buffer.getvalue()

@@ -1,0 +1,44 @@
+"""How much may still be reserved: the narrowest of the run's budget and the library's own limits."""
+
+from __future__ import annotations
+
+from indexer.domain.question import Mode
+from indexer.ledger.spend import approvals, caps
+from indexer.ledger.work import items, questions
+from indexer.pipeline.session import Session
+
+_WORTH = 0.1  # a wave takes hours: one that the last tenth of a budget buys is left to a larger budget
+
+
+def left(session: Session) -> float:
+    """Return the dollars that may still be reserved."""
+    return min(approvals.purse(session.ledger).left, caps.headroom(session.ledger, session.tuning.caps)) + 1e-9
+
+
+def requests(session: Session, high_usd: float, waiting: int) -> int:
+    """Return how many batch requests of that price may be packed now.
+
+    Zero when the budget cannot carry all that wait and what is left of it has become too little for a wave.
+    """
+    if not high_usd:
+        return waiting
+    affordable = int(max(0.0, left(session)) / high_usd)
+    scraps = affordable * high_usd < _WORTH * approvals.purse(session.ledger).cap
+    return 0 if scraps and affordable < waiting else min(affordable, waiting)
+
+
+def why_stopped(session: Session, number: int, mode: Mode) -> str:
+    """Say why nothing more of a question can be sent, "" when money is not the reason."""
+    ledger = session.ledger
+    waiting = items.unsent(ledger, number)
+    high = session.pricing.quote(questions.question_of(ledger, number), mode).high_usd
+    purse = approvals.purse(ledger)
+    affordable = requests(session, high, waiting) if mode is Mode.BATCH else int(left(session) / high) if high else 1
+    if not waiting or affordable:
+        return ""
+    if purse.left > left(session):
+        return "the library's own limit is reached (budget_total or budget_per_day in captionary.toml)"
+    return (
+        f"the budget is reached: ${purse.spent:.4f} of ${purse.cap:.4f} spent, {waiting} photos are left, and one "
+        f"could cost ${high:.4f}; give a larger --budget to go on"
+    )

@@ -1,0 +1,128 @@
+"""From a plan to committed, paid-for intent: ask, keep the yes, and let exactly the approved works wait."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+
+from indexer.domain.errors import ApprovalRequired
+from indexer.domain.plan import Cost, Plan
+from indexer.domain.question import Mode
+from indexer.ledger.scope import Scope
+from indexer.ledger.spend import approvals
+from indexer.ledger.spend.approvals import Yes
+from indexer.ledger.views import counts, prompts
+from indexer.ledger.work import bursts, items, modes, prompt_facts, questions
+from indexer.ledger.work.bursts import Split
+from indexer.pipeline.plan.planner import Circumstances, make_plan
+from indexer.pipeline.request import Approve, Ask
+from indexer.pipeline.session import Session
+
+_CENT_OF_A_CENT = 1e-9
+
+
+class Approval:
+    """The approvals of one `Ask`."""
+
+    def __init__(self, session: Session, ask: Ask, approve: Approve) -> None:
+        self._session = session
+        self._ledger = session.ledger
+        self._ask = ask
+        self._approve = approve
+        self._free = session.provider(ask.question.provider).free
+
+    def plan(self, *, pilot: int | None, trusted: int | None = None) -> Plan:
+        """Say what asking would do and cost, with a pilot of the wished size; `trusted` as in `Circumstances`."""
+        session, ask = self._session, self._ask
+        around = Circumstances(
+            limits=session.provider(ask.question.provider).limits(ask.question.model),
+            pilot=pilot,
+            rendition_bytes=session.spool.mean_size(),
+            concurrency=session.tuning.concurrency,
+            refresh=ask.refresh,
+            one_per_burst=ask.one_per_burst,
+        )
+        around = around if trusted is None else replace(around, trusted=trusted)
+        plan = make_plan(self._ledger, ask.question, ask.mode, Scope(ask.roots), session.pricing, around)
+        return plan if ask.deadline is None or self._free else self._with_deadline(plan)
+
+    def _with_deadline(self, plan: Plan) -> Plan:
+        """What is not back by the deadline goes on by ordinary calls, so the cap must carry these."""
+        most = plan.new * self._session.pricing.quote(self._ask.question, Mode.INTERACTIVE).high_usd
+        told = "what is not back by the deadline is asked by ordinary calls, at their price"
+        cost = Cost(plan.cost.low, max(plan.cost.high, plan.interactive_cost.high))
+        return replace(plan, cost=cost, most_usd=max(most, plan.most_usd), warnings=(*plan.warnings, told))
+
+    def record_asked(self, run: int) -> None:
+        """Keep what is asked, and by what names."""
+        question = self._ask.question
+        with self._ledger.transaction("asked", uncounted=True):
+            counts.record_asked(self._ledger, run, questions.question_id(self._ledger, question), self._ask.mode)
+            prompts.name(self._ledger, question.prompt_version, self._ask.names[0])
+            prompts.name(self._ledger, question.schema_version, self._ask.names[1])
+
+    def needed(self, plan: Plan) -> bool:
+        """Say whether somebody must say yes; what was approved goes on without asking while its cap can carry it."""
+        question = questions.known_question(self._ledger, self._ask.question)
+        scope = Scope(self._ask.roots)
+        if not plan.new:
+            return False
+        if self.photos():
+            return True
+        if modes.in_other_lane(self._ledger, question, self._ask.mode):
+            return True
+        if self._ask.refresh and next(prompt_facts.outdated(self._ledger, self._ask.question, question, scope), None):
+            return True
+        purse = approvals.purse(self._ledger)
+        if self._ask.budget is not None:
+            return abs(self._ask.budget - purse.cap) > _CENT_OF_A_CENT
+        return purse.left < plan.most_usd - _CENT_OF_A_CENT
+
+    def obtain(self, plan: Plan, first: Iterable[str] | None = None) -> None:
+        """Have the plan approved and commit it: the works of the pilot's photos `first` alone, or all."""
+        if not self._free and not self._approve(plan):
+            raise ApprovalRequired(plan)
+        ask, number = self._ask, questions.known_question(self._ledger, self._ask.question)
+        scope = Scope(ask.roots)
+        mode = ask.mode if first is None else Mode.INTERACTIVE
+        photos = self.photos() if first is None else list(first)
+        outdated = list(prompt_facts.outdated(self._ledger, ask.question, number, scope)) if ask.refresh else []
+        with self._ledger.transaction("approval"):
+            campaign = approvals.begin_campaign(self._ledger)
+            purse = approvals.purse(self._ledger, campaign)
+            cap = purse.spent + purse.reserved + plan.most_usd if ask.budget is None else ask.budget
+            ends = None if ask.deadline is None else self._session.clock.time() + ask.deadline
+            approvals.approve(self._ledger, campaign, Yes(json.dumps(asdict(replace(plan, sample=()))), cap, ends))
+            items.want(self._ledger, ask.question, photos, campaign, mode)
+            if first is not None:
+                modes.leave_batch_for(self._ledger, ask.question, photos)
+            else:
+                prompt_facts.renew(self._ledger, outdated, campaign, mode)
+                modes.change_lane(self._ledger, number, mode)
+
+    def photos(self) -> list[str]:
+        """Return the photos that are to be asked about and were not approved yet."""
+        return self._to_ask().ask
+
+    def _to_ask(self) -> Split:
+        number = questions.known_question(self._ledger, self._ask.question)
+        return bursts.to_ask(self._ledger, number, Scope(self._ask.roots), self._ask.one_per_burst)
+
+    def inherit(self) -> None:
+        """Let the others of each burst take the description of the one that was asked for."""
+        number = questions.known_question(self._ledger, self._ask.question)
+        if not self._ask.one_per_burst or number is None:
+            return
+        asked = self._to_ask()
+        unapproved = frozenset(asked.ask)
+        sources = {photo: source for photo, source in asked.inherit.items() if source not in unapproved}
+        if sources:
+            with self._ledger.transaction("inherited"):
+                bursts.inherit(self._ledger, number, sources)
+            self._session.spool.drop(sources)
+
+    def choose(self) -> None:
+        """Let the answers to what was asked now win over those to earlier prompts."""
+        with self._ledger.transaction("prompt in force", uncounted=True):
+            prompts.choose_question(self._ledger, self._ask.question)

@@ -1,0 +1,185 @@
+"""What is new, what is owned, what it would cost: the bill before anything is sent."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+
+from indexer.domain.job import Limits
+from indexer.domain.plan import Cost, Plan, Wait
+from indexer.domain.prompts import facts_asked
+from indexer.domain.question import Mode, Question
+from indexer.ledger.scope import Scope
+from indexer.ledger.spend import usage
+from indexer.ledger.spend.usage import Used
+from indexer.ledger.store import Ledger
+from indexer.ledger.views import counts
+from indexer.ledger.work import answers, bursts, items, modes, questions
+from indexer.ledger.work.bursts import Split
+from indexer.ledger.work.items import Work
+from indexer.ledger.work.prompt_facts import given_now, outdated
+from indexer.pipeline.plan.estimate import LEAST, extrapolate, priced
+from indexer.pipeline.turnaround import expect
+from indexer.providers.pricing import Pricing
+
+_RENDITION = 100_000  # bytes of a rendition, where none is at hand to be measured
+_BASE64 = 4 / 3
+_ENVELOPE = 1_500  # bytes of a request around its picture and its prompt
+_ROW = 6_000  # bytes that an answered photo takes in ledger, table and kept results
+_PROMPTS_READ = 200  # photos whose prompts are filled in to see how long they get
+PILOT_SIZE = 20
+_PILOT_FROM = 50
+_TRUSTED = 20  # from so many measured answers on, the estimate is theirs
+_CALL = (1.5, 8.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What else shapes a plan.
+
+    `pilot` is the wished size, `rendition_bytes` the mean of those at hand, `concurrency` how many ordinary calls run
+    at once. `one_per_burst` is as in `Ask`; `refresh` asks again where the facts in the prompt have changed; `trusted`
+    is the number of measured answers from which on the estimate is theirs.
+    """
+
+    limits: Limits
+    pilot: int | None = None
+    rendition_bytes: float | None = None
+    concurrency: int = 4
+    refresh: bool = False
+    one_per_burst: bool | None = None
+    trusted: int = _TRUSTED
+
+
+def make_plan(
+    ledger: Ledger, question: Question, mode: Mode, scope: Scope, pricing: Pricing, around: Circumstances
+) -> Plan:
+    """Say what asking `question` about `scope` would do."""
+    number = questions.known_question(ledger, question)
+    count = counts.count_works(ledger, scope, number)
+    files = counts.standing_of_files(ledger, scope, question.provider, number)
+    open_works = count.pending or around.one_per_burst is False
+    asked = bursts.to_ask(ledger, number, scope, around.one_per_burst) if open_works else Split()
+    fresh, inherited = asked.ask, len(asked.inherit)
+    renewed = sum(1 for _ in outdated(ledger, question, number, scope)) if around.refresh else 0
+    new = len(fresh) + items.unsent(ledger, number) + modes.packed_for_other_lane(ledger, number, mode) + renewed
+    first = _pilot_size(ledger, number, new, around.pilot) if mode is Mode.BATCH else 0
+    bill = _Bill(ledger, question, pricing, around, _prompts(ledger, question, fresh))
+    plan = bill.plan(mode, new, first)
+    if around.pilot and first < min(around.pilot, new):
+        told = f"of a pilot of {around.pilot}, {around.pilot - first} are answered already"
+        plan = replace(plan, warnings=(*plan.warnings, told))
+    return replace(
+        plan,
+        files=files.seen,
+        planned=count.planned + asked.released - inherited,
+        inherited=inherited,
+        saves=bill.saves(mode, inherited),
+        reused=count.described - renewed,
+        duplicate=files.duplicate,
+        otherwise=usage.answered_otherwise(ledger, number, question.provider, scope) if fresh else 0,
+    )
+
+
+def retry_plan(
+    ledger: Ledger, question: Question, mode: Mode, failed: Sequence[Work], priced_by: tuple[Pricing, Limits]
+) -> Plan:
+    """Say what asking again for `failed` would cost; `priced_by` are the prices and the provider's limits."""
+    pricing, limits = priced_by
+    plan = _Bill(ledger, question, pricing, Circumstances(limits), []).plan(mode, len(failed), 0)
+    roomy = [question.with_room(work.reason, work.attempts) for work in failed]
+    most = sum(pricing.quote(asked, mode).high_usd for asked in roomy)
+    return replace(plan, files=len(failed), planned=len(failed), most_usd=most)
+
+
+class _Bill:
+    """Prices requests of one question: by measured answers where there are enough, else by the rules."""
+
+    def __init__(
+        self, ledger: Ledger, question: Question, pricing: Pricing, around: Circumstances, given: list[str]
+    ) -> None:
+        self._ledger = ledger
+        self._question = question
+        self._pricing = pricing
+        self._around = around
+        self._given = given or ["{}"]
+        self._free = question.provider in pricing.free
+        rows = usage.used(ledger, questions.known_question(ledger, question))
+        self._used: list[Used] = rows if len(rows) >= max(LEAST, around.trusted) else []
+
+    def plan(self, mode: Mode, new: int, first: int) -> Plan:
+        """Price `new` requests, `first` of them by ordinary calls ahead of the others."""
+        question, pricing = self._question, self._pricing
+        lanes = ((mode, new - first), (Mode.INTERACTIVE, first))
+        parts = [self._range(lane, count) for lane, count in lanes if count]
+        calls = self._range(Mode.INTERACTIVE, new)[1] if new else Cost()
+        quotes = [pricing.quote(question, mode, given) for given in self._given]
+        counted = fmean(quote.counted_tokens for quote in quotes)
+        bytes_sent = 0 if self._free else round(new * self._bytes_a_request())
+        waves = math.ceil((new - first) * fmean(q.input_tokens for q in quotes) / self._around.limits.max_queued_tokens)
+        return Plan(
+            provider=question.provider,
+            model=question.model,
+            mode=mode,
+            files=0,
+            planned=0,
+            reused=0,
+            new=new,
+            duplicate=0,
+            pilot=first,
+            input_tokens=round(new * (fmean(row.input for row in self._used) if self._used else counted)),
+            output_tokens=new * quotes[0].output_tokens,
+            cost=Cost(sum(cost.low for _, cost in parts), sum(cost.high for _, cost in parts)),
+            interactive_cost=calls,
+            upload_bytes=bytes_sent,
+            shards=max(1, waves) if new > first and mode is Mode.BATCH else 0,
+            warnings=pricing.warnings(question, mode),
+            likely_usd=sum(likely for likely, _ in parts) if self._used else None,
+            basis=len(self._used),
+            most_usd=sum(count * pricing.quote(question, lane).high_usd for lane, count in lanes if count),
+            disk_bytes=(bytes_sent if mode is Mode.BATCH else 0) + new * _ROW,
+            wait=self._wait(mode, new - first, waves) if new and not self._free else None,
+            given=facts_asked(question.template),
+        )
+
+    def saves(self, mode: Mode, count: int) -> Cost:
+        """What `count` requests would be likely to cost that are not sent."""
+        return self._range(mode, count)[1] if count else Cost()
+
+    def _range(self, mode: Mode, count: int) -> tuple[float, Cost]:
+        """What `count` requests are likely to cost, and between what and what."""
+        if self._used:
+            return extrapolate(priced(self._used, self._pricing.price(self._question, mode)), count)
+        likely = [self._pricing.quote(self._question, mode, given).likely for given in self._given]
+        low, high = fmean(cost.low for cost in likely), fmean(cost.high for cost in likely)
+        return count * (low + high) / 2, Cost(count * low, count * high)
+
+    def _bytes_a_request(self) -> float:
+        return (self._around.rendition_bytes or _RENDITION) * _BASE64 + _ENVELOPE + len(self._question.template)
+
+    def _wait(self, mode: Mode, count: int, waves: int) -> Wait:
+        """How long it takes: by this library's own jobs, or by what services promise."""
+        if mode is Mode.INTERACTIVE:
+            low, high = (count * seconds / max(1, self._around.concurrency) for seconds in _CALL)
+            return Wait(low, high, "experience elsewhere")
+        wave = expect(counts.turnaround(self._ledger, self._question))
+        source = "earlier jobs of this library" if wave.source == "history" else "what the service promises"
+        return Wait(max(1, waves) * wave.low, max(1, waves) * wave.high, source)
+
+
+def _prompts(ledger: Ledger, question: Question, photos: list[str]) -> list[str]:
+    """The facts of some photos, spread over all, that the template would be given; none when it asks for none."""
+    if not facts_asked(question.template) or not photos:
+        return []
+    step = max(1, len(photos) // _PROMPTS_READ)
+    return [given_now(ledger, question, photo) for photo in photos[::step]]
+
+
+def _pilot_size(ledger: Ledger, question: int | None, new: int, wished: int | None) -> int:
+    """How many photos go ahead by ordinary calls; photos that have an answer to this question count."""
+    answered = answers.count_answers(ledger, question)
+    if wished is not None:
+        return max(0, min(wished - answered, new))
+    return PILOT_SIZE if new >= _PILOT_FROM and answered < PILOT_SIZE else 0

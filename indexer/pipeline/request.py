@@ -1,0 +1,37 @@
+"""One call of `index`, with every default resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from indexer.crawl.crawler import CrawlOptions
+from indexer.domain.plan import Plan
+from indexer.domain.question import Mode, Question
+from indexer.pipeline.gates import Gate
+
+Approve = Callable[[Plan], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One call of `index`: where, what, of whom, and within which bounds.
+
+    `one_per_burst` asks about one photo of each burst; False also asks about those that inherit, None leaves them so.
+    `deadline` is seconds from the approval. `refresh` asks again where facts given to the prompt have changed; `names`
+    are what people call the prompt and the schema.
+    """
+
+    roots: tuple[bytes, ...]
+    question: Question
+    mode: Mode
+    crawl: CrawlOptions
+    digest_version: int
+    pilot: int | None = None
+    budget: float | None = None
+    deadline: float | None = None
+    wait: bool = True
+    gates: tuple[Gate, ...] = ()
+    refresh: bool = False
+    one_per_burst: bool | None = None
+    names: tuple[str, str] = ("", "")

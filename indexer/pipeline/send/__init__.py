@@ -1,0 +1,1 @@
+"""From approved work to answers: batches and single calls."""

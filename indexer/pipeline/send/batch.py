@@ -1,0 +1,274 @@
+"""The batch lane: create the jobs of packed shards exactly once, and follow each to its closed end.
+
+Every shard is moved one committed step at a time, from whatever state the last process left it in. The one dangerous
+moment is between a create and its answer: a shard found there is looked for by its own name and input file before
+anything is created again, and any answer but a clean success counts as unknown.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from indexer.domain.errors import (
+    KeyMissing,
+    KeyRefused,
+    NoCredit,
+    NotFound,
+    ProviderError,
+    RateLimited,
+    Refused,
+    Unreachable,
+    Unsendable,
+)
+from indexer.domain.job import Job, JobState
+from indexer.domain.keys import job_name
+from indexer.ledger.work import modes, questions, shards
+from indexer.ledger.work.shards import Refusal, Shard
+from indexer.pipeline.send.collect import collect_results, end_without_results
+from indexer.pipeline.send.framing import compress
+from indexer.pipeline.send.outcomes import LOST_JOB, LOST_RESULTS, NOT_SENT, REFUSED, ending_of
+from indexer.pipeline.session import Session
+from indexer.providers.seam import Provider
+
+FILE_LIFE = 47 * 3600.0  # an uploaded file lives 48 hours, and so do results
+_RESULTS_PATIENCE = 3600.0
+_REFUSALS = 3
+_QUEUE_WAIT = 60.0
+_QUEUE_WAIT_MOST = 900.0
+
+
+def shard_file(session: Session, shard: str) -> Path:
+    """Where a packed shard lies until it is collected."""
+    return session.batches / f"{shard}.jsonl"
+
+
+def results_file(session: Session, shard: str) -> Path:
+    """Where a shard's result lines lie until they are collected and gzipped."""
+    return session.batches / f"{shard}.results.jsonl"
+
+
+def sweep(session: Session) -> None:
+    """Delete what a killed process left in `batches/`: files of no open shard, and unfinished ones."""
+    known = {shard.id for shard in shards.open_shards(session.ledger)}
+    for path in session.batches.glob("*.jsonl"):
+        if path.name.split(".")[0] not in known and not session.tuning.keep_batches:
+            path.unlink()
+    for path in session.batches.glob(".*.part"):
+        path.unlink()
+
+
+class BatchLane:
+    """Moves shards. Built for one pass over the ledger.
+
+    `moved` tells that anything changed in it, `freed` that the service's queue got shorter.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._ledger = session.ledger
+        self.moved = False
+        self.freed = False
+
+    def advance(self, shard: Shard) -> None:
+        """Take `shard` as far as it goes without waiting; what lasts is raised."""
+        provider = self._session.provider(questions.question_of(self._ledger, shard.question).provider)
+        while shard.state != "closed":
+            before = shard.state
+            self._step(shard, provider)
+            shard = shards.shard(self._ledger, shard.id)
+            if shard.state == before:
+                return
+            self.moved = True
+
+    def _step(self, shard: Shard, provider: Provider) -> None:
+        match shard.state:
+            case "packed":
+                shards.intend(self._ledger, shard.id)
+            case "intended":
+                self._upload(shard, provider)
+            case "creating":
+                self._settle(shard, provider)
+            case "submitted":
+                self._poll(shard, provider)
+            case "ended":
+                self._fetch(shard, provider)
+            case "fetched":
+                collect_results(self._session, shard, provider, results_file(self._session, shard.id))
+            case "collected":
+                self._close(shard, provider)
+
+    def _name(self, shard: Shard) -> str:
+        return job_name(self._ledger.library_id, shard.id, shard.attempt)
+
+    def _upload(self, shard: Shard, provider: Provider) -> None:
+        path = shard_file(self._session, shard.id)
+        whole = path.exists() and path.stat().st_size == shard.bytes
+        if not whole or not modes.wants_batch(self._ledger, shard.id):
+            end_without_results(self._session, shard, NOT_SENT)
+            return
+        try:
+            held = provider.upload(path, f"{self._name(shard)}.jsonl")
+        except Unsendable as fault:
+            self._session.watcher.note(str(fault))
+            end_without_results(self._session, shard, REFUSED.because(str(fault)))
+        else:
+            shards.record_upload(self._ledger, shard.id, held)
+
+    def _settle(self, shard: Shard, provider: Provider) -> None:
+        """Look for the job of a create whose outcome is not known; only when there is none, create."""
+        now = self._session.clock.time()
+        looking = now < (shard.created_at or 0.0) + self._session.tuning.lookup_seconds
+        wanted = modes.wants_batch(self._ledger, shard.id)
+        full = now < shard.not_before
+        if shard.creates and (looking or not wanted or not full) and self._adopt(shard, provider):
+            return
+        if (shard.creates and looking) or (wanted and full):
+            return
+        if not wanted:
+            end_without_results(self._session, shard, NOT_SENT)
+        elif shard.refusal == Refusal.REFUSED_TWICE:
+            end_without_results(self._session, shard, REFUSED.because(shard.error))
+        elif self._never_fits(shard):
+            self._halve(shard)
+        elif shard.refusal == Refusal.FILE or now - (shard.uploaded_at or 0.0) > FILE_LIFE:
+            shards.intend(self._ledger, shard.id)
+        else:
+            self._create(shard, provider)
+
+    def _never_fits(self, shard: Shard) -> bool:
+        """A queue that is full for this shard while nothing of ours is in it is smaller than the shard."""
+        alone = not any(other.state == "submitted" for other in shards.open_shards(self._ledger))
+        return shard.refusal == Refusal.QUEUE and shard.creates >= _REFUSALS and shard.requests > 1 and alone
+
+    def _halve(self, shard: Shard) -> None:
+        question = questions.question_of(self._ledger, shard.question)
+        self._session.watcher.note(
+            f"the service's queue is full for {shard.requests} photos at once: going on in smaller batches"
+        )
+        modes.remember_room(self._ledger, question, shard.requests // 2)
+        end_without_results(self._session, shard, NOT_SENT)
+
+    def _create(self, shard: Shard, provider: Provider) -> None:
+        question = questions.question_of(self._ledger, shard.question)
+        shards.record_creating(self._ledger, shard.id)
+        try:
+            job = provider.create(question, shard.input_file, self._name(shard))
+        except ProviderError as fault:
+            self._record_refusal(shard, fault)
+        else:
+            shards.record_job(self._ledger, shard.id, job, sure=not shard.creates)
+
+    def _record_refusal(self, shard: Shard, fault: ProviderError) -> None:
+        """Believe no answer but a clean one; what a person must mend is raised all the same."""
+        refusal = _refusal(fault, shard)
+        now = self._session.clock.time()
+        wait = _queue_wait(shard, now, fault) if refusal is Refusal.QUEUE else 0.0
+        shards.record_refusal(self._ledger, shard.id, refusal, str(fault), now + wait if wait else 0.0)
+        if refusal in (Refusal.ACCOUNT, Refusal.REFUSED, Refusal.REFUSED_TWICE):
+            raise fault
+
+    def _adopt(self, shard: Shard, provider: Provider) -> bool:
+        """Take over the oldest job of this shard and cancel further ones; False when there is none."""
+        jobs = self._ours(shard, provider)
+        if not jobs:
+            return False
+        oldest = min(jobs, key=lambda job: job.state is JobState.CANCELLED)
+        shards.record_job(self._ledger, shard.id, oldest, sure=False)
+        _cancel_others(provider, jobs, oldest.name)
+        return True
+
+    def _ours(self, shard: Shard, provider: Provider) -> list[Job]:
+        """Jobs of exactly this shard: its name, and a file that it was uploaded as."""
+        known = ("", *shard.uploads.split())
+        return [job for job in provider.find(self._name(shard)) if job.input_file in known]
+
+    def _poll(self, shard: Shard, provider: Provider) -> None:
+        if shard.cancelled_at is None and not modes.wants_batch(self._ledger, shard.id):
+            self._cancel(shard, provider)
+        try:
+            job = provider.poll(shard.job)
+        except NotFound:
+            self._wait_for_job(shard, provider)
+            return
+        if job.state.ended or job.state is not shard.job_state or shard.lost_at is not None:
+            shards.record_poll(self._ledger, shard.id, job)
+        self.freed |= job.state.ended
+        if shard.refusal:  # a create had no clean answer, so a second job may turn up yet
+            _cancel_others(provider, self._ours(shard, provider), shard.job)
+
+    def _cancel(self, shard: Shard, provider: Provider) -> None:
+        try:
+            provider.cancel(shard.job)
+        except NotFound:
+            return  # polling tells whether that is so
+        shards.record_cancelled(self._ledger, shard.id)
+
+    def _wait_for_job(self, shard: Shard, provider: Provider) -> None:
+        """A job that is not found may be too new, or the look-up may lag; only one that stays away is given up."""
+        if not self._is_lost(shard, self._session.tuning.lookup_seconds):
+            return
+        if not any(job.name == shard.job for job in self._ours(shard, provider)):
+            end_without_results(self._session, shard, LOST_JOB)
+
+    def _fetch(self, shard: Shard, provider: Provider) -> None:
+        if not shard.output_file:
+            outlived = (shard.ended_at or 0.0) - (shard.uploaded_at or 0.0) > FILE_LIFE
+            end_without_results(self._session, shard, ending_of(shard, outlived=outlived))
+            return
+        job = Job(shard.job, shard.job_state, output_file=shard.output_file, requests=shard.requests)
+        try:
+            provider.fetch(job, results_file(self._session, shard.id))
+        except NotFound:
+            old = self._session.clock.time() - (shard.ended_at or 0.0) > FILE_LIFE
+            if self._is_lost(shard, self._session.tuning.lookup_seconds if old else _RESULTS_PATIENCE):
+                end_without_results(self._session, shard, LOST_RESULTS)
+            return
+        shards.record_fetched(self._ledger, shard.id)
+
+    def _is_lost(self, shard: Shard, patience: float) -> bool:
+        if shard.lost_at is None:
+            shards.record_lost(self._ledger, shard.id)
+            return False
+        return self._session.clock.time() - shard.lost_at >= patience
+
+    def _close(self, shard: Shard, provider: Provider) -> None:
+        results = results_file(self._session, shard.id)
+        if results.exists():
+            compress(results)
+        if not self._session.tuning.keep_batches:
+            shard_file(self._session, shard.id).unlink(missing_ok=True)
+            for input_file in shard.uploads.split():
+                _discard(provider, input_file)
+        shards.close(self._ledger, shard.id)
+
+
+def _cancel_others(provider: Provider, jobs: list[Job], kept: str) -> None:
+    for job in jobs:
+        if job.name != kept and not job.state.ended:
+            provider.cancel(job.name)
+
+
+def _discard(provider: Provider, input_file: str) -> None:
+    """Delete an uploaded file; one that stays is no harm, the service deletes it after two days."""
+    try:
+        provider.discard(input_file)
+    except (Unreachable, RateLimited, Refused, KeyRefused, NoCredit):
+        return
+
+
+def _refusal(fault: ProviderError, shard: Shard) -> Refusal:
+    if isinstance(fault, RateLimited):
+        return Refusal.QUEUE
+    if isinstance(fault, NotFound):
+        return Refusal.FILE
+    if isinstance(fault, Refused):
+        return Refusal.REFUSED_TWICE if shard.refusal == Refusal.REFUSED else Refusal.REFUSED
+    if isinstance(fault, KeyMissing | KeyRefused | NoCredit):
+        return Refusal.ACCOUNT
+    return Refusal.UNKNOWN
+
+
+def _queue_wait(shard: Shard, now: float, fault: ProviderError) -> float:
+    """Seconds until the queue is asked again: as the service says, else longer the longer it has been full."""
+    asked = fault.retry_after if isinstance(fault, RateLimited) else None
+    return min(asked or max(_QUEUE_WAIT, now - shard.packed_at), _QUEUE_WAIT_MOST)

@@ -1,0 +1,173 @@
+"""The ordinary lane: one call a photo, a few at once, each with an intent before it and its own commit after it.
+
+A process that dies leaves at most `concurrency` calls in doubt: they stay booked at their high price and are asked
+again once. A provider that is free needs no intents, so its answers are committed in groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+
+from indexer.domain.answer import Failure, Handling, Row
+from indexer.domain.errors import ProviderError, RateLimited, Unreachable
+from indexer.domain.keys import line_key
+from indexer.domain.question import Mode, Question, Request
+from indexer.ledger.work import answers, items
+from indexer.ledger.work.answers import Booking
+from indexer.ledger.work.items import Work
+from indexer.pipeline.send.collect import booked
+from indexer.pipeline.send.renditions import rendition_of, request
+from indexer.pipeline.session import Progress, Session
+from indexer.providers import standing
+from indexer.providers.seam import Provider
+
+_GROUP = 64
+_MOST_WAITS = 8
+_LONGEST_WAIT = 60.0
+
+
+class CallLane:
+    """Asks every waiting work of one question by ordinary calls."""
+
+    def __init__(self, session: Session, question: Question, number: int, stage: str) -> None:
+        self._session = session
+        self._ledger = session.ledger
+        self._question = question
+        self._number = number
+        self._stage = stage
+        self._provider: Provider = session.provider(question.provider)
+        self._window = _GROUP if self._provider.free else session.tuning.concurrency
+        self._budget = 0.0
+        self._limited = 0
+        self._retry_after = 0.0
+        self._stopped: ProviderError | None = None
+
+    def run(self, budget_left: float) -> int:
+        """Ask until nothing waits or the budget is used up; returns how many were answered or failed.
+
+        What the service refuses for every photo is raised after the calls in flight have come home.
+        """
+        self._budget = budget_left
+        done = 0
+        while self._stopped is None and (finished := self._pass()) is not None:
+            done += finished
+        if self._stopped:
+            raise self._stopped
+        return done
+
+    def _pass(self) -> int | None:
+        """Ask everything that waits now, once; what goes back to waiting is for the next pass. None: nothing to ask."""
+        done = begun = 0
+        total = items.unsent(self._ledger, self._number)
+        source = self._affordable()
+        flying: dict[Future[Row], Booking] = {}
+        workers = 2 if self._provider.free else self._window
+        with ThreadPoolExecutor(workers, thread_name_prefix="ask") as pool:
+            while True:
+                if self._stopped is None:
+                    begun += self._begin(source, pool, flying)
+                if not flying:
+                    return done if begun else None
+                landed, _ = wait(flying, return_when=ALL_COMPLETED if self._provider.free else FIRST_COMPLETED)
+                done += self._settle({future: flying.pop(future) for future in landed})
+                self._session.watcher.progress(Progress(self._stage, done, total))
+                self._rest()
+
+    def _affordable(self) -> Iterator[tuple[Work, bytes, float]]:
+        """Yield what waits, and its highest price, as long as the budget carries it; what comes cheaper is put back."""
+        for work, image in self._waiting():
+            asked = self._question.with_room(work.reason, work.attempts)
+            high = self._session.pricing.quote(asked, Mode.INTERACTIVE).high_usd
+            if high > self._budget:
+                return
+            self._budget -= high
+            yield work, image, high
+
+    def _waiting(self) -> Iterator[tuple[Work, bytes]]:
+        last = ""
+        while batch := items.wanted(self._ledger, self._number, Mode.INTERACTIVE, _GROUP, after=last):
+            for work in batch:
+                last = work.key
+                image = rendition_of(self._session, work.photo)
+                if isinstance(image, Failure):
+                    items.fail_unsent(self._ledger, work.key, image)
+                else:
+                    yield work, image
+
+    def _begin(
+        self, source: Iterator[tuple[Work, bytes, float]], pool: ThreadPoolExecutor, flying: dict[Future[Row], Booking]
+    ) -> int:
+        begun: list[tuple[Work, str, float]] = []
+        requests: list[tuple[Booking, Request]] = []
+        while len(flying) + len(begun) < self._window and (found := next(source, None)):
+            work, image, high = found
+            key = line_key(work.key, self._ledger.library_id, work.attempts + 1)
+            begun.append((work, key, high))
+            requests.append((Booking(key, work.key, high, None), request(self._question, work, key, image)))
+        if begun:
+            items.begin_calls(self._ledger, begun)
+        for booking, asked in requests:
+            flying[pool.submit(self._provider.ask, asked)] = booking
+        return len(begun)
+
+    def _settle(self, landed: dict[Future[Row], Booking]) -> int:
+        finished: list[str] = []
+        with self._ledger.transaction("answers of calls"):
+            for future, booking in landed.items():
+                if self._settle_one(future, booking):
+                    finished.append(booking.work)
+        self._session.spool.drop(items.photos_of(self._ledger, finished))
+        return len(finished)
+
+    def _settle_one(self, future: Future[Row], booking: Booking) -> bool:
+        try:
+            row = future.result()
+        except RateLimited as fault:
+            self._take_back(booking)
+            self._slow_down(fault)
+            return False
+        except Unreachable as fault:
+            items.doubt(self._ledger, booking.attempt, booking.work, str(fault))
+            self._slow_down(fault)
+            return False
+        except ProviderError as fault:
+            self._take_back(booking)
+            self._stopped = fault
+            return False
+        return self._record(row, booking)
+
+    def _record(self, row: Row, booking: Booking) -> bool:
+        priced = booked(self._session, booking, (self._question, Mode.INTERACTIVE), row)
+        self._budget += booking.spent_usd - priced.spent_usd
+        outcome = row.outcome
+        if not isinstance(outcome, Failure):
+            answers.record_answer(self._ledger, priced, outcome, standing(self._provider.name))
+        elif outcome.handling is Handling.KEEP:
+            answers.record_failure(self._ledger, priced, outcome)
+        else:
+            items.void(self._ledger, booking.attempt, booking.work)
+            if outcome.handling is Handling.PAUSE:
+                self._stopped = ProviderError(
+                    f"the service stopped serving this account: {outcome.detail}",
+                    hint="mend the account, then run again",
+                )
+            return False
+        self._limited = 0
+        return True
+
+    def _take_back(self, booking: Booking) -> None:
+        items.void(self._ledger, booking.attempt, booking.work)
+        self._budget += booking.spent_usd
+
+    def _slow_down(self, fault: RateLimited | Unreachable) -> None:
+        self._limited += 1
+        wished = fault.retry_after if isinstance(fault, RateLimited) else None
+        self._retry_after = max(self._retry_after, min(wished or 2.0 ** min(self._limited, 6), _LONGEST_WAIT))
+        if self._limited > _MOST_WAITS:
+            self._stopped = fault
+
+    def _rest(self) -> None:
+        if self._retry_after and self._stopped is None:
+            self._session.clock.sleep(self._retry_after)
+        self._retry_after = 0.0

@@ -1,0 +1,96 @@
+"""Result lines -> answers, failures and spend, in one ledger transaction a shard.
+
+Lines are matched by key and by nothing else. Every request of the shard ends here: answered, failed for a reason,
+or back among the waiting because it was never served.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from indexer.domain.answer import Failure, Handling, Reason, Row
+from indexer.domain.errors import NoCredit
+from indexer.domain.question import Mode, Question
+from indexer.ledger.work import answers, items, questions, shards
+from indexer.ledger.work.answers import Booking
+from indexer.ledger.work.shards import Shard
+from indexer.pipeline.send.canary import judge
+from indexer.pipeline.send.framing import read_lines
+from indexer.pipeline.send.outcomes import Ending
+from indexer.pipeline.session import Session
+from indexer.providers import standing
+from indexer.providers.seam import Provider
+
+_MISSING = Failure(Reason.MISSING, "the service returned no line for this photo")
+_CANCELLED = Failure(Reason.MISSING, "the job was cancelled before this photo's turn", Handling.AGAIN)
+_UNBILLED = (Reason.REJECTED, Reason.SERVER_ERROR)
+"""What a service refused or failed to serve costs nothing; an answer without its usage costs nobody knows what."""
+
+
+def collect_results(session: Session, shard: Shard, provider: Provider, results: Path) -> None:
+    """Keep everything that a shard's result lines say; raises `NoCredit` when they blame the account."""
+    question = questions.question_of(session.ledger, shard.question)
+    waiting = shards.out_attempts(session.ledger, shard.id)
+    asked = frozenset(waiting)
+    failed: dict[str, Row] = {}
+    answered: list[str] = []
+    strangers = 0
+    with session.ledger.transaction("collected shard"):
+        for line in read_lines(results):
+            row = provider.decode(line)
+            if row.key is None or row.key not in waiting:
+                strangers += row.key not in asked
+                continue  # not ours, or a second line for a photo that has its answer
+            if isinstance(row.outcome, Failure):
+                failed.setdefault(row.key, row)  # an answer may still follow under the same key
+                continue
+            booking = booked(session, waiting.pop(row.key), (question, Mode.BATCH), row)
+            answers.record_answer(session.ledger, booking, row.outcome, standing(provider.name))
+            answered.append(booking.work)
+        unserved = Row(None, _CANCELLED if shard.cancelled_at else _MISSING)
+        for key, booking in waiting.items():
+            _record(session, booking, question, failed.get(key) or unserved)
+        judge(session, shard, question)
+        shards.record_collected(session.ledger, shard.id)
+    session.spool.drop(items.photos_of(session.ledger, answered))
+    if strangers:
+        session.watcher.note(f"{shard.job}: {strangers} result lines belong to no photo of this job; left out")
+    _blame_account(failed[key] for key in waiting if key in failed)
+
+
+def end_without_results(session: Session, shard: Shard, ending: Ending) -> None:
+    """Give every request of a shard the outcome that `ending` means for it."""
+    with session.ledger.transaction("shard without results"):
+        for key, booking in shards.out_attempts(session.ledger, shard.id).items():
+            if ending.failure.handling is Handling.AGAIN:
+                items.void(session.ledger, key, booking.work)
+            else:
+                spent = booking.spent_usd if ending.served else 0.0
+                answers.record_failure(session.ledger, Booking(key, booking.work, spent, None), ending.failure)
+        shards.record_collected(session.ledger, shard.id)
+
+
+def booked(session: Session, booking: Booking, lane: tuple[Question, Mode], row: Row) -> Booking:
+    """Price a finished request by its measured usage; without usage it stays at its high price."""
+    if row.usage is not None:
+        return Booking(booking.attempt, booking.work, session.pricing.cost(*lane, row.usage), row.usage)
+    unbilled = isinstance(row.outcome, Failure) and row.outcome.reason in _UNBILLED
+    return Booking(booking.attempt, booking.work, 0.0 if unbilled else booking.spent_usd, None)
+
+
+def _record(session: Session, booking: Booking, question: Question, row: Row) -> None:
+    outcome = row.outcome
+    if isinstance(outcome, Failure) and outcome.handling is Handling.KEEP:
+        answers.record_failure(session.ledger, booked(session, booking, (question, Mode.BATCH), row), outcome)
+    else:
+        items.void(session.ledger, booking.attempt, booking.work)
+
+
+def _blame_account(rows: Iterable[Row]) -> None:
+    for row in rows:
+        if isinstance(row.outcome, Failure) and row.outcome.handling is Handling.PAUSE:
+            raise NoCredit(
+                f"the service stopped serving this account: {row.outcome.detail}",
+                hint="mend the account, then run `index collect`; nothing that was served is asked again",
+            )

@@ -1,0 +1,92 @@
+"""Waiting works -> shard files, cut by what binds first: the budget, the queue, bytes or lines."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from indexer.domain.answer import Failure
+from indexer.domain.keys import line_key
+from indexer.domain.question import Mode
+from indexer.ledger.spend import approvals
+from indexer.ledger.work import items, modes, questions, shards
+from indexer.ledger.work.shards import Line, Packed
+from indexer.pipeline import budget
+from indexer.pipeline.send.batch import shard_file
+from indexer.pipeline.send.canary import Leave
+from indexer.pipeline.send.framing import ShardWriter
+from indexer.pipeline.send.renditions import rendition_of, request
+from indexer.pipeline.session import Session
+from indexer.storage.atomic import require_space
+
+_MOST_BYTES = 128 << 20  # a shard is small enough that its first answers come early
+_SPARE_BYTES = 64 << 20  # the ledger, the table and the answers grow too
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What the next shard may hold: requests by budget, tokens by the queue."""
+
+    requests: int
+    tokens: int
+
+
+def pack_shard(session: Session, number: int, allowed: Leave) -> bool:
+    """Pack one shard of the waiting works of a question; False when nothing waits or there is no room for one."""
+    if allowed.lines == 0:
+        return False
+    question = questions.question_of(session.ledger, number)
+    limits = session.provider(question.provider).limits(question.model)
+    quote = session.pricing.quote(question, Mode.BATCH)
+    room = _room(session, number, quote.high_usd, limits.max_queued_tokens)
+    most = min(
+        room.requests,
+        room.tokens // max(quote.input_tokens, 1),
+        limits.max_lines,
+        session.tuning.shard_lines,
+        modes.room(session.ledger, question) or limits.max_lines,
+        limits.max_lines if allowed.lines is None else allowed.lines,
+    )
+    source = _lines(session, number, most)
+    first = next(source, None)
+    if first is None:
+        return False
+    expected = min(most, items.unsent(session.ledger, number)) * len(first[1])
+    require_space(session.batches, min(expected, _MOST_BYTES) + _SPARE_BYTES)
+    lines: list[Line] = []
+    shard = secrets.token_hex(4)
+    budget = budget.left(session)
+    with ShardWriter(shard_file(session, shard)) as writer:
+        entry: tuple[Line, bytes] | None = first
+        while entry and (not lines or writer.bytes + len(entry[1]) < min(limits.max_bytes, _MOST_BYTES)):
+            budget -= entry[0].high_usd
+            if lines and budget < 0:
+                break
+            writer.write(entry[1])
+            lines.append(entry[0])
+            entry = next(source, None)
+    campaign = approvals.current_campaign(session.ledger) or 0
+    packed = Packed(shard, number, campaign, writer.bytes, len(lines) * quote.input_tokens, allowed.canary)
+    shards.record_packed(session.ledger, packed, lines)
+    return True
+
+
+def _room(session: Session, number: int, high_usd: float, queue: int) -> Room:
+    requests = budget.requests(session, high_usd, items.unsent(session.ledger, number))
+    question = questions.question_of(session.ledger, number)
+    queued = shards.queued_tokens(session.ledger, question.provider, question.model)
+    return Room(max(0, requests), max(0, queue - queued))
+
+
+def _lines(session: Session, number: int, most: int) -> Iterator[tuple[Line, bytes]]:
+    question = questions.question_of(session.ledger, number)
+    provider = session.provider(question.provider)
+    for work in items.wanted(session.ledger, number, Mode.BATCH, most):
+        image = rendition_of(session, work.photo)
+        if isinstance(image, Failure):
+            items.fail_unsent(session.ledger, work.key, image)
+            continue
+        key = line_key(work.key, session.ledger.library_id, work.attempts + 1)
+        high = session.pricing.quote(question.with_room(work.reason, work.attempts), Mode.BATCH).high_usd
+        yield Line(work, key, high), provider.encode(request(question, work, key, image))

@@ -1,0 +1,68 @@
+"""What one request may use and cost: tokens turned into dollars."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+
+from indexer.domain.answer import Usage
+from indexer.domain.errors import UsageError
+from indexer.domain.plan import Cost
+from indexer.domain.prompts import fill, longest, read_given
+from indexer.domain.question import Mode, Question
+from indexer.providers import prices
+from indexer.providers.prices import Price, PriceTable
+
+_EDGE = 768  # the rendition's longest side, in pixels
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What one request may use and cost.
+
+    Tokens and `high_usd` are the most that is possible, whatever its facts, and what is reserved for it;
+    `counted_tokens` are the input by the service's rules, and `likely` is the range in which its price is expected.
+    """
+
+    input_tokens: int
+    output_tokens: int
+    high_usd: float
+    counted_tokens: int
+    likely: Cost
+
+
+@dataclass(frozen=True, slots=True)
+class Pricing:
+    """Turns tokens into dollars by a price table as of `today`; `free` names the providers that cost nothing."""
+
+    free: frozenset[str]
+    today: datetime.date
+    table: PriceTable = prices.TABLE
+
+    def price(self, question: Question, mode: Mode) -> Price:
+        """Return the price of a lane; raises `UsageError` for a model without one."""
+        if question.provider in self.free:
+            return Price(0.0, 0.0)
+        known = self.table.price(question.model, mode, self.today)
+        if known is None:
+            raise UsageError(
+                f"the model {question.model} has no price here for {mode}",
+                hint="give it with --price IN,OUT (US dollars per million tokens)",
+            )
+        return known
+
+    def cost(self, question: Question, mode: Mode, usage: Usage) -> float:
+        """Return the dollars that measured usage costs."""
+        return self.price(question, mode).of(usage.input_tokens, usage.output_tokens)
+
+    def quote(self, question: Question, mode: Mode, given: str = "{}") -> Quote:
+        """Return what one request of this question may cost; `given` is the JSON of the facts in its prompt."""
+        language = question.settings.language
+        at = self.price(question, mode)
+        tokens = prices.estimate(question, fill(question.template, language, read_given(given)), _EDGE, _EDGE)
+        most = prices.estimate(question, longest(question.template, language), _EDGE, _EDGE)
+        return Quote(most.input_most, most.output_most, prices.most(most, at), tokens.input, prices.cost(tokens, at))
+
+    def warnings(self, question: Question, mode: Mode) -> tuple[str, ...]:
+        """Return lines for a person about prices that may not hold for long."""
+        return () if question.provider in self.free else self.table.warnings(question.model, mode, self.today)

@@ -1,0 +1,58 @@
+"""Write a file whole or not at all, so that power loss leaves the old content or the new, never half."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from indexer.domain.errors import LibraryUnwritable
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_file(path: Path) -> None:
+    """Make the content of `path` durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """Yield a binary file that becomes `path` when the block ends well, and leaves no trace when it does not."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with partial.open("wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        if path.exists():
+            shutil.copymode(path, partial)
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def require_space(folder: Path, needed: int) -> None:
+    """Raise `LibraryUnwritable` where `folder` has less than `needed` bytes to spare."""
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise LibraryUnwritable(
+            f"the disk of {folder} has {free / 1e6:,.0f} MB left, the next batch needs {needed / 1e6:,.0f} MB",
+            hint="make room and run the same command again; what is done is kept",
+        )

@@ -1,0 +1,109 @@
+"""Paths are bytes inside; here they become text for the table and the terminal, and here roots come from.
+
+A file system allows any bytes but `/` and NUL in a name. The text form must be unique and reversible, and
+leave an ordinary path as it is: bytes that are not UTF-8 are written `\\xNN` (two lower-case hex digits, 80..ff).
+A name that itself spells such an escape, or `\\x5c`, has its backslash written `\\x5c`; others stay.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO
+
+from indexer.domain.errors import MissingPath, UsageError
+
+AnyPath = str | bytes | os.PathLike[str]
+_ESCAPE = re.compile(r"\\x(5c|[89a-f][0-9a-f])")
+_SURROGATE = re.compile("[\udc80-\udcff]")
+_ADDRESS = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://")
+_ISOLATES = "\u202a-\u202e\u2066-\u2069"  # they reorder what stands after them, even past the end of the name
+_CONTROL = re.compile(f"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff{_ISOLATES}]")
+_CHUNK = 1 << 16
+
+
+def to_text(path: bytes) -> str:
+    """Return the one text form of `path`; different paths have different texts."""
+    try:
+        text = path.decode()
+    except UnicodeDecodeError:
+        text = path.decode("utf-8", "surrogateescape")
+        return _SURROGATE.sub(lambda found: f"\\x{ord(found[0]) - 0xDC00:02x}", _guarded(text))
+    return _guarded(text) if "\\x" in text else text
+
+
+def _guarded(text: str) -> str:
+    return _ESCAPE.sub(r"\\x5cx\1", text)
+
+
+def to_bytes(text: str) -> bytes:
+    """Return the path whose text form is `text`."""
+    if "\\x" not in text:
+        return text.encode("utf-8", "surrogateescape")
+    escaped = _ESCAPE.sub(lambda found: "\\" if found[1] == "5c" else chr(0xDC00 + int(found[1], 16)), text)
+    return escaped.encode("utf-8", "surrogateescape")
+
+
+def kept_bytes(path: bytes) -> bytes | None:
+    """Return what column `path_bytes` holds: None where the text form is plain UTF-8, else the path."""
+    return None if to_text(path).encode() == path else path
+
+
+def for_terminal(text: str) -> str:
+    """Return `text` on one line, with visible escapes for what a terminal would obey."""
+    return text if text.isprintable() else _CONTROL.sub(_visible, text)
+
+
+def _visible(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+def resolve_root(path: str | bytes | os.PathLike[str]) -> bytes:
+    """Return `path` absolute, with `~` expanded in text and symlinks followed; it need not exist.
+
+    Bytes are taken as they are, and so is `./~`: bytes come from a shell or a list, which expand `~` or mean it. Raises
+    `UsageError` for an address such as `s3://...`.
+    """
+    raw = path if isinstance(path, bytes) else os.fsencode(os.path.expanduser(path))  # noqa: PTH111
+    if _ADDRESS.match(raw):
+        raise UsageError(
+            f"remote places are not supported yet: {for_terminal(to_text(raw))}",
+            hint="copy or mount it, then give the folder's path",
+        )
+    if not raw or b"\0" in raw:
+        raise UsageError(f"not a path: {for_terminal(to_text(raw))!r}", hint="give a folder or a picture file")
+    return os.path.realpath(raw)
+
+
+def is_inside(path: bytes, root: bytes) -> bool:
+    """Say whether `path` is `root` or lies below it; both absolute and normal."""
+    return path == root or path.startswith(root.rstrip(b"/") + b"/")
+
+
+def files_from(stream: BinaryIO, *, nul: bool = False) -> Iterator[bytes]:
+    """Yield the paths listed in `stream`, one a line (CR LF too), or ended by NUL; empty ones are skipped."""
+    mark = b"\0" if nul else b"\n"
+    rest = b""
+    while chunk := stream.read(_CHUNK):
+        *whole, rest = (rest + chunk).split(mark)
+        yield from _named(whole, nul)
+    yield from _named([rest], nul)
+
+
+def _named(parts: list[bytes], nul: bool) -> Iterator[bytes]:
+    for part in parts:
+        path = part if nul else part.removesuffix(b"\r")
+        if path:
+            yield path
+
+
+def refuse_missing(paths: Iterable[bytes]) -> None:
+    """Raise `MissingPath` for the first path that does not exist."""
+    for path in paths:
+        if not os.path.lexists(resolve_root(path)):
+            raise MissingPath(
+                f"there is no such file or folder: {for_terminal(to_text(path))}",
+                hint="check the spelling, or plug the drive in",
+            )

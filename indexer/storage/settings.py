@@ -1,0 +1,153 @@
+"""Settings of a library: `captionary.toml` in its folder, below `CAPTIONARY_*`, below the command's flags."""
+
+from __future__ import annotations
+
+import math
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from indexer.domain.errors import BadSetting
+from indexer.domain.tags import MOST_TAGS
+from indexer.storage.layout import SETTINGS_FILE
+
+ENV_PREFIX = "CAPTIONARY_"
+_ELSEWHERE = ("library",)  # CAPTIONARY_LIBRARY says where the library is, so it cannot stand inside it
+_CHOICES: Mapping[str, tuple[object, ...]] = {
+    "mode": ("batch", "interactive"),
+    "media_resolution": ("low", "medium", "high"),
+    "schema_field": ("", "response_schema", "response_json_schema"),
+    "tier": (1, 2, 3),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What can be set once for a library; None leaves the choice to the provider or the machine.
+
+    Money is in US dollars, times are seconds; `prices` maps a model to "IN,OUT" per million tokens. `tier` is the
+    usage tier of the account (how much may queue at once), `schema_field` the way in which answer schemas are sent.
+    `most_tags` caps the generated tags of a photo, `banned_tags` are never among them, `vocabulary` is a file with the
+    only ones that may be. `text_model` names a sentence-transformers model to embed with instead of the default.
+    """
+
+    provider: str = "auto"
+    model: str | None = None
+    mode: str | None = None
+    language: str | None = None
+    media_resolution: str | None = None
+    pilot: int | None = None
+    budget: float | None = None
+    budget_total: float | None = None
+    budget_per_day: float | None = None
+    workers: int | None = None
+    concurrency: int = 4
+    max_pixels: int | None = None
+    one_per_burst: bool | None = None
+    keep_batches: bool = False
+    shard_lines: int = 2000
+    poll_seconds: float = 2.0
+    lookup_seconds: float = 120.0
+    tier: int = 1
+    schema_field: str = ""
+    most_tags: int = MOST_TAGS
+    banned_tags: tuple[str, ...] = ()
+    vocabulary: str | None = None
+    text_model: str | None = None
+    prices: Mapping[str, Any] = field(default_factory=dict)
+
+
+_KINDS: dict[str, tuple[type, ...]] = {
+    "provider": (str,),
+    "model": (str,),
+    "mode": (str,),
+    "language": (str,),
+    "media_resolution": (str,),
+    "pilot": (int,),
+    "budget": (float, int),
+    "budget_total": (float, int),
+    "budget_per_day": (float, int),
+    "workers": (int,),
+    "concurrency": (int,),
+    "max_pixels": (int,),
+    "one_per_burst": (bool,),
+    "keep_batches": (bool,),
+    "shard_lines": (int,),
+    "poll_seconds": (float, int),
+    "lookup_seconds": (float, int),
+    "tier": (int,),
+    "schema_field": (str,),
+    "most_tags": (int,),
+    "banned_tags": (list,),
+    "vocabulary": (str,),
+    "text_model": (str,),
+    "prices": (dict,),
+}
+
+
+def read_config(folder: Path, environ: Mapping[str, str]) -> Config:
+    """Return the settings of the library in `folder`; raises `BadSetting` that names the unknown or unfit one."""
+    return _with_environment(_from_file(folder / SETTINGS_FILE), environ)
+
+
+def _from_file(path: Path) -> Config:
+    try:
+        told = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return Config()
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
+        raise BadSetting(f"{path} is not TOML: {fault}", hint="mend that line or delete the file") from fault
+    config = Config()
+    for name, value in told.items():
+        if name not in _KINDS:
+            raise BadSetting(f"{path}: there is no setting {name!r}", hint=f"known: {', '.join(sorted(_KINDS))}")
+        config = replace(config, **{name: _checked(name, value, str(path))})
+    if config.vocabulary:  # named in a file, so it is looked for beside that file
+        beside = os.path.join(path.parent, os.path.expanduser(config.vocabulary))  # noqa: PTH111, PTH118
+        config = replace(config, vocabulary=beside)
+    return config
+
+
+def _with_environment(config: Config, environ: Mapping[str, str]) -> Config:
+    for variable, text in environ.items():
+        name = variable.removeprefix(ENV_PREFIX).lower()
+        if not variable.startswith(ENV_PREFIX) or name in _ELSEWHERE:
+            continue
+        if name not in _KINDS or name == "prices":
+            raise BadSetting(
+                f"there is no setting {variable}",
+                hint=f"known: {', '.join(ENV_PREFIX + known.upper() for known in sorted(_KINDS) if known != 'prices')}",
+            )
+        config = replace(config, **{name: _checked(name, _parsed(name, text, variable), variable)})
+    return config
+
+
+def _parsed(name: str, text: str, variable: str) -> object:
+    kind = _KINDS[name][0]
+    if kind is list:
+        return text.split(",")
+    try:
+        if kind is bool:
+            return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[text.lower()]
+        return kind(text)
+    except (ValueError, KeyError):
+        raise BadSetting(f"{variable}={text!r} is not a {kind.__name__}", hint="mend or unset it") from None
+
+
+def _checked(name: str, value: object, where: str) -> Any:
+    kinds = _KINDS[name]
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+        raise BadSetting(f"{where}: {name} = {value!r} is not a {kinds[0].__name__}", hint="mend that setting")
+    if isinstance(value, int | float) and not 0 <= value < math.inf:
+        raise BadSetting(f"{where}: {name} = {value!r} is negative or no number", hint="mend that setting")
+    if isinstance(value, list):
+        if not all(isinstance(one, str) for one in value):
+            raise BadSetting(f"{where}: {name} = {value!r} is not a list of texts", hint="mend that setting")
+        return tuple(value)
+    allowed = _CHOICES.get(name)
+    if allowed and value not in allowed:
+        raise BadSetting(f"{where}: {name} = {value!r}", hint=f"one of: {', '.join(map(str, allowed))}")
+    return value

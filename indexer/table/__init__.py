@@ -1,0 +1,1 @@
+"""The search table, made from the ledger."""

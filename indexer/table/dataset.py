@@ -1,0 +1,159 @@
+"""The Lance dataset behind the table `photos`: its schema, and how it is opened and made.
+
+Reader and writer both go through pylance, the engine below LanceDB: the format on disk is the same and any LanceDB
+client opens it as the table `photos`, but importing it takes a quarter of the time, which every search and every
+run would pay.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from indexer.domain.answer_fields import Field, Kind
+from indexer.domain.errors import LibraryError, LibraryMissing, LibraryUnwritable, first_line
+from indexer.table.encoder.numpy_import import import_numpy
+
+if TYPE_CHECKING:
+    import lance
+    import pyarrow as pa
+
+TABLE = "photos"
+DIMENSION = 384
+"""The length of the default encoder's vectors."""
+_MAKING = "making"
+_INDEX_CACHE = 512 << 20
+_METADATA_CACHE = 128 << 20
+
+# Lance warns on stderr about queries that are meant as they are; it reads this once, when it is imported.
+os.environ.setdefault("LANCE_LOG", "error")
+
+
+def dataset_uri(database: Path) -> Path:
+    """Return where the table lies in the database directory `<library>/lancedb`."""
+    return database / f"{TABLE}.lance"
+
+
+def open_dataset(database: Path) -> lance.LanceDataset:
+    """Open the newest version of the table; raises `LibraryMissing` or `LibraryError`."""
+    uri = dataset_uri(database)
+    if not uri.is_dir():
+        raise LibraryMissing(f"no photos are indexed in {database.parent}", hint="run `index PATH` first")
+    import_numpy()
+    import lance
+
+    session = lance.Session(index_cache_size_bytes=_INDEX_CACHE, metadata_cache_size_bytes=_METADATA_CACHE)
+    try:
+        return lance.dataset(str(uri), session=session)
+    except (OSError, ValueError) as error:
+        raise LibraryError(
+            f"the table in {database} cannot be read: {first_line(error)}",
+            hint="`index rebuild` makes it again from the ledger",
+        ) from error
+
+
+def create_dataset(database: Path, dimension: int = DIMENSION) -> lance.LanceDataset:
+    """Make the empty table, with its word index: rows written later are found by words at once.
+
+    It gets its name when it is whole: killed before that, the next run begins anew.
+    """
+    import lance
+
+    making = database / _MAKING
+    try:
+        database.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(making, ignore_errors=True)
+        index_words(lance.write_dataset(schema(dimension).empty_table(), str(making), mode="create"))
+        making.rename(dataset_uri(database))
+    except OSError as error:
+        raise LibraryUnwritable(
+            f"the table cannot be made in {database}: {first_line(error)}",
+            hint="the disk must be writable and allow hard links",
+        ) from error
+    return open_dataset(database)
+
+
+def widen(dataset: lance.LanceDataset, own: Sequence[Field]) -> None:
+    """Add the columns of a person's own fields that the table lacks; a matter of its metadata only."""
+    import pyarrow as pa
+
+    kinds = {
+        Kind.INTEGER: pa.int64(),
+        Kind.NUMBER: pa.float64(),
+        Kind.BOOLEAN: pa.bool_(),
+        Kind.TEXT: pa.string(),
+        Kind.TEXTS: pa.list_(pa.string()),
+    }
+    missing = [pa.field(field.column, kinds[field.kind]) for field in own if field.column not in dataset.schema.names]
+    if missing:
+        dataset.add_columns(pa.schema(missing))
+
+
+def index_words(dataset: lance.LanceDataset) -> None:
+    """Make the word index over `terms`, which are already normalised: the index must change nothing about them."""
+    dataset.create_scalar_index(
+        "terms",
+        "INVERTED",
+        base_tokenizer="whitespace",
+        lower_case=False,
+        stem=False,
+        remove_stop_words=False,
+        ascii_folding=False,
+        with_position=False,
+        max_token_length=None,
+    )
+
+
+def quoted(text: str) -> str:
+    """Return `text` as a literal of the filter language, whatever it holds; halves of surrogates match nothing."""
+    text = text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    return "'" + text.replace("'", "''") + "'"
+
+
+def among(column: str, values: Sequence[str]) -> str:
+    """Return the filter that `column` is one of `values`."""
+    return f"{column} IN ({', '.join(map(quoted, values))})" if values else "false"
+
+
+def schema(dimension: int = DIMENSION) -> pa.Schema:
+    """Return the Arrow schema of the table, for vectors of that length.
+
+    `terms` is what word search reads: the normalised words of everything said about the photo, with a space around
+    each.
+    """
+    import pyarrow as pa
+
+    key = {b"lance-schema:unenforced-primary-key": b"true"}
+    text, number = pa.string(), pa.float64()
+    return pa.schema(
+        [
+            pa.field("path", text, nullable=False, metadata=key),
+            pa.field("path_bytes", pa.binary()),
+            pa.field("photo", text),
+            pa.field("description", text),
+            pa.field("tags", pa.list_(text)),
+            pa.field("visible_text", text),
+            pa.field("caption", text),
+            pa.field("terms", text),
+            pa.field("digest", text),
+            pa.field("taken_at", pa.timestamp("us")),
+            pa.field("camera", text),
+            pa.field("lens", text),
+            pa.field("place", text),
+            pa.field("latitude", number),
+            pa.field("longitude", number),
+            pa.field("width", pa.int32()),
+            pa.field("height", pa.int32()),
+            pa.field("rating", pa.int32()),
+            pa.field("provider", text),
+            pa.field("model", text),
+            pa.field("prompt_version", text),
+            pa.field("described", pa.bool_()),
+            pa.field("cluster", text),
+            pa.field("offline", pa.bool_()),
+            pa.field("vector", pa.list_(pa.float32(), dimension)),
+        ]
+    )

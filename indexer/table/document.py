@@ -1,0 +1,110 @@
+"""What a photo says to search: facts and best answer, composed into the text to embed and the words beside it.
+
+This is the only place where a document is composed. Its digest decides whether a photo is embedded again; a
+change of the composition raises `DOCUMENT_VERSION`, which embeds every photo anew and asks no provider anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import PurePosixPath
+
+from indexer.domain.answer import Answer
+from indexer.domain.keys import digest
+from indexer.domain.photo import Facts
+from indexer.domain.prompts import ENGLISH_FIELD
+from indexer.domain.tags import distinct
+from indexer.table.words import name_words
+
+DOCUMENT_VERSION = 1
+LOCAL = "local"
+"""The provider that only measures pixels: its text is for words only, as embedded it drowns meaning in colours."""
+
+_FOLDERS = 3
+_LONGEST_VISIBLE_TEXT = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A photo's text, composed.
+
+    `text` is what is embedded ("" when nothing meaningful is known), `words` what is searched by words only,
+    `description` and `tags` what is shown. `digest` changes exactly when `text` or its composition does.
+    """
+
+    text: str
+    words: str
+    description: str | None
+    tags: tuple[str, ...]
+    digest: str
+
+
+def compose(path_text: str, facts: Facts, answer: Answer | None, *, generated_by: str | None) -> Document:
+    """Compose the document of the photo at `path_text`; `generated_by` names the provider of `answer`."""
+    measured = answer is not None and generated_by == LOCAL
+    described = None if measured else answer
+    human = _sentences(facts.title, facts.caption)
+    tags = distinct(answer.tags if answer else (), facts.keywords)
+    text = _lines(
+        _meant(described),
+        human,
+        ", ".join(distinct(facts.keywords) if measured else tags),
+        _clipped(described.visible_text) if described else "",
+    )
+    return Document(
+        text=text,
+        words=_lines(_place_words(path_text, facts), _words_only(answer, measured)),
+        description=_shown(answer, measured, human),
+        tags=tags,
+        digest=digest(str(DOCUMENT_VERSION), text),
+    )
+
+
+def _meant(described: Answer | None) -> str:
+    if described is None:
+        return ""
+    return str(described.fields.get(ENGLISH_FIELD) or described.description).strip()
+
+
+def _words_only(answer: Answer | None, measured: bool) -> str:
+    if answer is None:
+        return ""
+    if measured:
+        return _lines(answer.description, " ".join(answer.tags), answer.visible_text)
+    rest = answer.visible_text[len(_clipped(answer.visible_text)) :]
+    return _lines(answer.description if answer.fields.get(ENGLISH_FIELD) else "", rest)
+
+
+def _shown(answer: Answer | None, measured: bool, human: str) -> str | None:
+    if answer is not None and not measured and answer.description.strip():
+        return answer.description.strip()
+    return _sentences(human, answer.description if answer else None) or None
+
+
+def _place_words(path_text: str, facts: Facts) -> str:
+    folder, _, name = path_text.rpartition("/")
+    dot = name.rfind(".")
+    stem = name[:dot] if 0 < dot < len(name) - 1 else name
+    return _lines(_folder_words(folder), name_words(stem), facts.place, facts.camera, facts.lens)
+
+
+@lru_cache(maxsize=4096)
+def _folder_words(folder: str) -> str:
+    names = [part for part in PurePosixPath(folder).parts if part != "/"][-_FOLDERS:]
+    return _lines(*map(name_words, names))
+
+
+def _sentences(*parts: str | None) -> str:
+    distinct = dict.fromkeys(" ".join(part.split()) for part in parts if part and part.strip())
+    return " ".join(part if part.endswith((".", "!", "?", "…")) else f"{part}." for part in distinct)
+
+
+def _lines(*parts: str | None) -> str:
+    return "\n".join(part.strip() for part in parts if part and part.strip())
+
+
+def _clipped(text: str) -> str:
+    if len(text) <= _LONGEST_VISIBLE_TEXT:
+        return text
+    return text[:_LONGEST_VISIBLE_TEXT].rsplit(" ", 1)[0]

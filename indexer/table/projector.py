@@ -1,0 +1,199 @@
+"""Facts + best answer -> document, vector, row -> table; the table's only writer.
+
+The table is a pure function of the ledger. A dirty path is composed, embedded only when its document is new, put into
+the table and synced to disk; then its mark is cleared. Killed in between, the same paths are composed again.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from indexer.domain.answer import Answer
+from indexer.domain.answer_fields import Field, values
+from indexer.domain.tags import Tagging
+from indexer.ledger.photos import dirty_rows
+from indexer.ledger.photos.dirty_rows import Source
+from indexer.ledger.store import Ledger
+from indexer.ledger.views import counts, prompts, tags
+from indexer.ledger.work import answers
+from indexer.storage.layout import ENCODER_FOLDER, TABLE_FOLDER
+from indexer.storage.paths import kept_bytes, to_text
+from indexer.table.dataset import DIMENSION
+from indexer.table.document import Document, compose
+from indexer.table.encoder.load import ensure_encoder
+from indexer.table.encoder.onnx import DEFAULT_NAME, Manifest
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from indexer.table.encoder.onnx import Encoder
+    from indexer.table.photo_table import PhotoRow, PhotoTable
+
+_BATCH = 4096
+_LOCAL = 10
+
+
+@dataclass(frozen=True, slots=True)
+class _Composed:
+    source: Source
+    photo: str
+    document: Document
+    answer: Answer | None
+    provider: str | None
+    prompt_version: str | None
+    standing: int
+
+
+class Projector:
+    """Writes dirty rows into the table of the library in `folder`; table and encoder are opened when first needed.
+
+    `encoders` is a folder shared by the libraries of this machine, None keeps the encoder to this library. `text_model`
+    is an encoder of a person's choice.
+    """
+
+    def __init__(self, ledger: Ledger, folder: Path, encoders: Path | None, text_model: str | None = None) -> None:
+        self._ledger = ledger
+        self._folder = folder
+        self._encoders = encoders
+        self._text_model = text_model
+        self._opened: PhotoTable | None = None
+        self._loaded: Encoder | None = None
+
+    def run(self, progress: Callable[[int], None] = lambda _: None) -> int:
+        """Project every dirty path; returns how many. `progress` is told the running number."""
+        if self._has_other_encoder():
+            self._start_over()
+        done = 0
+        while batch := dirty_rows.dirty(self._ledger, _BATCH):
+            self._project(batch)
+            done += len(batch)
+            progress(done)
+        return done
+
+    def finish(self) -> None:
+        """At the end of a run: project what is left, make the table whole, compact and index what was written."""
+        self.run()
+        if self._opened is None and self._table_stands():
+            return
+        if self._table().count() != counts.count_rows(self._ledger):
+            self.rebuild()
+        self._table().maintain()
+        self._table().sync()
+
+    def rebuild(self) -> None:
+        """Compose every row again into an empty table."""
+        dirty_rows.mark_all(self._ledger)
+        self._opened = None
+        shutil.rmtree(self._folder / TABLE_FOLDER, ignore_errors=True)
+        self.run()
+
+    def _has_other_encoder(self) -> bool:
+        """Whether the library was embedded by another model than is asked for now."""
+        manifest = Manifest.read(self._folder / ENCODER_FOLDER)
+        return manifest is not None and manifest.name != (self._text_model or DEFAULT_NAME)
+
+    def _start_over(self) -> None:
+        """Embed everything anew.
+
+        The new encoder is made before anything is lost, and takes its place last, so that a kill begins this again.
+        """
+        encoder, coming = (self._folder / name for name in (ENCODER_FOLDER, f"{ENCODER_FOLDER}.coming"))
+        shutil.rmtree(coming, ignore_errors=True)
+        ensure_encoder(coming, cache=self._encoders, named=self._text_model)
+        dirty_rows.mark_all(self._ledger)
+        self._opened = self._loaded = None
+        shutil.rmtree(self._folder / TABLE_FOLDER, ignore_errors=True)
+        shutil.rmtree(encoder)
+        coming.rename(encoder)
+
+    def _table_stands(self) -> bool:
+        """Whether the table is there at all; cheap, because opening it costs seconds of imports."""
+        return counts.count_rows(self._ledger) == 0 or (self._folder / TABLE_FOLDER).is_dir()
+
+    def _table(self) -> PhotoTable:
+        if self._opened is None:
+            from indexer.table.photo_table import PhotoTable
+
+            fresh = self._text_model is not None and not (self._folder / TABLE_FOLDER).is_dir()
+            dimension = self._encoder().dimension if fresh else DIMENSION
+            self._opened = PhotoTable.open(self._folder / TABLE_FOLDER, dimension=dimension)
+        return self._opened
+
+    def _encoder(self) -> Encoder:
+        if self._loaded is None:
+            self._loaded = ensure_encoder(self._folder / ENCODER_FOLDER, cache=self._encoders, named=self._text_model)
+        return self._loaded
+
+    def _project(self, batch: Sequence[Source]) -> None:
+        tagging = tags.tagging(self._ledger)
+        composed = [self._compose(source, source.photo, tagging) for source in batch if source.photo]
+        vectors = self._vectors(composed)
+        table, own = self._table(), prompts.own_fields(self._ledger)
+        table.widen(own)
+        table.upsert([_row(item, vectors.get(item.document.digest), own) for item in composed])
+        table.delete([to_text(source.path) for source in batch if not source.photo and source.row_digest])
+        table.sync()
+        digests: dict[bytes, str | None] = {source.path: None for source in batch}
+        digests.update((item.source.path, item.document.digest) for item in composed)
+        dirty_rows.clear(self._ledger, digests)
+
+    def _compose(self, source: Source, photo: str, tagging: Tagging) -> _Composed:
+        best = answers.best_answer(self._ledger, photo)
+        answer, provider, version, standing = best or (None, None, None, 0)
+        if answer is not None:
+            answer = replace(answer, tags=tagging.of(answer.tags))
+        document = compose(to_text(source.path), source.facts, answer, generated_by=provider)
+        return _Composed(source, photo, document, answer, provider, version, standing)
+
+    def _vectors(self, composed: Sequence[_Composed]) -> dict[str, NDArray[np.float32]]:
+        texts = {item.document.digest: item.document.text for item in composed if item.document.text}
+        twins = {digest: to_text(path) for digest, path in dirty_rows.twins(self._ledger, list(texts)).items()}
+        standing = self._table().vectors(list(twins.values())) if twins else {}
+        vectors = {digest: standing[path] for digest, path in twins.items() if path in standing}
+        fresh = [digest for digest in texts if digest not in vectors]
+        if fresh:
+            documents = [texts[digest] for digest in fresh]
+            vectors.update(zip(fresh, self._encoder().encode(documents, threads=os.cpu_count() or 1), strict=True))
+        return vectors
+
+
+def _row(item: _Composed, vector: NDArray[np.float32] | None, own: Sequence[Field]) -> PhotoRow:
+    from indexer.table.photo_table import PhotoRow
+
+    source, document, facts, answer = item.source, item.document, item.source.facts, item.answer
+    return PhotoRow(
+        path=to_text(source.path),
+        path_bytes=kept_bytes(source.path),
+        photo=item.photo,
+        description=document.description,
+        tags=document.tags,
+        visible_text=answer.visible_text if answer else "",
+        caption=". ".join(part for part in (facts.title, facts.caption) if part),
+        words=document.words,
+        document=document.text,
+        digest=document.digest,
+        taken_at=datetime.datetime.fromisoformat(facts.taken_at) if facts.taken_at else None,
+        camera=facts.camera,
+        lens=facts.lens,
+        place=facts.place,
+        latitude=facts.latitude,
+        longitude=facts.longitude,
+        width=source.width,
+        height=source.height,
+        rating=facts.rating,
+        provider=item.provider,
+        model=answer.model if answer else None,
+        prompt_version=item.prompt_version,
+        described=item.standing > _LOCAL,
+        cluster=source.burst,
+        offline=source.offline,
+        vector=vector,
+        own=values(own, answer.fields) if answer and own else {},
+    )

@@ -1,0 +1,192 @@
+"""Prices: what the table says on which day, what a picture counts for, and when to distrust both."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from indexer.domain.errors import BadSetting
+from indexer.domain.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE, fill
+from indexer.domain.question import Mode, Question, Settings
+from indexer.providers.prices import (
+    READ_ON,
+    STALE_AFTER,
+    TABLE,
+    Price,
+    Tokens,
+    cost,
+    estimate,
+    flat,
+    image_tokens,
+    most,
+    parse_price,
+    price,
+    read_tariffs,
+    text_tokens,
+)
+
+AUTUMN = date(2026, 11, 22)
+
+
+@pytest.mark.parametrize(
+    ("model", "mode", "on", "expected"),
+    [
+        ("gemini-3.5-flash-lite", Mode.BATCH, AUTUMN, Price(0.15, 1.25)),
+        ("gemini-3.5-flash-lite", Mode.INTERACTIVE, AUTUMN, Price(0.30, 2.50)),
+        ("models/gemini-3.5-flash-lite", Mode.BATCH, AUTUMN, Price(0.15, 1.25)),
+        ("gemini-2.5-flash-001", Mode.BATCH, AUTUMN, Price(0.15, 1.25)),
+        ("gemini-3.8-flash", Mode.BATCH, date(2026, 12, 31), Price(0.375, 1.875)),
+        ("gemini-3.8-flash", Mode.BATCH, date(2027, 1, 1), Price(0.75, 3.75)),
+        ("gpt-6-luna", Mode.BATCH, AUTUMN, Price(0.05, 0.25)),
+        ("deepseek-flash", Mode.INTERACTIVE, AUTUMN, Price(0.30, 1.20)),
+        ("deepseek-flash", Mode.BATCH, AUTUMN, None),
+        ("gemini-9-flash", Mode.BATCH, AUTUMN, None),
+        ("gemini-3.5-flash-lite-of-mine", Mode.BATCH, AUTUMN, None),
+    ],
+)
+def test_the_price_of_a_model_in_a_lane_on_a_day(model: str, mode: Mode, on: date, expected: Price | None) -> None:
+    """The tariff in force on that day holds; a name that merely begins like a known one has no price."""
+    assert price(model, mode, on) == expected
+
+
+def test_a_price_that_rises_soon_is_announced_with_both_prices() -> None:
+    """A batch sent in December may be processed in January."""
+    (line,) = TABLE.warnings("gemini-3.8-flash", Mode.BATCH, date(2026, 12, 20))
+    assert "2027-01-01" in line
+    assert "$0.75" in line
+    assert "$0.375" in line
+    assert TABLE.warnings("gemini-3.8-flash", Mode.BATCH, date(2026, 11, 1)) == ()
+    assert TABLE.warnings("gemini-3.8-flash", Mode.BATCH, date(2027, 1, 1)) == ()
+
+
+@pytest.mark.parametrize(
+    ("on", "words"),
+    [
+        (date(2026, 11, 25), "is switched off on 2026-12-11, in 16 days"),
+        (date(2026, 12, 11), "was switched off on 2026-12-11"),
+    ],
+)
+def test_a_model_about_to_go_or_gone_is_warned_of(on: date, words: str) -> None:
+    """Batches that end after the switch-off bring nothing."""
+    assert words in "".join(TABLE.warnings("gpt-5-nano", Mode.BATCH, on))
+
+
+def test_the_table_is_called_old_after_sixty_days() -> None:
+    """On the sixtieth day it still passes, on the next it does not."""
+    model = "gemini-3.5-flash-lite"
+    assert TABLE.warnings(model, Mode.BATCH, READ_ON + STALE_AFTER) == ()
+    (line,) = TABLE.warnings(model, Mode.BATCH, READ_ON + STALE_AFTER + timedelta(days=1))
+    assert "61 days old" in line
+
+
+@pytest.mark.parametrize(
+    ("model", "resolution", "width", "height", "tokens"),
+    [
+        ("gemini-3.5-flash-lite", "low", 1024, 768, 280),
+        ("gemini-3.5-flash-lite", "medium", 1024, 768, 560),
+        ("gemini-3.5-flash-lite", "high", 1024, 768, 1120),
+        ("gemini-3.5-flash-lite", "default", 64, 64, 1120),
+        ("gemini-2.5-flash", "low", 1024, 768, 64),
+        ("gemini-2.5-flash", "medium", 1024, 768, 256),
+        ("gemini-2.5-flash", "default", 384, 384, 258),
+        ("gemini-2.5-flash", "default", 1024, 768, 516),
+        ("gpt-6-luna", "medium", 1024, 768, 922),
+        ("claude-haiku-5-5", "medium", 1024, 768, 1036),
+        ("claude-haiku-4-5", "medium", 4000, 3000, 1600),
+        ("deepseek-flash", "medium", 1024, 768, 650),
+        ("unheard-of", "medium", 4000, 3000, 15444),
+    ],
+)
+def test_a_picture_counts_for_what_the_service_says(
+    model: str, resolution: str, width: int, height: int, tokens: int
+) -> None:
+    """Figures of the services' own pages, and of measurements where they are silent."""
+    assert image_tokens(model, resolution, width, height) == tokens
+
+
+@given(st.text(max_size=200), st.text(max_size=200))
+def test_text_tokens_grow_with_text_and_join_cheaply(first: str, second: str) -> None:
+    """A token is four characters, begun ones count."""
+    together = text_tokens(first + second)
+    assert together >= max(text_tokens(first), text_tokens(second))
+    assert together <= text_tokens(first) + text_tokens(second)
+
+
+def test_the_default_question_costs_what_the_table_and_rules_say() -> None:
+    """Input is exact by rule, output lies between a short and a long answer; what is booked counts everything."""
+    question = Question("gemini", "gemini-3.5-flash-lite", DEFAULT_TEMPLATE, DEFAULT_SCHEMA, Settings())
+    prompt = fill(DEFAULT_TEMPLATE, "English")
+    tokens = estimate(question, prompt, 1024, 768)
+    assert tokens.input == 560 + text_tokens(prompt)
+    assert tokens.input_most == tokens.input + text_tokens(DEFAULT_SCHEMA)
+    assert (tokens.output_low, tokens.output_high, tokens.output_most) == (70, 280, 512)
+    at = Price(0.15, 1.25)
+    assert cost(tokens, at).low == pytest.approx((tokens.input * 0.15 + 70 * 1.25) / 1e6)
+    assert cost(tokens, at).high == pytest.approx((tokens.input_most * 0.15 + 280 * 1.25) / 1e6)
+    assert most(tokens, at) == pytest.approx((tokens.input_most * 0.15 + 512 * 1.25) / 1e6)
+
+
+@pytest.mark.parametrize("model", sorted({tariff.model for tariff in TABLE.tariffs}))
+@pytest.mark.parametrize("resolution", ["low", "medium", "high"])
+@pytest.mark.parametrize("thinking", ["minimal", "low", "high", "default"])
+def test_no_estimate_is_wider_than_three_times_its_low_end(model: str, resolution: str, thinking: str) -> None:
+    """A range of one to ten tells nobody whether to pay; what is booked lies at or above it."""
+    question = Question("x", model, DEFAULT_TEMPLATE, DEFAULT_SCHEMA, Settings(thinking=thinking))
+    question = replace(question, settings=replace(question.settings, media_resolution=resolution))
+    tokens = estimate(question, fill(DEFAULT_TEMPLATE, "English"), 768, 768)
+    at = price(model, Mode.INTERACTIVE, AUTUMN)
+    assert at is not None
+    bill = cost(tokens, at)
+    assert 0 < bill.low < bill.high <= 3 * bill.low + 1e-12
+    assert most(tokens, at) >= bill.high
+
+
+def test_the_worked_example_of_a_million_pictures() -> None:
+    """1,400 tokens in and 150 out, a million times, by batch: 397.50 dollars."""
+    at = price("gemini-3.5-flash-lite", Mode.BATCH, AUTUMN)
+    assert at is not None
+    assert 1_000_000 * cost(Tokens(1400, 150, 150), at).high == pytest.approx(397.5)
+
+
+@pytest.mark.parametrize("text", ["0.15,1.25", " $0.15 , $1.25 "])
+def test_a_price_is_two_amounts(text: str) -> None:
+    """Dollar signs and spaces do not matter."""
+    assert parse_price(text) == Price(0.15, 1.25)
+
+
+@pytest.mark.parametrize("text", ["", "0.15", "a,b", "1,2,3", "-1,2", "nan,1", "1,inf", "0.15;1.25"])
+def test_what_is_no_price_is_refused_with_the_way_to_write_one(text: str) -> None:
+    """A negative or endless price would defeat every budget."""
+    with pytest.raises(BadSetting) as caught:
+        parse_price(text)
+    assert "--price 0.15,1.25" in caught.value.hint
+
+
+def test_a_told_price_holds_for_both_lanes_and_replaces_all_dates() -> None:
+    """The user's word is newer than any tariff of the table."""
+    table = TABLE.with_tariffs([flat("models/gemini-3.8-flash", Price(1.0, 2.0))])
+    for mode in Mode:
+        for day in (AUTUMN, date(2027, 6, 1)):
+            assert price("gemini-3.8-flash", mode, day, table) == Price(1.0, 2.0)
+    assert price("gemini-3.8-flash", Mode.BATCH, AUTUMN) == Price(0.375, 1.875)
+
+
+def test_settings_may_price_models_by_lane() -> None:
+    """Without a batch price the standard one counts, which is never too low."""
+    told = {"mine": "1,2", "ours": {"standard": "4,6", "batch": "2,3"}, "theirs": {"standard": "4,6"}}
+    table = TABLE.with_tariffs(read_tariffs(told))
+    assert price("mine", Mode.BATCH, AUTUMN, table) == Price(1.0, 2.0)
+    assert price("ours", Mode.BATCH, AUTUMN, table) == Price(2.0, 3.0)
+    assert price("ours", Mode.INTERACTIVE, AUTUMN, table) == Price(4.0, 6.0)
+    assert price("theirs", Mode.BATCH, AUTUMN, table) == Price(4.0, 6.0)
+
+
+@pytest.mark.parametrize("told", [3, {}, {"batch": "1,2"}, {"standard": "1,2", "flex": "1,2"}, {"standard": 4}])
+def test_a_setting_that_prices_nothing_is_refused_by_name(told: object) -> None:
+    """The message names the model, so that its line can be found."""
+    with pytest.raises(BadSetting):
+        read_tariffs({"mine": told})

@@ -1,0 +1,19 @@
+"""Whatever the service does, the books balance; `make faults` plays every case, the ordinary run a spread of them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.whole.fault_matrix import CASES, Case, play
+
+EVERY = 1 if os.environ.get("CAPTIONARY_TEST_ALL_FAULTS") else 4
+
+
+@pytest.mark.parametrize("case", CASES[::EVERY], ids=lambda case: case.name)
+@pytest.mark.filterwarnings("ignore:.*is not a valid")
+def test_the_books_balance_whatever_the_service_does(case: Case, tmp_path: Path) -> None:
+    """Every photo ends described or failed for its reason, and nothing is served in vain but what the fault forces."""
+    assert play(case, tmp_path).faults == ""
