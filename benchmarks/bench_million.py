@@ -26,12 +26,12 @@ LINKS = 60_000  # that one file may have; ext4 allows 65,000
 _CRAWL = """
 import json, os, resource, sys, tempfile
 from pathlib import Path
-from indexer.crawl import Crawl, CrawlOptions
-from indexer.examination import WorkOptions
+from indexer.crawl.crawler import Crawl, CrawlOptions
+from indexer.crawl.inspect import WorkOptions
 from indexer.ledger.store import Ledger
-from indexer.rendition import DIGEST_VERSION
-from indexer.spool import Spool
-from indexer.walk import WalkOptions
+from indexer.media.rendition import DIGEST_VERSION
+from indexer.media.rendition_cache import Spool
+from indexer.crawl.walk import WalkOptions
 
 home, root, run = Path(sys.argv[1]), os.fsencode(sys.argv[2]), int(sys.argv[3])
 ledger, spool = Ledger.open(home), Spool(home / "spool.sqlite3")

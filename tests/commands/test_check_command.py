@@ -72,7 +72,7 @@ def test_checking_loads_no_sdk(tmp_path: Path) -> None:
     file.write_text(GOOD)
     program = """
 import sys
-from indexer.cli import main
+from indexer.commands.index import main
 try:
     main(["check", sys.argv[1]])
 except SystemExit as ended:

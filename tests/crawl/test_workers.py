@@ -297,11 +297,11 @@ def test_a_worker_loads_only_what_decoding_takes(tmp_path: Path) -> None:
 
 UNGUARDED = """
 import os, sys
-from indexer.examination import WorkOptions
-from indexer.listing import Found
-from indexer.workers import examine
-from tests import breaking
-from tests.nobody import as_nobody
+from indexer.crawl.inspect import WorkOptions
+from indexer.crawl.listing import Found
+from indexer.crawl.pool import examine
+from tests.support import breaking
+from tests.support.nobody import as_nobody
 
 names = sys.argv[1:]
 files = [Found(os.fsencode("/nowhere/" + name), 1, 1) for name in names]

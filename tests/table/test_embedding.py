@@ -129,7 +129,7 @@ def guard(event, arguments):
     if event in ("socket.connect", "socket.getaddrinfo"):
         raise SystemExit(f"{event} {arguments}")
 sys.addaudithook(guard)
-from indexer.encoders import ensure_encoder
+from indexer.table.encoder.load import ensure_encoder
 sys.stdout.buffer.write(ensure_encoder(Path(sys.argv[1]), cache=None).encode([sys.argv[2]]).tobytes())
 """
     made = subprocess.run(

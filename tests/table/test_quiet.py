@@ -19,13 +19,13 @@ def refuse(event, arguments):
         sys.stderr.write(f"SOCKET {event} {arguments}\\n")
         raise RuntimeError("a keyless run opened a socket")
 sys.addaudithook(refuse)
-from indexer.cli import main
+from indexer.commands.index import main
 main(sys.argv[1:])
 """
 
 _WHAT_WAS_LOADED = """
 import atexit, sys
-from {room}.cli import main
+from {room} import main
 atexit.register(lambda: sys.stderr.write("LOADED " + " ".join(sys.modules)))
 main(sys.argv[1:])
 """
@@ -76,7 +76,12 @@ def test_a_keyless_run_connects_to_nothing_below_python_either(tmp_path: Path) -
 
 @pytest.mark.parametrize(
     ("room", "arguments"),
-    [("indexer", ["--help"]), ("indexer", ["run", "--help"]), ("search", ["--help"]), ("indexer", ["status"])],
+    [
+        ("indexer.commands.index", ["--help"]),
+        ("indexer.commands.index", ["run", "--help"]),
+        ("search.cli", ["--help"]),
+        ("indexer.commands.index", ["status"]),
+    ],
 )
 def test_help_and_status_load_nothing_heavy(tmp_path: Path, room: str, arguments: list[str]) -> None:
     """`--help` and `status` import neither torch, LanceDB, an encoder nor an SDK."""

@@ -86,7 +86,7 @@ def test_a_library_that_cannot_grow_says_so(tmp_path: Path, most: int) -> None:
     code = f"""
 import resource
 resource.setrlimit(resource.RLIMIT_FSIZE, ({most}, {most}))
-from indexer.start import index
+from indexer.console.start import index
 index()
 """
     ended = subprocess.run(

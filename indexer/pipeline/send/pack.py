@@ -56,12 +56,12 @@ def pack_shard(session: Session, number: int, allowed: Leave) -> bool:
     require_space(session.batches, min(expected, _MOST_BYTES) + _SPARE_BYTES)
     lines: list[Line] = []
     shard = secrets.token_hex(4)
-    budget = budget.left(session)
+    left = budget.left(session)
     with ShardWriter(shard_file(session, shard)) as writer:
         entry: tuple[Line, bytes] | None = first
         while entry and (not lines or writer.bytes + len(entry[1]) < min(limits.max_bytes, _MOST_BYTES)):
-            budget -= entry[0].high_usd
-            if lines and budget < 0:
+            left -= entry[0].high_usd
+            if lines and left < 0:
                 break
             writer.write(entry[1])
             lines.append(entry[0])
