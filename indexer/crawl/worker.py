@@ -23,7 +23,10 @@ Look = Callable[[Found], Examined]
 Examiners = Callable[[WorkOptions], Look]
 """What makes, in the worker, the callable that opens files; sent by name, so it must be importable there."""
 
-_BOOT = "import sys; asked, told, *sys.path = sys.argv[1:]; from indexer.crawl.worker import serve; serve(int(asked), int(told))"
+_BOOT = (
+    "import sys; asked, told, *sys.path = sys.argv[1:]; "
+    "from indexer.crawl.worker import serve; serve(int(asked), int(told))"
+)
 
 
 class Worker:

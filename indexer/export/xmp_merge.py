@@ -1,8 +1,8 @@
 """One XMP sidecar: what a model said is merged into what is there, and no word of a person is lost.
 
 A description goes into dc:description where nobody has described the picture, tags go into dc:subject beside the
-keywords that are there. Our own words are marked (see `indexer.media.metadata.own_words`): only they are replaced when an answer
-changes, and those that a person took out stay out.
+keywords that are there. Our own words are marked (see `indexer.media.metadata.own_words`): only they are replaced when
+an answer changes, and those that a person took out stay out.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ class Retagged:
 
 
 def decide(ledger: Ledger, act: Act, named: Sequence[str], target: str = "") -> Retagged:
-    """Make a rule about the tags `named` and mark the rows it changes; raises `UsageError` where it would mean nothing."""
+    """Make a rule about the tags `named` and mark its rows; raises `UsageError` where it would mean nothing."""
     rule = make_rule(act, named, target)
     before = tags.tagging(ledger)
     known = {one.tag: one for one in tags.counts(ledger, Scope(), before)}

@@ -139,7 +139,7 @@ def ledger_of(folder: Path, photos: Sequence[Sequence[str]], keywords: Mapping[i
     ledger = Ledger.open(folder)
     ledger.connection.executescript("PRAGMA foreign_keys = OFF; PRAGMA synchronous = OFF;")
     ledger.connection.execute("INSERT INTO questions VALUES (1, 'gemini', 'm', 'p', 's', '{}')")
-    for number, tags in enumerate(photos):
+    for number, named in enumerate(photos):
         word = (keywords or {}).get(number)
         facts = json.dumps({"keywords": [word]}) if word else None
         ledger.connection.execute(
@@ -149,7 +149,7 @@ def ledger_of(folder: Path, photos: Sequence[Sequence[str]], keywords: Mapping[i
         )
         ledger.connection.execute(
             "INSERT INTO answers VALUES (?1, ?1, 1, 'gemini', 30, 'm', 'words', ?2, '', '{}', 1.0, '{}')",
-            (str(number), json.dumps(list(tags))),
+            (str(number), json.dumps(list(named))),
         )
     return ledger
 

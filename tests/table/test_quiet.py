@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.commands import SAMPLES, environment, index
 
+INDEX = "indexer.commands.index"
 HEAVY = ("torch", "lancedb", "lance", "sentence_transformers", "google.genai", "onnxruntime", "transformers")
 
 _NO_SOCKET = """
@@ -77,10 +78,10 @@ def test_a_keyless_run_connects_to_nothing_below_python_either(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("room", "arguments"),
     [
-        ("indexer.commands.index", ["--help"]),
-        ("indexer.commands.index", ["run", "--help"]),
+        (INDEX, ["--help"]),
+        (INDEX, ["run", "--help"]),
         ("search.cli", ["--help"]),
-        ("indexer.commands.index", ["status"]),
+        (INDEX, ["status"]),
     ],
 )
 def test_help_and_status_load_nothing_heavy(tmp_path: Path, room: str, arguments: list[str]) -> None:
