@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import click
 
 from indexer.commands.invocation import Call, everywhere
-from indexer.domain.errors import UsageError
 
 _MOST_FAULTS = 1000
 
@@ -26,14 +24,11 @@ def check(context: click.Context, /, file: Path, **options: Any) -> int:
     FILE is any JSONL file for its batch API, whoever wrote it. Each fault is told with its line, its field and how to
     mend it; nothing is sent. Exit 0 when there is none, 1 when there are some, 2 when FILE cannot be read.
     """
-    from indexer.providers.gemini.check import check_file
+    from indexer.library.api import check_batch_file
     from indexer.storage.paths import for_terminal
 
     call = Call(context, options)
-    try:
-        faults = list(islice(check_file(file), _MOST_FAULTS))
-    except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}", hint="name a JSONL file") from error
+    faults = check_batch_file(file, _MOST_FAULTS)
     if call.as_json:
         click.echo(json.dumps([asdict(fault) for fault in faults], ensure_ascii=True))
     else:

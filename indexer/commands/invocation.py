@@ -8,13 +8,17 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 
-from indexer.commands.wording import plan_lines, report_lines
+from indexer.commands.wording import plan_lines, progress_words, report_lines
 from indexer.console.ending import LIBRARY
 from indexer.console.screen import Screen
+
+if TYPE_CHECKING:
+    from indexer.domain.plan import Plan
+    from indexer.library.api import Library, Report
 
 
 def everywhere(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -82,29 +86,21 @@ class Call:
         folder = options.pop("library", None) or above.get("library") or os.environ.get("CAPTIONARY_LIBRARY")
         self.folder: Path | None = Path(folder) if folder else None
         self.yes: bool = options.pop("yes", False)
-        self.screen = Screen(quiet=quiet, bars=not options.pop("no_progress", False))
+        self.screen = Screen(progress_words, quiet=quiet, bars=not options.pop("no_progress", False))
 
-    def library(self, *, create: bool = False) -> Any:
+    def library(self, *, create: bool = False) -> Library:
+        """Open the library, whose progress and notes this screen shows."""
         from indexer.library.api import Library
-        from indexer.library.folder import Seams
-        from indexer.pipeline.session import Watcher
 
-        seams = Seams(watcher=Watcher(self.screen.progress, self.screen.note))
-        return Library.open(self.folder, create=create, seams=seams)
+        return Library.open(self.folder, create=create, progress=self.screen.progress, note=self.screen.note)
 
     def check(self, roots: Sequence[bytes]) -> None:
         """Refuse a PATH that is not there, or is the library itself, before a library is made for it."""
-        from indexer.crawl.walk import refuse_inside
-        from indexer.storage.layout import LEDGER_FILE, default_folder
-        from indexer.storage.paths import refuse_missing, resolve_root
+        from indexer.library.api import refuse_roots
 
-        folder = (self.folder or default_folder()).expanduser()
-        if not (folder / LEDGER_FILE).exists():
-            refuse_missing(roots)
-            for root in roots:
-                refuse_inside(resolve_root(root), [os.fsencode(folder.resolve())])
+        refuse_roots(self.folder, roots)
 
-    def approve(self, plan: Any) -> bool:
+    def approve(self, plan: Plan) -> bool:
         """Show the plan; ask a terminal, believe `--yes`, refuse otherwise."""
         self.screen.lines(plan_lines(plan))
         if self.yes:
@@ -113,7 +109,7 @@ class Call:
             return False
         return click.confirm("Go on?", default=False, err=True)
 
-    def show(self, report: Any) -> int:
+    def show(self, report: Report) -> int:
         """Print a report and return its exit code."""
         self.screen.close()
         if self.as_json:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from dataclasses import asdict, fields
-from typing import Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from indexer.commands.invocation import Call, everywhere
+
+if TYPE_CHECKING:
+    from indexer.ledger.spend.accounts import Account
 
 
 @click.command()
@@ -22,7 +25,6 @@ def report(context: click.Context, /, as_csv: bool, **options: Any) -> int:
 
     Says whether the three sums agree, and whether every described photo has its answer.
     """
-    from indexer.ledger.spend.accounts import Account
     from indexer.storage.paths import for_terminal
 
     call = Call(context, options)
@@ -30,9 +32,8 @@ def report(context: click.Context, /, as_csv: bool, **options: Any) -> int:
     if call.as_json:
         click.echo(json.dumps({**asdict(found), "balanced": not found.faults}, ensure_ascii=True))
         return 0
-    names = [field.name for field in fields(Account)]
     if as_csv:
-        table = csv.DictWriter(sys.stdout, names, lineterminator="\n")
+        table = csv.DictWriter(sys.stdout, list(asdict(found.total)), lineterminator="\n")
         table.writeheader()
         table.writerows(asdict(row) for row in (*found.accounts, found.total))
         return 0
@@ -46,5 +47,5 @@ def report(context: click.Context, /, as_csv: bool, **options: Any) -> int:
     return 0
 
 
-def _further(row: Any) -> list[tuple[str, int]]:
+def _further(row: Account) -> list[tuple[str, int]]:
     return [("failed", row.failed), ("in doubt", row.in_doubt), ("not served", row.not_served), ("out", row.out)]

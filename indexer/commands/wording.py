@@ -7,9 +7,18 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from indexer.domain.job import JobLine
     from indexer.domain.plan import Plan
-    from indexer.pipeline.report import Report
+    from indexer.domain.progress import Progress
+    from indexer.library.api import Report
 
+_STAGES = {
+    "reading": "reading photos",
+    "asking": "describing",
+    "sending": "sending",
+    "waiting": "waiting for the batch",
+    "writing": "making them searchable",
+}
 
 _SHOWN = 25
 _WORDS = 100
@@ -17,8 +26,6 @@ _WORDS = 100
 
 def plan_lines(plan: Plan) -> Iterator[str]:
     """Say what a plan would do and cost."""
-    from indexer.pipeline.report import span
-
     yield from _pilot_lines(plan)
     yield (
         f"{count_photos(plan.files)}: {plan.new:,} to describe, {plan.reused:,} described already"
@@ -79,12 +86,9 @@ def _pilot_lines(plan: Plan) -> Iterator[str]:
 
 def report_lines(report: Report) -> Iterator[str]:
     """Say how the library stands."""
-    from indexer.pipeline.report import job_words
-    from indexer.providers import standing
-
     files, requests = report.files, report.requests
     # Who reads "described" expects sentences; without a model there are colours only.
-    done = "described" if standing(report.provider) > standing("local") else "indexed"
+    done = "described" if report.describes else "indexed"
     parts = [f"{files.described:,} of {count_photos(files.seen)} {done}"]
     parts += [f"{files.pending:,} pending"] if files.pending else []
     parts += [f"{files.failed:,} failed (index failures)"] if files.failed else []
@@ -109,3 +113,31 @@ def _latest(moment: float | None) -> str:
 def count_photos(count: int) -> str:
     """Say how many photos, in words."""
     return "1 photo" if count == 1 else f"{count:,} photos"
+
+
+def progress_words(progress: Progress) -> tuple[str, str]:
+    """Return the name of the stage, and a few words about where it is."""
+    detail = f"{count_photos(progress.files)}" if progress.files is not None else ""
+    return _STAGES.get(progress.stage, progress.stage), job_words(progress.job) if progress.job else detail
+
+
+def job_words(job: JobLine) -> str:
+    """Say in a line what a job does, how old it is and when it will be ready."""
+    return f"{job.state}, {span(job.age_s)} old{_eta(job)}"
+
+
+def _eta(job: JobLine) -> str:
+    if job.stuck:
+        return "; STUCK, it takes far longer than others did (--deadline ends the wait)"
+    if job.eta_s is None:
+        return ""
+    basis = "by earlier jobs here" if job.eta_s["source"] == "history" else "by what the service promises"
+    return f", ready in {span(job.eta_s['low'])} to {span(job.eta_s['high'])} {basis}"
+
+
+def span(seconds: float) -> str:
+    """Return a length of time as people say it."""
+    for unit, length in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"

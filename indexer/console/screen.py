@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from indexer.storage.paths import for_terminal
 
 if TYPE_CHECKING:
-    from indexer.pipeline.session import Progress
-
-_STAGES = {
-    "reading": "reading photos",
-    "asking": "describing",
-    "sending": "sending",
-    "waiting": "waiting for the batch",
-    "writing": "making them searchable",
-}
+    from indexer.domain.progress import Progress
 
 
 class Screen:
-    """Writes to stderr: bars only on a terminal, nothing but errors when quiet."""
+    """Writes to stderr: bars only on a terminal, nothing but errors when quiet.
 
-    def __init__(self, *, quiet: bool, bars: bool) -> None:
+    `words` gives the name of a stage and a few words about where it is.
+    """
+
+    def __init__(self, words: Callable[[Progress], tuple[str, str]], *, quiet: bool, bars: bool) -> None:
         self.quiet = quiet
+        self._words = words
         self._bars = bars and not quiet and sys.stderr.isatty()
         self._stage = ""
         self._bar: Any = None
@@ -33,12 +29,12 @@ class Screen:
         """Move the bar of a stage."""
         if not self._bars:
             return
+        name, detail = self._words(progress)
         if progress.stage != self._stage:
             self.close()
             from tqdm import tqdm
 
             self._stage = progress.stage
-            name = _STAGES.get(progress.stage, progress.stage)
             scaled = progress.unit == "B"
             self._bar = tqdm(
                 desc=name, total=progress.total, unit=progress.unit, unit_scale=scaled, file=sys.stderr, leave=False
@@ -46,7 +42,7 @@ class Screen:
         if progress.total is not None:
             self._bar.total = progress.total
         still = progress.done == self._bar.n  # then nothing else would show the detail
-        self._bar.set_postfix_str(progress.detail, refresh=still and bool(progress.detail))
+        self._bar.set_postfix_str(detail, refresh=still and bool(detail))
         self._bar.update(progress.done - self._bar.n)
 
     def note(self, text: str) -> None:

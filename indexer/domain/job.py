@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 
 class JobState(StrEnum):
@@ -51,3 +53,16 @@ class Limits:
     max_bytes: int
     max_lines: int
     max_queued_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobLine:
+    """A job that is not closed yet; ages and times are seconds, `eta_s` is None when nobody can say."""
+
+    name: str
+    shard: str
+    state: str
+    requests: int
+    age_s: int
+    eta_s: Mapping[str, Any] | None
+    stuck: bool

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
 from types import TracebackType
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from indexer.domain.answer import Reason
 from indexer.domain.errors import MissingPath, UsageError
 from indexer.domain.plan import Cost, Plan
+from indexer.domain.progress import Progress
 from indexer.domain.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE
 from indexer.domain.question import Mode, Question
 from indexer.domain.tags import Act
@@ -26,17 +29,20 @@ from indexer.ledger.views.prompts import Pair, Version
 from indexer.ledger.views.tags import TagCount
 from indexer.ledger.work import questions
 from indexer.library import tag_rules
-from indexer.library.folder import Access, Seams
+from indexer.library.folder import Access, Seams, refuse_roots
 from indexer.library.tag_rules import Retagged
 from indexer.pipeline.report import Report, RunFacts, make_report
 from indexer.pipeline.request import Ask
 from indexer.pipeline.resolve import IndexOptions, Surroundings, make_ask
 from indexer.pipeline.run import Run
-from indexer.pipeline.session import Progress
+from indexer.pipeline.session import Watcher
 from indexer.storage.paths import AnyPath, resolve_root, to_text
 from indexer.storage.settings import Config
 
-__all__ = ["Approve", "FailedPhoto", "Library", "Seams"]
+if TYPE_CHECKING:
+    from indexer.providers.gemini.check import Fault
+
+__all__ = ["Approve", "FailedPhoto", "Library", "Report", "Seams", "check_batch_file", "refuse_roots"]
 
 _MOST_ATTEMPTS = 3
 _RETRIED = ("truncated", "malformed", "missing", "expired", "server_error", "rejected")
@@ -63,12 +69,22 @@ class Library:
         self.folder = access.folder
 
     @classmethod
-    def open(cls, folder: AnyPath | None = None, *, create: bool = True, seams: Seams | None = None) -> Library:
+    def open(
+        cls,
+        folder: AnyPath | None = None,
+        *,
+        create: bool = True,
+        progress: Callable[[Progress], None] | None = None,
+        note: Callable[[str], None] | None = None,
+        seams: Seams | None = None,
+    ) -> Library:
         """Open the library in `folder` (default: the user's data directory), made where there is none.
 
+        `progress` is called often, with numbers, `note` with a line for a person: what a terminal would show.
         Raises `LibraryMissing` without `create`, `LibraryUnwritable` where it cannot be made.
         """
-        return cls(Access.to(folder, create=create, seams=seams or Seams()))
+        watcher = Watcher(progress or (lambda _: None), note or (lambda _: None))
+        return cls(Access.to(folder, create=create, seams=seams or Seams(), watcher=watcher))
 
     def plan(self, paths: Sequence[AnyPath], **options: Unpack[IndexOptions]) -> Plan:
         """Crawl `paths` and say what indexing them would do and cost; nothing is sent."""
@@ -291,3 +307,16 @@ class Library:
 
 def _callable(approve: Approve) -> Callable[[Plan], bool]:
     return approve if callable(approve) else lambda _: bool(approve)
+
+
+def check_batch_file(path: Path, most: int = 1000) -> list[Fault]:
+    """Return what a provider would refuse in the JSONL file at `path`, at most so many faults; sends nothing.
+
+    Raises `UsageError` where it cannot be read.
+    """
+    from indexer.providers.gemini.check import check_file
+
+    try:
+        return list(islice(check_file(path), most))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}", hint="name a JSONL file") from error

@@ -6,13 +6,14 @@ import datetime
 import errno
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from platformdirs import user_cache_path
 
+from indexer.crawl.walk import refuse_inside
 from indexer.domain.errors import LibraryMissing, LibraryUnwritable, UsageError, first_line
 from indexer.domain.tags import Policy
 from indexer.ledger.spend.caps import Caps
@@ -28,7 +29,7 @@ from indexer.providers.pricing import Pricing
 from indexer.providers.seam import Account, Provider
 from indexer.storage.layout import BATCHES_FOLDER, LEDGER_FILE, RENDITIONS_FILE, default_folder
 from indexer.storage.lock import WriterLock
-from indexer.storage.paths import AnyPath
+from indexer.storage.paths import AnyPath, refuse_missing, resolve_root
 from indexer.storage.settings import Config, read_config
 from indexer.table.projector import Projector
 
@@ -48,20 +49,20 @@ class Seams:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     clock: Clock | None = None
     step: Callable[[str], None] = no_step
-    watcher: Watcher | None = None
     provider: Callable[[str], Provider] | None = None
 
 
 class Access:
     """The way into the library in `folder`. It holds no lock and no file open between calls."""
 
-    def __init__(self, folder: Path, seams: Seams) -> None:
+    def __init__(self, folder: Path, seams: Seams, watcher: Watcher) -> None:
         self.folder = folder
         self.seams = seams
+        self.watcher = watcher
         self._providers: dict[str, Provider] = {}
 
     @classmethod
-    def to(cls, folder: AnyPath | None, *, create: bool, seams: Seams) -> Access:
+    def to(cls, folder: AnyPath | None, *, create: bool, seams: Seams, watcher: Watcher) -> Access:
         """Find the library in `folder` (default: the user's data directory), or make one where there is none.
 
         Raises `LibraryMissing` without `create`, `LibraryUnwritable` where it cannot be made.
@@ -71,17 +72,12 @@ class Access:
             if not create:
                 raise LibraryMissing(f"there is no library at {path}", hint="make one with: index FOLDER")
             _make_folder(path)
-        return cls(path.resolve(), seams)
+        return cls(path.resolve(), seams, watcher)
 
     @property
     def clock(self) -> Clock:
         """Where the time comes from."""
         return self.seams.clock or SystemClock()
-
-    @property
-    def watcher(self) -> Watcher:
-        """Whom to tell."""
-        return self.seams.watcher or Watcher()
 
     @contextmanager
     def reading(self) -> Iterator[Ledger]:
@@ -178,6 +174,16 @@ def _unwritable(folder: Path, fault: Exception) -> LibraryUnwritable:
         f"the library at {folder} cannot be written: {first_line(fault)}",
         hint="make room, then run the same command again; what is done is kept",
     )
+
+
+def refuse_roots(folder: AnyPath | None, roots: Sequence[AnyPath]) -> None:
+    """Raise `MissingPath` or `UsageError` for roots that a library yet to be made in `folder` could not read."""
+    path = Path(os.fsdecode(folder)).expanduser() if folder is not None else default_folder()
+    if (path / LEDGER_FILE).exists():
+        return
+    refuse_missing(os.fsencode(root) for root in roots)
+    for root in roots:
+        refuse_inside(resolve_root(root), [os.fsencode(path.resolve())])
 
 
 def _make_folder(path: Path) -> None:

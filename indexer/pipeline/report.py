@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from indexer.domain.job import JobLine
 from indexer.domain.plan import Cost
 from indexer.domain.question import Mode, Question
 from indexer.ledger.scope import Scope
@@ -15,6 +16,7 @@ from indexer.ledger.work import questions, shards
 from indexer.ledger.work.shards import Shard
 from indexer.pipeline.send.batch import FILE_LIFE
 from indexer.pipeline.turnaround import expect
+from indexer.providers import standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,24 +61,11 @@ class Spend:
 
 
 @dataclass(frozen=True, slots=True)
-class JobLine:
-    """A job that is not closed yet; ages and times are seconds, `eta_s` is None when nobody can say."""
-
-    name: str
-    shard: str
-    state: str
-    requests: int
-    age_s: int
-    eta_s: Mapping[str, Any] | None
-    stuck: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Report:
     """What a command did and how the library stands.
 
     `stopped` says why it stopped early, "" when it did not. `collect_before` is when the service begins to forget what
-    is out, in seconds since the epoch.
+    is out, in seconds since the epoch. `describes` says whether the provider answers in sentences.
     """
 
     library: str
@@ -90,11 +79,13 @@ class Report:
     collect_before: float | None = None
     stopped: str = ""
     notes: tuple[str, ...] = field(default=())
+    describes: bool = True
 
     def to_dict(self) -> dict[str, Any]:
         """Return the object that `--json` prints."""
         whole = asdict(self)
-        del whole["stopped"], whole["notes"], whole["collect_before"]
+        for name in ("stopped", "notes", "collect_before", "describes"):
+            del whole[name]
         return whole
 
     @property
@@ -147,6 +138,7 @@ def make_report(ledger: Ledger, library: str, asked: tuple[Question, Mode], scop
         collect_before=min((shard.submitted_at + FILE_LIFE for shard in out if shard.submitted_at), default=None),
         stopped=facts.stopped,
         notes=facts.notes,
+        describes=standing(question.provider) > standing("local"),
     )
 
 
@@ -184,25 +176,3 @@ def job_line(ledger: Ledger, shard: Shard, now: float) -> JobLine:
         eta_s=None if expected is None else expected.eta(age),
         stuck=expected is not None and expected.is_stuck(age),
     )
-
-
-def job_words(job: JobLine) -> str:
-    """Say in a line what a job does, how old it is and when it will be ready."""
-    return f"{job.state}, {span(job.age_s)} old{_eta(job)}"
-
-
-def _eta(job: JobLine) -> str:
-    if job.stuck:
-        return "; STUCK, it takes far longer than others did (--deadline ends the wait)"
-    if job.eta_s is None:
-        return ""
-    basis = "by earlier jobs here" if job.eta_s["source"] == "history" else "by what the service promises"
-    return f", ready in {span(job.eta_s['low'])} to {span(job.eta_s['high'])} {basis}"
-
-
-def span(seconds: float) -> str:
-    """Return a length of time as people say it."""
-    for unit, length in (("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} s"

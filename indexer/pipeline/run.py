@@ -9,6 +9,7 @@ from dataclasses import asdict
 from indexer.crawl.crawler import Crawl, Crawled, Reading
 from indexer.domain.errors import ApprovalRequired, BudgetReached, RateLimited, Unreachable
 from indexer.domain.plan import Plan
+from indexer.domain.progress import Progress
 from indexer.domain.question import Mode
 from indexer.ledger.photos import forget
 from indexer.ledger.scope import Scope
@@ -22,13 +23,13 @@ from indexer.pipeline.patience import Patience
 from indexer.pipeline.plan.approval import Approval
 from indexer.pipeline.plan.pilot import Pilot
 from indexer.pipeline.plan.planner import retry_plan
-from indexer.pipeline.report import job_line, job_words
+from indexer.pipeline.report import job_line
 from indexer.pipeline.request import Approve, Ask
 from indexer.pipeline.send import canary
 from indexer.pipeline.send.batch import BatchLane, sweep
 from indexer.pipeline.send.calls import CallLane
 from indexer.pipeline.send.pack import pack_shard
-from indexer.pipeline.session import Progress, Session
+from indexer.pipeline.session import Session
 
 _SLOWER = 1.5
 
@@ -106,7 +107,7 @@ class Run:
         oldest = min(out, key=lambda shard: shard.submitted_at or 0.0)
         line = job_line(self.ledger, oldest, self._session.clock.time())
         photos = sum(shard.requests for shard in out)
-        self._session.watcher.progress(Progress("waiting", 0, photos, job_words(line)))
+        self._session.watcher.progress(Progress("waiting", 0, photos, job=line))
 
     def _at_service(self) -> bool:
         return any(shard.state == "submitted" for shard in shards.open_shards(self.ledger))
@@ -232,4 +233,4 @@ class Run:
 
 
 def _progress(reading: Reading) -> Progress:
-    return Progress("reading", reading.bytes, reading.total_bytes, f"{reading.files:,} photos", unit="B")
+    return Progress("reading", reading.bytes, reading.total_bytes, unit="B", files=reading.files)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from indexer.domain.progress import Progress
 from indexer.ledger.spend.caps import Caps
 from indexer.ledger.store import Ledger
 from indexer.media.rendition_cache import Spool
@@ -57,20 +58,6 @@ class Tuning:
     keep_batches: bool = False
     caps: Caps = Caps()
     schema_field: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a stage is; `total` is None while it is unknown, `detail` a few words for a person.
-
-    It counts photos, or bytes with the `unit` "B".
-    """
-
-    stage: str
-    done: int
-    total: int | None = None
-    detail: str = ""
-    unit: str = " photos"
 
 
 @dataclass(slots=True)

@@ -15,9 +15,9 @@ import pytest
 from PIL import Image
 
 from indexer import Library
+from indexer.domain.progress import Progress
 from indexer.library.api import Seams
 from indexer.pipeline import resolve
-from indexer.pipeline.session import Progress, Watcher
 from indexer.table.encoder.onnx import Encoder
 from search import Index
 from tests.fakes.gemini import Emulator
@@ -241,15 +241,14 @@ def test_the_progress_of_reading_counts_bytes(tmp_path: Path) -> None:
     for number in range(100):
         (folder / f"{number:03}.jpg").write_bytes(photo(number) + bytes(number))
     told: list[Progress] = []
-    seams = Seams(environ={}, watcher=Watcher(progress=told.append))
-    with Library.open(tmp_path / "library", seams=seams) as library:
+    with Library.open(tmp_path / "library", progress=told.append, seams=Seams(environ={})) as library:
         library.index([folder / f"{number:03}.jpg" for number in range(20)], provider="local", workers=0)
         told.clear()
         library.index([folder], provider="local", workers=0)
     reading = [one for one in told if one.stage == "reading"]
     size = sum((folder / f"{number:03}.jpg").stat().st_size for number in range(20, 100))
     assert [one.total for one in reading] == [None] * 63 + [size] * 17
-    assert (reading[-1].done, reading[-1].detail, reading[-1].unit) == (size, "100 photos", "B")
+    assert (reading[-1].done, reading[-1].files, reading[-1].unit) == (size, 100, "B")
 
 
 @pytest.mark.parametrize(("glob", "rows"), [("*", 0), ("a/", 12), ("img_04.jpg", 23)])

@@ -12,13 +12,14 @@ from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ThreadPoo
 from indexer.domain.answer import Failure, Handling, Row
 from indexer.domain.errors import ProviderError, RateLimited, Unreachable
 from indexer.domain.keys import line_key
+from indexer.domain.progress import Progress
 from indexer.domain.question import Mode, Question, Request
 from indexer.ledger.work import answers, items
 from indexer.ledger.work.answers import Booking
 from indexer.ledger.work.items import Work
 from indexer.pipeline.send.collect import booked
 from indexer.pipeline.send.renditions import rendition_of, request
-from indexer.pipeline.session import Progress, Session
+from indexer.pipeline.session import Session
 from indexer.providers import standing
 from indexer.providers.seam import Provider
 
