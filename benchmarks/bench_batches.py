@@ -29,9 +29,10 @@ from indexer.storage.layout import BATCHES_FOLDER, RENDITIONS_FILE
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from indexer.domain.keys import digest
+from indexer.domain.mode import Mode
 from indexer.domain.photo import Facts, Rendition
 from indexer.domain.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE, fill
-from indexer.domain.question import Mode, Question, Request
+from indexer.domain.question import Question, Request
 from indexer.ledger.photos import files
 from indexer.ledger.photos.files import Known, Sighting
 from indexer.ledger.spend import approvals
@@ -42,7 +43,7 @@ from indexer.ledger.work import items, questions
 from indexer.library.api import Library
 from indexer.media.rendition import DIGEST_VERSION
 from indexer.media.rendition_cache import Spool
-from indexer.providers.gemini import Gemini
+from indexer.providers.gemini.adapter import Gemini
 from tests.fakes.gemini import EmulatorProcess
 
 PHOTOS = 20_000
@@ -116,7 +117,7 @@ def rates() -> None:
     provider, jpeg = Gemini("key"), picture()
     prompt = fill(DEFAULT_TEMPLATE, "English")
     requests = [Request(f"k{number}", _QUESTION, jpeg, prompt) for number in range(_LINES)]
-    first = json.loads(provider.encode(requests[0]))
+    first = json.loads(provider.batches.encode(requests[0]))
     words = {"description": "Two dogs look out of a window. " * 8, "tags": ["dog", "window"] * 8, "visible_text": ""}
     candidate = {"content": {"parts": [{"text": json.dumps(words)}], "role": "model"}, "finishReason": "STOP"}
     usage = {"promptTokenCount": 800, "candidatesTokenCount": 150, "totalTokenCount": 950}
@@ -130,9 +131,9 @@ def rates() -> None:
             json.dumps(first).encode()
 
     ways: dict[str, Callable[[], object]] = {
-        "encode": lambda: [provider.encode(request) for request in requests],
+        "encode": lambda: [provider.batches.encode(request) for request in requests],
         "json.dumps": dumped,
-        "decode": lambda: [provider.decode(row) for _ in range(_LINES)],
+        "decode": lambda: [provider.batches.decode(row) for _ in range(_LINES)],
         "json.loads twice": lambda: [json.loads(_text(json.loads(row))) for _ in range(_LINES)],
     }
     times = _interleaved(ways)

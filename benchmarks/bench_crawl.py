@@ -33,7 +33,7 @@ from indexer.domain.keys import digest
 from indexer.domain.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE, fill
 from indexer.domain.question import Question, Request
 from indexer.pipeline.send.framing import ShardWriter
-from indexer.providers.gemini import Gemini
+from indexer.providers.gemini.adapter import Gemini
 
 SAMPLES = Path(__file__).parents[1] / "sample_images"
 SIZE = (4032, 3024)
@@ -58,7 +58,7 @@ def plant(root: Path) -> None:
 def ours(root: Path) -> int:
     """Crawl and pack."""
     gemini = Gemini("not-a-key")
-    question = Question("gemini", gemini.default_model, DEFAULT_TEMPLATE, DEFAULT_SCHEMA)
+    question = Question("gemini", gemini.spec.default_model, DEFAULT_TEMPLATE, DEFAULT_SCHEMA)
     prompt = fill(question.template, question.settings.language)
     found = (file for folder in walk([os.fsencode(root)]) for file in folder.files)
     with tempfile.TemporaryDirectory() as scratch, ShardWriter(Path(scratch) / "shard.jsonl") as shard:

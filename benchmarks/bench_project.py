@@ -20,9 +20,10 @@ import numpy as np
 
 from indexer.domain.answer import Answer
 from indexer.domain.keys import digest
+from indexer.domain.mode import Mode
 from indexer.domain.photo import Facts, Rendition
 from indexer.domain.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE
-from indexer.domain.question import Mode, Question
+from indexer.domain.question import Question
 from indexer.ledger.photos import files
 from indexer.ledger.photos.files import Known, Sighting
 from indexer.ledger.spend import approvals

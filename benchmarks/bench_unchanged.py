@@ -26,9 +26,10 @@ from indexer.crawl.listing import Found
 from indexer.crawl.walk import walk
 from indexer.domain.answer import Answer
 from indexer.domain.keys import digest
+from indexer.domain.mode import Mode
 from indexer.domain.photo import Facts, Rendition
 from indexer.domain.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE
-from indexer.domain.question import Mode, Question
+from indexer.domain.question import Question
 from indexer.ledger.photos import dirty_rows, files
 from indexer.ledger.photos.files import Known, Sighting
 from indexer.ledger.spend import approvals
@@ -37,7 +38,7 @@ from indexer.ledger.work import answers, items
 from indexer.ledger.work.answers import Booking
 from indexer.library.api import Library
 from indexer.media.rendition import DIGEST_VERSION
-from indexer.providers.local import Local
+from indexer.providers.local.adapter import Local
 from indexer.storage.layout import TABLE_FOLDER
 
 FILES = 100_000
@@ -64,7 +65,7 @@ def forge(home: Path, root: Path) -> None:
     with Library.open(home):
         (home / TABLE_FOLDER).mkdir()
     ledger = Ledger.open(home)
-    question = Question("local", Local().default_model, DEFAULT_TEMPLATE, DEFAULT_SCHEMA)
+    question = Question("local", Local().spec.default_model, DEFAULT_TEMPLATE, DEFAULT_SCHEMA)
     found = (file for folder in walk([os.fsencode(root)]) for file in folder.files)
     with ledger.transaction("campaign"):
         campaign = approvals.begin_campaign(ledger)

@@ -35,7 +35,7 @@ def check(context: click.Context, /, file: Path, **options: Any) -> int:
         for fault in faults:
             where = f"line {fault.line}" if fault.line else "the file"
             what = ": ".join(part for part in (where, fault.field, fault.problem) if part)
-            click.echo(for_terminal(f"{what} — {fault.mend}"))
+            click.echo(for_terminal(f"{what} — {fault.fix}"))
     if len(faults) == _MOST_FAULTS:
         call.screen.note(f"these are the first {_MOST_FAULTS}; there may be more")
     elif not faults:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from indexer.domain.mode import Mode
+
 
 class Reason(StrEnum):
     """Why a photo has no description; every failed photo ends with exactly one."""
@@ -38,10 +40,18 @@ class Handling(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens that one request was billed for; thinking tokens count as output."""
+    """What one request was billed for; thinking tokens count as output, cached ones are part of the input.
+
+    `cached_tokens` were read from the service's cache, `cache_write_tokens` put into it. `usd` is the price in dollars
+    where the service says it itself, `mode` the mode in which it was really served, None: as asked.
+    """
 
     input_tokens: int
     output_tokens: int
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    usd: float | None = None
+    mode: Mode | None = None
 
 
 @dataclass(frozen=True, slots=True)

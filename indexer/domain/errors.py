@@ -114,7 +114,11 @@ class RateLimited(ProviderError):
 
 
 class Unreachable(ProviderError):
-    """No clean answer came back, so the outcome of the call is unknown."""
+    """No clean answer came back, so the outcome of the call is unknown; unless nothing was `sent`."""
+
+    def __init__(self, message: str, *, hint: str = "", sent: bool = True) -> None:
+        super().__init__(message, hint=hint)
+        self.sent = sent
 
 
 class Refused(ProviderError):

@@ -30,7 +30,9 @@ class Job:
     """A batch job as the service tells it.
 
     `input_file` and `output_file` are the service's own handles; `error` is the service's words when it failed;
-    counts are None where the service does not say. Times are seconds since the epoch.
+    counts are None where the service does not say. Where results lie in several files, `output_file` has their handles
+    with spaces between. A job is `queue_full` when it failed only because the account's queue had no room: nothing of
+    it was served. Times are seconds since the epoch.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Job:
     error: str = ""
     created_at: float | None = None
     ended_at: float | None = None
+    queue_full: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,10 @@ class Limits:
     max_bytes: int
     max_lines: int
     max_queued_tokens: int
+
+
+UNBOUND = Limits(max_bytes=2**40, max_lines=2**31, max_queued_tokens=2**50)
+"""Limits that nothing reaches."""
 
 
 @dataclass(frozen=True, slots=True)

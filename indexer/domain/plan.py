@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from indexer.domain.question import Mode
+from indexer.domain.mode import Mode
 
 
 @dataclass(frozen=True, slots=True)

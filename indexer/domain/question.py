@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from enum import StrEnum
 
 from indexer.domain.answer import Reason
 from indexer.domain.keys import canonical_json, digest
+from indexer.domain.mode import Mode
 
 _FIRST_SETTINGS = frozenset({"language", "media_resolution", "temperature", "max_output_tokens", "thinking"})
-
-
-class Mode(StrEnum):
-    """The lane that carries a request."""
-
-    BATCH = "batch"
-    INTERACTIVE = "interactive"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +80,7 @@ class Request:
     """One photo, ready to be asked about.
 
     `image` is the encoded rendition (JPEG bytes, no metadata), `prompt` the filled-in template. `max_output_tokens`
-    overrides the question's when an attempt needs more.
+    overrides the question's when an attempt needs more; `mode` is the mode that carries it.
     """
 
     key: str
@@ -96,3 +89,4 @@ class Request:
     prompt: str
     mime_type: str = "image/jpeg"
     max_output_tokens: int | None = None
+    mode: Mode = Mode.INTERACTIVE

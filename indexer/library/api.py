@@ -9,12 +9,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Unpack
 
+from indexer import providers
 from indexer.domain.answer import Reason
 from indexer.domain.errors import MissingPath, UsageError
+from indexer.domain.mode import Mode
 from indexer.domain.plan import Cost, Plan
 from indexer.domain.progress import Progress
 from indexer.domain.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE
-from indexer.domain.question import Mode, Question
+from indexer.domain.question import Question
 from indexer.domain.tags import Act
 from indexer.export.rows import export
 from indexer.export.sidecars import Exported
@@ -40,7 +42,7 @@ from indexer.storage.paths import AnyPath, resolve_root, to_text
 from indexer.storage.settings import Config
 
 if TYPE_CHECKING:
-    from indexer.providers.gemini.check import Fault
+    from indexer.providers.seam import LineFault
 
 __all__ = ["Approve", "FailedPhoto", "Library", "Report", "Seams", "check_batch_file", "refuse_roots"]
 
@@ -80,8 +82,8 @@ class Library:
     ) -> Library:
         """Open the library in `folder` (default: the user's data directory), made where there is none.
 
-        `progress` is called often, with numbers, `note` with a line for a person: what a terminal would show.
-        Raises `LibraryMissing` without `create`, `LibraryUnwritable` where it cannot be made.
+        `progress` is called often, with numbers, `note` with a line for a person: what a terminal would show. Raises
+        `LibraryMissing` without `create`, `LibraryUnwritable` where it cannot be made.
         """
         watcher = Watcher(progress or (lambda _: None), note or (lambda _: None))
         return cls(Access.to(folder, create=create, seams=seams or Seams(), watcher=watcher))
@@ -298,25 +300,26 @@ class Library:
         last = counts.last_asked(ledger)
         if last:
             return questions.question_of(ledger, last[0]), last[1]
-        return Question("local", "pixels-1", DEFAULT_TEMPLATE, DEFAULT_SCHEMA), Mode.INTERACTIVE
+        return Question(
+            "local", self._access.spec("local").default_model, DEFAULT_TEMPLATE, DEFAULT_SCHEMA
+        ), Mode.INTERACTIVE
 
     def _report(self, ledger: Ledger, asked: tuple[Question, Mode], scope: Scope, facts: RunFacts) -> Report:
         now = self._access.clock.time()
-        return make_report(ledger, str(self.folder), asked, scope, replace(facts, now=now))
+        spec = self._access.spec(asked[0].provider)
+        return make_report(ledger, str(self.folder), asked, scope, replace(facts, now=now), spec)
 
 
 def _callable(approve: Approve) -> Callable[[Plan], bool]:
     return approve if callable(approve) else lambda _: bool(approve)
 
 
-def check_batch_file(path: Path, most: int = 1000) -> list[Fault]:
+def check_batch_file(path: Path, most: int = 1000, provider: str = "gemini") -> list[LineFault]:
     """Return what a provider would refuse in the JSONL file at `path`, at most so many faults; sends nothing.
 
     Raises `UsageError` where it cannot be read.
     """
-    from indexer.providers.gemini.check import check_file
-
     try:
-        return list(islice(check_file(path), most))
+        return list(islice(providers.spec(provider).check_file(path), most))
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}", hint="name a JSONL file") from error

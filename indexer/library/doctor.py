@@ -14,7 +14,8 @@ from pathlib import Path
 from indexer.domain.errors import CaptionaryError, KeyMissing
 from indexer.ledger.store import Ledger
 from indexer.ledger.views import counts
-from indexer.providers import NAMES, open_provider
+from indexer.providers import open_provider, specs
+from indexer.providers.spec import Opening
 from indexer.storage.layout import ENCODER_FOLDER, LEDGER_FILE, TABLE_FOLDER
 from indexer.table.encoder.load import ensure_encoder
 
@@ -39,9 +40,9 @@ def examine_installation(environ: Mapping[str, str]) -> Iterator[Finding]:
             yield Finding(package, True, version(package))
         except PackageNotFoundError:
             yield Finding(package, False, "is not installed", "pip install -c constraints.txt captionary")
-    for name in NAMES:
+    for name in (spec.name for spec in specs()):
         try:
-            open_provider(name, environ)
+            open_provider(name, Opening(environ))
             yield Finding(f"provider {name}", True, "can be used")
         except KeyMissing as fault:
             yield Finding(f"provider {name}", True, f"cannot be used yet: {fault}", fault.hint)

@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from platformdirs import user_cache_path
 
+from indexer import providers
 from indexer.crawl.walk import refuse_inside
 from indexer.domain.errors import LibraryMissing, LibraryUnwritable, UsageError, first_line
 from indexer.domain.tags import Policy
@@ -24,9 +26,11 @@ from indexer.media.rendition_cache import Spool
 from indexer.pipeline.resolve import IndexOptions
 from indexer.pipeline.run import Run
 from indexer.pipeline.session import Clock, Session, SystemClock, Tuning, Watcher
-from indexer.providers import open_provider, prices
+from indexer.providers import prices
+from indexer.providers.options import defaults, read_options, refuse_unknown
 from indexer.providers.pricing import Pricing
-from indexer.providers.seam import Account, Provider
+from indexer.providers.seam import Provider
+from indexer.providers.spec import Opening, Spec
 from indexer.storage.layout import BATCHES_FOLDER, LEDGER_FILE, RENDITIONS_FILE, default_folder
 from indexer.storage.lock import WriterLock
 from indexer.storage.paths import AnyPath, refuse_missing, resolve_root
@@ -35,7 +39,6 @@ from indexer.table.projector import Projector
 
 _LOCK_PATIENCE = 600.0
 _DISK_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
-_FREE = frozenset({"local"})
 _PRICE = "price "
 
 
@@ -93,7 +96,7 @@ class Access:
     @contextmanager
     def writing(self, command: str, options: IndexOptions | None = None) -> Iterator[tuple[Run, Config]]:
         """One writing command and the settings; raises `LibraryLocked` while another one runs."""
-        config = read_config(self.folder, self.seams.environ)
+        config = self.config()
         policy = tag_policy(config)
         lock = WriterLock(self.folder, f"index {command}")
         with lock:
@@ -134,9 +137,11 @@ class Access:
             batches=batches,
             projector=Projector(ledger, self.folder, user_cache_path("captionary", appauthor=False), config.text_model),
             provider=self.provider,
+            spec=self.spec,
+            options=self.options,
             clock=clock,
             pause=pause,
-            pricing=_pricing(ledger, config, clock.time()),
+            pricing=self._pricing(ledger, config),
             tuning=Tuning(
                 lookup_seconds=config.lookup_seconds,
                 poll_seconds=config.poll_seconds,
@@ -144,20 +149,38 @@ class Access:
                 shard_lines=config.shard_lines,
                 keep_batches=config.keep_batches,
                 caps=Caps(config.budget_total, config.budget_per_day),
-                schema_field=config.schema_field,
             ),
             watcher=self.watcher,
         )
+
+    def config(self) -> Config:
+        """Return the settings; raises `BadSetting` also where a provider's own table is wrong."""
+        config = read_config(self.folder, self.seams.environ)
+        refuse_unknown(config.tables, self.spec)
+        return config
+
+    def spec(self, name: str) -> Spec:
+        """Return what is known of a provider without opening it."""
+        return self.seams.provider(name).spec if self.seams.provider else providers.spec(name)
+
+    def options(self, name: str) -> Mapping[str, Any]:
+        """Return the settings of a provider's own table, defaults included."""
+        spec = self.spec(name)
+        return {**defaults(spec), **read_options(spec, self.config().tables.get(name, {}))}
 
     def provider(self, name: str) -> Provider:
         """Open a provider by its name."""
         if self.seams.provider is not None:
             return self.seams.provider(name)
         if name not in self._providers:
-            config = read_config(self.folder, self.seams.environ)
-            account = Account(config.tier, config.schema_field)
-            self._providers[name] = open_provider(name, self.seams.environ, account)
+            self._providers[name] = self.spec(name).open(Opening(self.seams.environ, self.options(name)))
         return self._providers[name]
+
+    def _pricing(self, ledger: Ledger, config: Config) -> Pricing:
+        told = {**config.prices, **ledger.settings(_PRICE)}
+        table = prices.TABLE.with_tariffs(prices.read_tariffs(told)) if told else prices.TABLE
+        today = datetime.datetime.fromtimestamp(self.clock.time(), datetime.UTC).date()
+        return Pricing(self.spec, today, table)
 
 
 def _is_of_the_disk(fault: sqlite3.OperationalError | OSError) -> bool:
@@ -181,7 +204,7 @@ def refuse_roots(folder: AnyPath | None, roots: Sequence[AnyPath]) -> None:
     path = Path(os.fsdecode(folder)).expanduser() if folder is not None else default_folder()
     if (path / LEDGER_FILE).exists():
         return
-    refuse_missing(os.fsencode(root) for root in roots)
+    refuse_missing(map(resolve_root, roots))
     for root in roots:
         refuse_inside(resolve_root(root), [os.fsencode(path.resolve())])
 
@@ -205,9 +228,3 @@ def _keep_price(ledger: Ledger, options: IndexOptions) -> None:
     prices.parse_price(options["price"])
     with ledger.transaction("price", uncounted=True):
         ledger.set_setting(_PRICE + options["model"], options["price"])
-
-
-def _pricing(ledger: Ledger, config: Config, now: float) -> Pricing:
-    told = {**config.prices, **ledger.settings(_PRICE)}
-    table = prices.TABLE.with_tariffs(prices.read_tariffs(told)) if told else prices.TABLE
-    return Pricing(_FREE, datetime.datetime.fromtimestamp(now, datetime.UTC).date(), table)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from indexer.domain.question import Mode
+from indexer.domain.mode import Mode
 from indexer.ledger.spend import approvals, caps
 from indexer.ledger.work import items, questions
 from indexer.pipeline.session import Session

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from indexer.domain.job import JobLine
+from indexer.domain.mode import Mode
 from indexer.domain.plan import Cost
-from indexer.domain.question import Mode, Question
+from indexer.domain.question import Question
 from indexer.ledger.scope import Scope
 from indexer.ledger.store import Ledger
 from indexer.ledger.views import counts
 from indexer.ledger.work import questions, shards
 from indexer.ledger.work.shards import Shard
-from indexer.pipeline.send.batch import FILE_LIFE
 from indexer.pipeline.turnaround import expect
-from indexer.providers import standing
+from indexer.providers.spec import Rank, Spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +111,10 @@ class RunFacts:
     notes: tuple[str, ...] = ()
 
 
-def make_report(ledger: Ledger, library: str, asked: tuple[Question, Mode], scope: Scope, facts: RunFacts) -> Report:
-    """Read the books into a report."""
+def make_report(
+    ledger: Ledger, library: str, asked: tuple[Question, Mode], scope: Scope, facts: RunFacts, spec: Spec
+) -> Report:
+    """Read the books into a report; `spec` is that of the asked provider."""
     question, _ = asked
     number = questions.known_question(ledger, question)
     requests = counts.count_works(ledger, scope, number)
@@ -135,11 +138,17 @@ def make_report(ledger: Ledger, library: str, asked: tuple[Question, Mode], scop
         cost=Spend(facts.estimate, spent, paid_in, paid_out),
         jobs=[job_line(ledger, shard, facts.now) for shard in out],
         rows=counts.count_rows(ledger),
-        collect_before=min((shard.submitted_at + FILE_LIFE for shard in out if shard.submitted_at), default=None),
+        collect_before=_collect_before(out, spec),
         stopped=facts.stopped,
         notes=facts.notes,
-        describes=standing(question.provider) > standing("local"),
+        describes=spec.rank > Rank.PIXELS,
     )
+
+
+def _collect_before(out: Sequence[Shard], spec: Spec) -> float | None:
+    if math.isinf(spec.result_seconds):
+        return None
+    return min((shard.submitted_at + spec.result_seconds for shard in out if shard.submitted_at), default=None)
 
 
 def _file_counts(ledger: Ledger, scope: Scope, provider: str, question: int | None, facts: RunFacts) -> FileCounts:

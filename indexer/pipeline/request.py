@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from indexer.crawl.crawler import CrawlOptions
+from indexer.domain.mode import Mode
 from indexer.domain.plan import Plan
-from indexer.domain.question import Mode, Question
+from indexer.domain.question import Question
 from indexer.pipeline.gates import Gate
 
 Approve = Callable[[Plan], bool]

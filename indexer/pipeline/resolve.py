@@ -15,8 +15,9 @@ from indexer.crawl.walk import WalkOptions
 from indexer.domain.answer_fields import unsearchable
 from indexer.domain.errors import BadSetting, UsageError
 from indexer.domain.keys import canonical_json
+from indexer.domain.mode import Mode
 from indexer.domain.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE, in_language
-from indexer.domain.question import Mode, Question, Settings
+from indexer.domain.question import Question, Settings
 from indexer.ledger.photos import files
 from indexer.ledger.scope import Scope
 from indexer.ledger.store import Ledger
@@ -25,8 +26,9 @@ from indexer.ledger.work import questions
 from indexer.media.rendition import DIGEST_VERSION
 from indexer.pipeline.gates import parse_gates
 from indexer.pipeline.request import Ask
-from indexer.providers import automatic
+from indexer.providers import automatic, key_variables
 from indexer.providers.seam import Provider
+from indexer.providers.spec import Spec
 from indexer.storage.paths import AnyPath, for_terminal, refuse_missing, resolve_root, to_text
 from indexer.storage.settings import Config
 
@@ -64,7 +66,7 @@ class IndexOptions(TypedDict, total=False):
 
 
 _KEYLESS = (
-    "no key is set (GEMINI_API_KEY), so nothing is sent and nobody describes the photos: they are found by their "
+    "no key is set ({variables}), so nothing is sent and nobody describes the photos: they are found by their "
     "captions, keywords, dates, places and names, and by their colours"
 )
 
@@ -92,13 +94,14 @@ def make_ask(
     before = questions.question_of(ledger, last[0]) if last and wished == "auto" else None
     name = wished if wished != "auto" else (before.provider if before else automatic(around.environ))
     provider = around.provider(name)
-    if wished == "auto" and before is None and provider.free:
-        around.note(_KEYLESS)
-    question = _question(_base(ledger, provider, before, config), options, config)
-    refusal = provider.refusal(question)
+    spec = provider.spec
+    if wished == "auto" and before is None and spec.offline:
+        around.note(_KEYLESS.format(variables=" or ".join(key_variables())))
+    question = _question(_base(ledger, spec, before, config), options, config)
+    refusal = provider.check(question)
     if refusal:
-        raise UsageError(f"{provider.name} would refuse what is asked: {refusal}", hint="mend the prompt or the schema")
-    mode = _mode(provider, options.get("mode", config.mode))
+        raise UsageError(f"{spec.name} would refuse what is asked: {refusal}", hint="mend the prompt or the schema")
+    mode = _mode(spec, options.get("mode", config.mode))
     return Ask(
         roots=roots,
         question=question,
@@ -124,13 +127,13 @@ def _roots(ledger: Ledger, paths: Sequence[AnyPath]) -> tuple[bytes, ...]:
     return roots
 
 
-def _base(ledger: Ledger, provider: Provider, before: Question | None, config: Config) -> Question:
+def _base(ledger: Ledger, spec: Spec, before: Question | None, config: Config) -> Question:
     """What is asked when nobody says otherwise: as in the last run, with the prompt and the schema in force."""
-    model = config.model or provider.default_model
-    if provider.free:
-        return before or Question(provider.name, model, DEFAULT_TEMPLATE, DEFAULT_SCHEMA)
+    model = config.model or spec.default_model
+    if spec.offline:
+        return before or Question(spec.name, model, DEFAULT_TEMPLATE, DEFAULT_SCHEMA)
     template, schema = prompts.chosen(ledger)
-    base = before or Question(provider.name, model, DEFAULT_TEMPLATE, DEFAULT_SCHEMA)
+    base = before or Question(spec.name, model, DEFAULT_TEMPLATE, DEFAULT_SCHEMA)
     return replace(base, template=template or base.template, schema=schema or base.schema)
 
 
@@ -199,16 +202,11 @@ def _shown(file: AnyPath) -> str:
     return for_terminal(to_text(os.fsencode(file)))
 
 
-def _mode(provider: Provider, wished: str | None) -> Mode:
+def _mode(spec: Spec, wished: str | None) -> Mode:
     try:
-        mode = Mode(wished) if wished else provider.modes[0]
+        return spec.has_mode(Mode(wished)) if wished else spec.modes[0]
     except ValueError:
-        raise BadSetting(f"there is no mode {wished!r}", hint="batch or interactive") from None
-    if mode not in provider.modes:
-        raise UsageError(
-            f"the provider {provider.name} has no {mode} mode", hint=f"it has: {', '.join(provider.modes)}"
-        )
-    return mode
+        raise BadSetting(f"there is no mode {wished!r}", hint=f"one of: {', '.join(Mode)}") from None
 
 
 def _crawl_options(ledger: Ledger, options: IndexOptions, config: Config) -> CrawlOptions:

@@ -8,9 +8,9 @@ from dataclasses import asdict
 
 from indexer.crawl.crawler import Crawl, Crawled, Reading
 from indexer.domain.errors import ApprovalRequired, BudgetReached, RateLimited, Unreachable
+from indexer.domain.mode import Mode
 from indexer.domain.plan import Plan
 from indexer.domain.progress import Progress
-from indexer.domain.question import Mode
 from indexer.ledger.photos import forget
 from indexer.ledger.scope import Scope
 from indexer.ledger.spend import approvals
@@ -52,7 +52,7 @@ class Run:
         seen = crawl.run(self._session.spool, lambda reading: watcher.progress(_progress(reading)))
         for note in seen.notes:
             watcher.note(note)
-        if not self._session.provider(ask.question.provider).free:
+        if not self._session.spec(ask.question.provider).free:
             self.project()
         return seen
 
@@ -142,8 +142,8 @@ class Run:
             self._session.watcher.note(f"the deadline is over: {moved} photos go on by ordinary calls")
 
     def _send(self, number: int, mode: Mode, waiting: int, lane: BatchLane) -> None:
-        if mode is Mode.INTERACTIVE:
-            self._call(number, lane)
+        if mode is not Mode.BATCH:
+            self._call(number, mode, lane)
         elif not self._queue_full():
             self._feed(number, waiting, lane)
 
@@ -161,12 +161,12 @@ class Run:
         if not sent and not shards.open_shards(self.ledger):
             self.stopped = allowed.stopped or budget.why_stopped(self._session, number, Mode.BATCH)
 
-    def _call(self, number: int, lane: BatchLane) -> None:
+    def _call(self, number: int, mode: Mode, lane: BatchLane) -> None:
         question = questions.question_of(self.ledger, number)
-        done = CallLane(self._session, question, number, "asking").run(budget.left(self._session))
+        done = CallLane(self._session, question, number, mode).run(budget.left(self._session))
         lane.moved |= done > 0
         if not done and not shards.open_shards(self.ledger):
-            self.stopped = budget.why_stopped(self._session, number, Mode.INTERACTIVE)
+            self.stopped = budget.why_stopped(self._session, number, mode)
 
     def _queue_full(self) -> bool:
         now = self._session.clock.time()
@@ -187,8 +187,7 @@ class Run:
         if not asked or not failed:
             return
         question, mode = questions.question_of(self.ledger, asked[0]), asked[1]
-        limits = self._session.provider(question.provider).limits(question.model)
-        plan = retry_plan(self.ledger, question, mode, failed, (self._session.pricing, limits))
+        plan = retry_plan(self.ledger, question, mode, failed, (self._session.pricing, self._session.limits(question)))
         covered = plan.most_usd <= approvals.retry_allowance(self.ledger)
         if not covered and not approve(plan):
             raise ApprovalRequired(plan)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+from indexer.domain.errors import UsageError
+from indexer.domain.job import UNBOUND, Limits
 from indexer.domain.progress import Progress
+from indexer.domain.question import Question
 from indexer.ledger.spend.caps import Caps
 from indexer.ledger.store import Ledger
 from indexer.media.rendition_cache import Spool
 from indexer.providers.pricing import Pricing
-from indexer.providers.seam import Provider
+from indexer.providers.seam import BatchService, Provider
+from indexer.providers.spec import Spec
 from indexer.table.projector import Projector
 
 
@@ -46,8 +50,7 @@ class Tuning:
     """Numbers that a setting may change; times are seconds.
 
     A job is looked for during `lookup_seconds` after a creation whose outcome is unknown. Polling begins at
-    `poll_seconds` and slows down to `poll_most`. A shard holds at most `shard_lines` requests. `schema_field` is the
-    way in which answer schemas are sent, "" the provider's own choice.
+    `poll_seconds` and slows down to `poll_most`. A shard holds at most `shard_lines` requests.
     """
 
     lookup_seconds: float = 120.0
@@ -57,7 +60,6 @@ class Tuning:
     shard_lines: int = 2000
     keep_batches: bool = False
     caps: Caps = Caps()
-    schema_field: str = ""
 
 
 @dataclass(slots=True)
@@ -77,8 +79,22 @@ class Session:
     batches: Path
     projector: Projector
     provider: Callable[[str], Provider]
+    spec: Callable[[str], Spec]
+    options: Callable[[str], Mapping[str, Any]]
     clock: Clock
     pause: Callable[[float], None]
     pricing: Pricing
     tuning: Tuning = Tuning()
     watcher: Watcher = field(default_factory=Watcher)
+
+    def batch_service(self, name: str) -> BatchService:
+        """Return the batch half of a provider; raises `UsageError` where it has none."""
+        held = self.provider(name).batches
+        if held is None:
+            raise UsageError(f"the provider {name} has no batch mode", hint="use --mode interactive")
+        return held
+
+    def limits(self, question: Question) -> Limits:
+        """Return what binds one batch of `question`; nothing binds single calls."""
+        held = self.provider(question.provider).batches
+        return held.limits(question.model) if held else UNBOUND

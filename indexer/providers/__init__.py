@@ -1,39 +1,61 @@
-"""Where providers are opened, by name; the only place that knows them all."""
+"""Who can describe pictures. A provider is a folder here, or an entry point of another package.
+
+A folder of this package is listed in `BUILT_IN`; its `__init__` is light and holds `SPEC`. Other packages name theirs
+in the entry point group `captionary.providers`, as `module:SPEC`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from importlib import import_module
 
-from indexer.domain.errors import KeyMissing, UsageError
-from indexer.providers.seam import Account, Provider
+from indexer.domain.errors import UsageError
+from indexer.providers.seam import Provider
+from indexer.providers.spec import Opening, Spec
 
-NAMES = ("local", "gemini")
-
-_STANDING = {"local": 10}
-_REMOTE = 30
+BUILT_IN = ("local", "gemini")
+GROUP = "captionary.providers"
 
 
-def open_provider(name: str, environ: Mapping[str, str], account: Account = Account()) -> Provider:
+def spec(name: str) -> Spec:
+    """Return what is known of the provider `name`; raises `UsageError` for an unknown one."""
+    if name in BUILT_IN:
+        found: Spec = import_module(f"indexer.providers.{name}").SPEC
+        return found
+    known = {each.name: each for each in _installed()}
+    if name in known:
+        return known[name]
+    near = get_close_matches(name, [*BUILT_IN, *known], 1)
+    offered = f"did you mean {near[0]}?" if near else f"one of: {', '.join([*BUILT_IN, *known])}"
+    raise UsageError(f"no provider is called {name!r}", hint=offered)
+
+
+def specs() -> list[Spec]:
+    """Return all providers, those that come with Captionary first."""
+    return [*(spec(name) for name in BUILT_IN), *_installed()]
+
+
+def open_provider(name: str, opening: Opening) -> Provider:
     """Open a provider by name; raises `KeyMissing` that names the variable, `UsageError` for an unknown name."""
-    if name == "local":
-        from indexer.providers.local import Local
-
-        return Local()
-    if name == "gemini":
-        from indexer.providers.gemini import open_gemini
-
-        return open_gemini(environ, account)
-    raise UsageError(f"no provider is called {name!r}", hint=f"one of: {', '.join(NAMES)}")
+    return spec(name).open(opening)
 
 
 def automatic(environ: Mapping[str, str]) -> str:
     """Return the provider that a new library gets: the first remote one whose key is set, else `local`."""
-    try:
-        return open_provider("gemini", environ).name
-    except KeyMissing:
-        return "local"
+    order = sorted((each.automatic, each.name) for each in map(spec, BUILT_IN) if each.automatic is not None)
+    return next((name for _, name in order if spec(name).key(environ)), "local")
 
 
-def standing(name: str) -> int:
-    """Return how an answer of this provider ranks: 10 pixels only, 30 a remote model; higher replaces lower."""
-    return _STANDING.get(name, _REMOTE)
+def key_variables() -> list[str]:
+    """Return the variables in which a new library looks for keys, one a provider, in their order."""
+    order = sorted((each.automatic, each.key_variables[-1]) for each in map(spec, BUILT_IN) if each.automatic)
+    return [variable for _, variable in order]
+
+
+def _installed() -> Iterator[Spec]:
+    from importlib.metadata import entry_points
+
+    for point in entry_points(group=GROUP):
+        if point.name not in BUILT_IN:
+            yield point.load()

@@ -1,4 +1,4 @@
-"""What requests cost: a dated table of prices, and the rules by which services count the tokens of a picture.
+"""What requests cost: a dated table of prices.
 
 Prices are US dollars per million tokens. They were read from the services' pricing pages on `READ_ON`; a table that
 is old, a model that is about to go and a price that is about to change are warned of. Users override any of it.
@@ -6,7 +6,6 @@ is old, a model that is about to go and a price that is about to change are warn
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -14,58 +13,54 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from indexer.domain.errors import BadSetting
+from indexer.domain.mode import Mode
 from indexer.domain.plan import Cost
-from indexer.domain.question import Mode, Question
+from indexer.providers.tokens import Tokens
 
 READ_ON = date(2026, 11, 22)
 STALE_AFTER = timedelta(days=60)
 WARN_AHEAD = timedelta(days=45)
 _ALWAYS = date.min
 _MILLION = 1_000_000
-_CHARACTERS_PER_TOKEN = 4
 _WIDEST = 3.0  # a range wider than this tells nobody anything
-# Output tokens that a field of the answer usually takes, at least and at most; a field of the user's own: the last.
-_FIELDS = {"description": (40, 120), "tags": (25, 110), "visible_text": (5, 50)}
-_OWN_FIELD = (3, 40)
-# Thinking is billed as output. Nobody publishes how much a level thinks about a photo; measured usage corrects this.
-_THOUGHTS = {"minimal": (0, 0), "low": (20, 250), "medium": (80, 600), "high": (200, 2000)}
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Dollars per million tokens, in and out."""
+    """Dollars per million tokens: in, out, read from a cache and written to it; None: as any input."""
 
     input: float
     output: float
+    cached: float | None = None
+    cache_write: float | None = None
 
-    def of(self, input_tokens: int, output_tokens: int) -> float:
-        """Return the dollars that so many tokens cost."""
-        return (input_tokens * self.input + output_tokens * self.output) / _MILLION
+    def of(self, input_tokens: int, output_tokens: int, cached: int = 0, cache_write: int = 0) -> float:
+        """Return the dollars that so many tokens cost; `cached` and `cache_write` are part of the input tokens."""
+        plain = max(0, input_tokens - cached - cache_write)
+        read = cached * (self.input if self.cached is None else self.cached)
+        written = cache_write * (self.input if self.cache_write is None else self.cache_write)
+        return (plain * self.input + read + written + output_tokens * self.output) / _MILLION
 
 
 @dataclass(frozen=True, slots=True)
 class Tariff:
-    """The prices of one model from a day on; `batch` is None where the service has no batch for it."""
+    """The prices of one model from a day on, by mode; None where the service does not sell that mode of it."""
 
     model: str
     standard: Price
     batch: Price | None
     since: date = _ALWAYS
+    flex: Price | None = None
+    off_peak: Price | None = None
 
-
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    """What one request is expected to use.
-
-    `input` is counted by the service's rules; `input_most` adds the answer schema, which services are free to count.
-    Output lies between a short and a long answer, and never above `output_most`.
-    """
-
-    input: int
-    output_low: int
-    output_high: int
-    input_most: int = 0
-    output_most: int = 0
+    def of(self, mode: Mode) -> Price | None:
+        """Return the price of `mode`."""
+        return {
+            Mode.BATCH: self.batch,
+            Mode.INTERACTIVE: self.standard,
+            Mode.FLEX: self.flex,
+            Mode.OFF_PEAK: self.off_peak,
+        }[mode]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +76,7 @@ class PriceTable:
         tariff = max(
             (known for known in self._of(model) if known.since <= on), key=lambda known: known.since, default=None
         )
-        if tariff is None:
-            return None
-        return tariff.batch if mode is Mode.BATCH else tariff.standard
+        return tariff.of(mode) if tariff else None
 
     def warnings(self, model: str, mode: Mode, on: date) -> tuple[str, ...]:
         """Return lines for a person about what may not hold for `model` much longer."""
@@ -119,7 +112,7 @@ class PriceTable:
     def _repriced(self, model: str, mode: Mode, on: date) -> Iterable[str]:
         now = self.price(model, mode, on)
         for tariff in self._of(model):
-            new = tariff.batch if mode is Mode.BATCH else tariff.standard
+            new = tariff.of(mode)
             if now and new and on < tariff.since <= on + WARN_AHEAD:
                 yield (
                     f"{model} costs ${new.input:g} in and ${new.output:g} out per million tokens "
@@ -188,8 +181,8 @@ def parse_price(text: str) -> Price:
 
 
 def flat(model: str, told: Price) -> Tariff:
-    """Return the tariff of a price told by the user; it holds for both lanes, so that nothing is underestimated."""
-    return Tariff(_bare(model), told, told)
+    """Return the tariff of a price told by the user; it holds for every mode, so that nothing is underestimated."""
+    return Tariff(_bare(model), told, told, flex=told, off_peak=told)
 
 
 def read_tariffs(mapping: Mapping[str, object]) -> tuple[Tariff, ...]:
@@ -208,48 +201,6 @@ def read_tariffs(mapping: Mapping[str, object]) -> tuple[Tariff, ...]:
     return tuple(tariffs)
 
 
-def text_tokens(text: str) -> int:
-    """Return about how many tokens `text` has: a token is four characters."""
-    return math.ceil(len(text) / _CHARACTERS_PER_TOKEN)
-
-
-def image_tokens(model: str, media_resolution: str, width: int, height: int) -> int:
-    """Return the tokens that a picture of `width` by `height` pixels counts for, by the service's own rule.
-
-    Gemini 3 and later count by media resolution alone; all others by pixels. A model whose rule is not known counts
-    one token for 28 by 28 pixels, which is the dearest of the known rules but one.
-    """
-    name = _bare(model)
-    if name.startswith("gemini-2"):
-        return _gemini_2_tokens(media_resolution, width, height)
-    if name.startswith("gemini-"):
-        return {"low": 280, "medium": 560}.get(media_resolution, 1120)
-    if name.startswith("gpt-"):
-        # The nano models multiply by more; the larger factor is taken for every model but the measured ones.
-        return math.ceil((1.2 if name.startswith("gpt-6") else 2.46) * _patches(32, width, height))
-    if name.startswith("deepseek-"):
-        return min(1024, math.ceil(width * height / 1700) + 187)
-    if name.startswith("claude-"):
-        return min(_patches(28, width, height), 1600 if name.endswith("-4-5") else 4000)
-    return _patches(28, width, height)
-
-
-def estimate(question: Question, prompt: str, width: int, height: int) -> Tokens:
-    """Return what asking `question` about a picture of this size, with this prompt, is expected to use."""
-    settings = question.settings
-    entered = image_tokens(question.model, settings.media_resolution, width, height) + text_tokens(prompt)
-    short, long = _answer_tokens(question.schema)
-    thought = _THOUGHTS.get(settings.thinking, _THOUGHTS["medium"])
-    most = settings.max_output_tokens
-    return Tokens(
-        input=entered,
-        output_low=min(short + thought[0], most),
-        output_high=min(long + thought[1], most),
-        input_most=entered + text_tokens(question.schema),
-        output_most=most,
-    )
-
-
 def cost(tokens: Tokens, at: Price) -> Cost:
     """Return what `tokens` are expected to cost, from a short answer to a long one; high is at most 3 times low."""
     low = at.of(tokens.input, tokens.output_low)
@@ -260,26 +211,6 @@ def cost(tokens: Tokens, at: Price) -> Cost:
 def most(tokens: Tokens, at: Price) -> float:
     """Return what `tokens` cost at most: everything counted, and the longest answer that the request allows."""
     return at.of(max(tokens.input, tokens.input_most), max(tokens.output_high, tokens.output_most))
-
-
-def _answer_tokens(schema: str) -> tuple[int, int]:
-    """How long answers to a schema usually are; one that cannot be read is taken for the default's."""
-    try:
-        fields = json.loads(schema).get("properties") or _FIELDS
-    except (ValueError, AttributeError):
-        fields = _FIELDS
-    ranges = [_FIELDS.get(name, _OWN_FIELD) for name in fields]
-    return sum(low for low, _ in ranges), sum(high for _, high in ranges)
-
-
-def _patches(side: int, width: int, height: int) -> int:
-    return math.ceil(width / side) * math.ceil(height / side)
-
-
-def _gemini_2_tokens(media_resolution: str, width: int, height: int) -> int:
-    if media_resolution in ("low", "medium"):
-        return {"low": 64, "medium": 256}[media_resolution]
-    return 258 if max(width, height) <= 384 else 258 * _patches(768, width, height)
 
 
 def _bare(model: str) -> str:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from indexer.domain.answer import Usage
 from indexer.domain.errors import UsageError
+from indexer.domain.mode import Mode
 from indexer.domain.plan import Cost
 from indexer.domain.prompts import fill, longest, read_given
-from indexer.domain.question import Mode, Question
+from indexer.domain.question import Question
 from indexer.providers import prices
 from indexer.providers.prices import Price, PriceTable
+from indexer.providers.spec import Spec
 
 _EDGE = 768  # the rendition's longest side, in pixels
 
@@ -33,15 +36,15 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class Pricing:
-    """Turns tokens into dollars by a price table as of `today`; `free` names the providers that cost nothing."""
+    """Turns tokens into dollars by a price table as of `today`; `spec` tells what is known of a provider."""
 
-    free: frozenset[str]
+    spec: Callable[[str], Spec]
     today: datetime.date
     table: PriceTable = prices.TABLE
 
     def price(self, question: Question, mode: Mode) -> Price:
-        """Return the price of a lane; raises `UsageError` for a model without one."""
-        if question.provider in self.free:
+        """Return the price of a mode; raises `UsageError` for a model without one."""
+        if self.spec(question.provider).free:
             return Price(0.0, 0.0)
         known = self.table.price(question.model, mode, self.today)
         if known is None:
@@ -52,17 +55,21 @@ class Pricing:
         return known
 
     def cost(self, question: Question, mode: Mode, usage: Usage) -> float:
-        """Return the dollars that measured usage costs."""
-        return self.price(question, mode).of(usage.input_tokens, usage.output_tokens)
+        """Return the dollars that measured usage costs: as the service says, else by the mode that was served."""
+        if usage.usd is not None:
+            return usage.usd
+        at = self.price(question, usage.mode or mode)
+        return at.of(usage.input_tokens, usage.output_tokens, usage.cached_tokens, usage.cache_write_tokens)
 
     def quote(self, question: Question, mode: Mode, given: str = "{}") -> Quote:
         """Return what one request of this question may cost; `given` is the JSON of the facts in its prompt."""
         language = question.settings.language
         at = self.price(question, mode)
-        tokens = prices.estimate(question, fill(question.template, language, read_given(given)), _EDGE, _EDGE)
-        most = prices.estimate(question, longest(question.template, language), _EDGE, _EDGE)
+        count = self.spec(question.provider).tokens
+        tokens = count(question, fill(question.template, language, read_given(given)), _EDGE, _EDGE)
+        most = count(question, longest(question.template, language), _EDGE, _EDGE)
         return Quote(most.input_most, most.output_most, prices.most(most, at), tokens.input, prices.cost(tokens, at))
 
     def warnings(self, question: Question, mode: Mode) -> tuple[str, ...]:
         """Return lines for a person about prices that may not hold for long."""
-        return () if question.provider in self.free else self.table.warnings(question.model, mode, self.today)
+        return () if self.spec(question.provider).free else self.table.warnings(question.model, mode, self.today)

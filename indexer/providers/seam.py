@@ -1,12 +1,13 @@
 """The seam between Captionary and whoever describes pictures.
 
-A provider is a leaf: it imports this seam and its own SDK, never another provider and never anything above. The seam
-speaks `Request` and `Answer`; what a service calls its fields and states ends inside the provider's own folder.
+A provider is a folder: it imports this seam, never another provider and never anything above. The seam speaks
+`Request` and `Answer`; what a service calls its fields and states ends inside the provider's own folder.
 
-A batch goes `upload -> create -> poll -> fetch -> discard`. `create` is the paid step: a provider sends it exactly
-once and never retries it by itself. Whatever is not a clean success is raised, and the caller looks with `find`
-before it creates again. `Unreachable` means that the outcome is unknown; `RateLimited`, `KeyRefused`, `NoCredit` and
-`Refused` carry the service's own words, and even then the caller looks first.
+A service that answers one call at a time implements `Provider` and has no `batches`. A batch goes `upload -> create ->
+poll -> fetch -> discard`. `create` is the paid step: it is sent exactly once and never retried by itself. Whatever is
+not a clean success is raised, and the caller looks with `find` before it creates again. `Unreachable` means that the
+outcome is unknown; `RateLimited`, `KeyRefused`, `NoCredit` and `Refused` carry the service's own words, and even then
+the caller looks first.
 """
 
 from __future__ import annotations
@@ -17,73 +18,131 @@ from typing import Protocol
 
 from indexer.domain.answer import Row
 from indexer.domain.job import Job, Limits
-from indexer.domain.question import Mode, Question, Request
+from indexer.domain.question import Question, Request
+from indexer.providers.spec import Spec
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
-    """What a provider cannot ask its service: the usage tier, 1 to 3, and a wished way to send answer schemas."""
+class LineFault:
+    """One thing in a batch file that the service would refuse; `line` counts from 1 (0: the file as a whole)."""
 
-    tier: int = 1
-    schema_field: str = ""
+    line: int
+    field: str
+    problem: str
+    fix: str
 
 
-class Provider(Protocol):
-    """One service. Instances are cheap to make, safe to use from several threads, and open no socket until asked."""
+@dataclass(frozen=True, slots=True)
+class BatchFile:
+    """A shard as a provider sees it.
 
-    name: str
-    modes: tuple[Mode, ...]
-    """The lanes it has, the default one first."""
-    default_model: str
-    free: bool
-    """True when nothing it does costs money or leaves the machine."""
-    key_variable: str
-    """The environment variable that holds its key, "" when it needs none."""
+    `path` may be gone once the job runs; `label` names the job at the service. `created_at` is when a create was sent
+    whose outcome is not known, in seconds since the epoch. `handle` is what the service calls the newest upload,
+    `handles` are all of them. `deadline` is how many seconds from now the answers are wanted, None without a wish.
+    """
+
+    path: Path
+    label: str
+    question: Question
+    requests: int
+    created_at: float | None = None
+    handle: str = ""
+    handles: tuple[str, ...] = ()
+    deadline: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A job that may be that of a shard; one that is not `certain` is neither adopted nor doubled."""
+
+    job: Job
+    certain: bool = True
+
+
+class BatchService(Protocol):
+    """The batch half of a service."""
 
     def limits(self, model: str) -> Limits:
-        """Return what binds one batch file for `model`."""
-        ...
-
-    def refusal(self, question: Question) -> str:
-        """Return why every request of this question would be refused, "" when nothing is known against it."""
+        """Return what binds one batch file for `model`, the queue behind it, and how long things live."""
         ...
 
     def encode(self, request: Request) -> bytes:
-        """Return the request as one line of this provider's batch format: UTF-8 JSON, no newline."""
+        """Return the request as one line of this service's batch format: UTF-8 JSON, no newline."""
         ...
 
     def decode(self, line: bytes) -> Row:
         """Read one result line; never raises, whatever the bytes: what cannot be read is a `Failure`."""
         ...
 
-    def ask(self, request: Request) -> Row:
-        """Ask one ordinary call now; raises `ProviderError`s, a refusal of this one photo is a `Failure`."""
+    def upload(self, shard: BatchFile) -> str:
+        """Send the batch file and return the service's handle of it ("" where files travel with `create`)."""
         ...
 
-    def upload(self, path: Path, display_name: str) -> str:
-        """Send a batch file and return the service's handle of it ("" where files travel with `create`)."""
-        ...
-
-    def create(self, question: Question, input_file: str, display_name: str) -> Job:
+    def create(self, shard: BatchFile) -> Job:
         """Create the job, once."""
         ...
 
-    def find(self, display_name: str) -> list[Job]:
-        """Return the jobs of exactly this display name, oldest first, however the service pages them."""
+    def find(self, shard: BatchFile) -> list[Match]:
+        """Return the jobs that are, or may be, this shard's, oldest first, however the service pages them."""
         ...
 
     def poll(self, name: str) -> Job:
         """Return the job as it stands."""
         ...
 
+    def cancel(self, name: str) -> bool:
+        """Ask the service to stop the job; what is finished stays to be fetched. False: it cannot stop jobs."""
+        ...
+
     def fetch(self, job: Job, target: Path) -> None:
-        """Stream the job's result lines to `target`, verified whole; on any fault nothing is left behind."""
+        """Stream all result lines of the job to `target`, verified whole; on any fault nothing is left behind."""
         ...
 
-    def cancel(self, name: str) -> None:
-        """Ask the service to stop the job; what is finished stays to be fetched."""
-        ...
-
-    def discard(self, input_file: str) -> None:
+    def discard(self, handle: str) -> None:
         """Delete an uploaded batch file at the service; a file that is already gone is fine."""
         ...
+
+
+class Provider(Protocol):
+    """One service. Instances are cheap to make, safe to use from several threads, and open no socket until asked."""
+
+    @property
+    def spec(self) -> Spec:
+        """What is known of it without asking it."""
+        ...
+
+    @property
+    def batches(self) -> BatchService | None:
+        """Its batch half, None where it answers one call at a time."""
+        ...
+
+    def check(self, question: Question) -> str:
+        """Return why every request of this question would be refused, "" when nothing is known against it."""
+        ...
+
+    def ask(self, request: Request) -> Row:
+        """Ask one call now, in the request's mode; raises `ProviderError`s, a refusal of one photo is a `Failure`."""
+        ...
+
+    def close(self) -> None:
+        """Close its connections; it may be used again."""
+        ...
+
+
+class Inline:
+    """A batch service whose requests travel with `create`: nothing is uploaded, nothing to delete."""
+
+    def upload(self, shard: BatchFile) -> str:
+        """Nothing to do."""
+        return ""
+
+    def discard(self, handle: str) -> None:
+        """Nothing to do."""
+
+
+class Uncancellable:
+    """A batch service that cannot stop a job."""
+
+    def cancel(self, name: str) -> bool:
+        """Say that it cannot."""
+        return False

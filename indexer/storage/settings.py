@@ -16,11 +16,10 @@ from indexer.storage.layout import SETTINGS_FILE
 
 ENV_PREFIX = "CAPTIONARY_"
 _ELSEWHERE = ("library",)  # CAPTIONARY_LIBRARY says where the library is, so it cannot stand inside it
+_MOVED = {"tier": "gemini_tier", "schema_field": "gemini_schema_field"}
 _CHOICES: Mapping[str, tuple[object, ...]] = {
-    "mode": ("batch", "interactive"),
+    "mode": ("batch", "interactive", "flex", "off-peak"),
     "media_resolution": ("low", "medium", "high"),
-    "schema_field": ("", "response_schema", "response_json_schema"),
-    "tier": (1, 2, 3),
 }
 
 
@@ -28,10 +27,10 @@ _CHOICES: Mapping[str, tuple[object, ...]] = {
 class Config:
     """What can be set once for a library; None leaves the choice to the provider or the machine.
 
-    Money is in US dollars, times are seconds; `prices` maps a model to "IN,OUT" per million tokens. `tier` is the
-    usage tier of the account (how much may queue at once), `schema_field` the way in which answer schemas are sent.
-    `most_tags` caps the generated tags of a photo, `banned_tags` are never among them, `vocabulary` is a file with the
-    only ones that may be. `text_model` names a sentence-transformers model to embed with instead of the default.
+    Money is in US dollars, times are seconds; `prices` maps a model to "IN,OUT" per million tokens. `tables` are the
+    providers' own settings by the name of their table, not checked yet (see `options`). `most_tags` caps the generated
+    tags of a photo, `banned_tags` are never among them, `vocabulary` is a file with the only ones that may be.
+    `text_model` names a sentence-transformers model to embed with instead of the default.
     """
 
     provider: str = "auto"
@@ -51,13 +50,12 @@ class Config:
     shard_lines: int = 2000
     poll_seconds: float = 2.0
     lookup_seconds: float = 120.0
-    tier: int = 1
-    schema_field: str = ""
     most_tags: int = MOST_TAGS
     banned_tags: tuple[str, ...] = ()
     vocabulary: str | None = None
     text_model: str | None = None
     prices: Mapping[str, Any] = field(default_factory=dict)
+    tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 _KINDS: dict[str, tuple[type, ...]] = {
@@ -78,8 +76,6 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "shard_lines": (int,),
     "poll_seconds": (float, int),
     "lookup_seconds": (float, int),
-    "tier": (int,),
-    "schema_field": (str,),
     "most_tags": (int,),
     "banned_tags": (list,),
     "vocabulary": (str,),
@@ -101,7 +97,10 @@ def _from_file(path: Path) -> Config:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
         raise BadSetting(f"{path} is not TOML: {fault}", hint="mend that line or delete the file") from fault
     config = Config()
-    for name, value in told.items():
+    for name, value in _in_place(told).items():
+        if isinstance(value, dict) and name not in _KINDS:
+            config = replace(config, tables={**config.tables, name: value})
+            continue
         if name not in _KINDS:
             raise BadSetting(f"{path}: there is no setting {name!r}", hint=f"known: {', '.join(sorted(_KINDS))}")
         config = replace(config, **{name: _checked(name, value, str(path))})
@@ -111,10 +110,24 @@ def _from_file(path: Path) -> Config:
     return config
 
 
+def _in_place(told: dict[str, Any]) -> dict[str, Any]:
+    """Put settings that once stood at the top into the table where they stand now."""
+    placed = {name: value for name, value in told.items() if name not in _MOVED}
+    for name in told.keys() & _MOVED.keys():
+        table, _, option = _MOVED[name].partition("_")
+        placed[table] = {option: told[name], **placed.get(table, {})}
+    return placed
+
+
 def _with_environment(config: Config, environ: Mapping[str, str]) -> Config:
     for variable, text in environ.items():
         name = variable.removeprefix(ENV_PREFIX).lower()
         if not variable.startswith(ENV_PREFIX) or name in _ELSEWHERE:
+            continue
+        table, _, option = _MOVED.get(name, name).partition("_")
+        if option and name not in _KINDS:
+            tables = {**config.tables, table: {**config.tables.get(table, {}), option: text}}
+            config = replace(config, tables=tables)
             continue
         if name not in _KINDS or name == "prices":
             raise BadSetting(

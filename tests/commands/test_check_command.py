@@ -11,7 +11,7 @@ import pytest
 
 from indexer.domain.errors import Refused
 from tests.support.commands import environment, index
-from tests.support.gemini_rig import NAME, Open, open_provider, request
+from tests.support.gemini_rig import NAME, Open, open_provider, request, upload
 
 __all__ = ["open_provider"]
 
@@ -39,7 +39,7 @@ def test_a_clean_file_is_clean(tmp_path: Path) -> None:
         ("\x1b[31m" + GOOD, 1, "", "not JSON"),
     ],
 )
-def test_a_fault_is_told_with_its_line_field_and_mend(
+def test_a_fault_is_told_with_its_line_field_and_fix(
     tmp_path: Path, text: str, line: int, field: str, says: str
 ) -> None:
     """Exit 1; on the terminal as in JSON, without control characters of the file."""
@@ -50,7 +50,7 @@ def test_a_fault_is_told_with_its_line_field_and_mend(
     fault = done.json[0]
     assert (fault["line"], fault["field"]) == (line, field)
     assert says in fault["problem"]
-    assert fault["mend"]
+    assert fault["fix"]
     told = index("check", file).out
     assert told.startswith(f"line {line}: ")
     assert "\x1b" not in told
@@ -86,8 +86,8 @@ def test_a_shard_is_checked_before_it_is_uploaded(tmp_path: Path, open_provider:
     """A line that the service would refuse is named before one byte leaves the machine."""
     provider = open_provider("test-key")
     path = tmp_path / "shard.jsonl"
-    line = provider.encode(request(1))
+    line = provider.batches.encode(request(1))
     path.write_bytes(line + b"\n" + line + b"\n")
     with pytest.raises(Refused, match="line 2") as told:
-        provider.upload(path, NAME)
+        upload(provider, path, NAME)
     assert "index check" in told.value.hint

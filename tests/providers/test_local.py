@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import ast
-import json
 import re
 import socket
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFilter
 
-from indexer.domain.answer import Answer, Failure, Reason, Row
+from indexer.domain.answer import Answer, Failure, Reason
 from indexer.domain.errors import Refused
-from indexer.domain.job import Job, JobState
-from indexer.domain.question import Mode, Question, Request
+from indexer.domain.mode import Mode
+from indexer.domain.question import Question, Request
 from indexer.media.rendition import render
 from indexer.providers import local
-from indexer.providers.local import Local, labels, pixels, result_line
+from indexer.providers.local import adapter
+from indexer.providers.local.adapter import Local, labels, pixels
 from indexer.providers.seam import Provider
 from tests.support.hostile import saved, scene
 
@@ -47,10 +45,11 @@ def plain(colour: str, size: tuple[int, int] = (300, 200)) -> Image.Image:
 def test_it_satisfies_the_seam() -> None:
     """The keyless provider is free, has one lane, and needs no key."""
     provider: Provider = Local()
-    assert (provider.name, provider.modes) == ("local", (Mode.INTERACTIVE,))
-    assert provider.default_model == (local.LABELLED if labels.installed() else "pixels-1")
-    assert provider.free
-    assert provider.key_variable == ""
+    spec = provider.spec
+    assert (spec.name, spec.modes) == ("local", (Mode.INTERACTIVE,))
+    assert spec.default_model == (local.LABELLED if local.labels_installed() else "pixels-1")
+    assert spec.free
+    assert spec.key_variables == ()
 
 
 @pytest.mark.parametrize(
@@ -171,7 +170,7 @@ def test_no_socket_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_it_imports_no_network_and_no_numpy() -> None:
     """The keyless path stays light: only Pillow and the standard library."""
-    source = (Path(pixels.__file__).read_text(), Path(local.__file__).read_text())
+    source = (Path(pixels.__file__).read_text(), Path(adapter.__file__).read_text())
     roots = {
         (node.module or "").split(".")[0] if isinstance(node, ast.ImportFrom) else node.names[0].name.split(".")[0]
         for text in source
@@ -213,7 +212,7 @@ def test_a_label_needs_half_of_all_probability(found: list[float], name: str | N
     assert (label.name if label else None) == name
 
 
-@pytest.mark.skipif(labels.installed(), reason="the extra is installed here")
+@pytest.mark.skipif(local.labels_installed(), reason="the extra is installed here")
 def test_labels_that_are_not_installed_are_refused_in_words() -> None:
     """Who asks for them is told what to install; nobody else ever needs them."""
     with pytest.raises(Refused, match="not installed") as caught:
@@ -221,7 +220,7 @@ def test_labels_that_are_not_installed_are_refused_in_words() -> None:
     assert "captionary[labels]" in caught.value.hint
 
 
-@pytest.mark.skipif(not labels.installed(), reason="needs the extra `labels`")
+@pytest.mark.skipif(not local.labels_installed(), reason="needs the extra `labels`")
 def test_labels_are_said_with_a_possibly() -> None:
     """What the classifier sees is in the sentence and the fields, never among the tags."""
     question = Question("local", local.LABELLED, "", "{}")
@@ -241,56 +240,7 @@ def test_a_broken_rendition_is_a_failure() -> None:
     assert row.outcome.reason is Reason.UNREADABLE
 
 
-@pytest.mark.parametrize(
-    "row",
-    [
-        Row("k1", Answer("A picture.", ("red", "square format"), fields={"source": "pixels"}, model="pixels-1")),
-        Row("k2", Failure(Reason.UNREADABLE, "the rendition cannot be decoded")),
-    ],
-)
-def test_result_lines_are_read_back(row: Row) -> None:
-    """What is written as a line comes back as the same row."""
-    line = result_line(row)
-    assert b"\n" not in line
-    assert Local().decode(line) == row
-
-
-def test_a_request_is_one_line_of_json() -> None:
-    """The line holds the key, the model and the picture."""
-    line = Local().encode(request(scene(), "key-1"))
-    assert b"\n" not in line
-    assert {name: json.loads(line)[name] for name in ("key", "model")} == {"key": "key-1", "model": "pixels-1"}
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["key", "answer", "failure", "reason", "detail", "model", "tags"]), inner)
-    ),
-    max_leaves=12,
-)
-
-
-@given(st.binary(max_size=60) | JSON.map(lambda value: json.dumps(value).encode()))
-def test_no_line_makes_decode_raise(line: bytes) -> None:
-    """Whatever is not a result is a malformed one."""
-    outcome = Local().decode(line).outcome
-    assert isinstance(outcome, Failure)
-
-
-def test_batches_are_refused_in_words(tmp_path: Path) -> None:
-    """Every batch verb says that there is none, and what to do."""
-    verbs = [
-        lambda: Local().upload(tmp_path, "n"),
-        lambda: Local().create(QUESTION, "f", "n"),
-        lambda: Local().find("n"),
-        lambda: Local().poll("n"),
-        lambda: Local().fetch(Job("n", JobState.QUEUED), tmp_path),
-        lambda: Local().cancel("n"),
-        lambda: Local().discard("f"),
-    ]
-    for verb in verbs:
-        with pytest.raises(Refused, match="no batch interface") as caught:
-            verb()
-        assert caught.value.hint
+def test_it_has_no_batches() -> None:
+    """A service that answers one call at a time ends there."""
+    provider: Provider = Local()
+    assert provider.batches is None

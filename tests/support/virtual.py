@@ -9,8 +9,7 @@ from pathlib import Path
 
 from indexer.ledger.store import no_step
 from indexer.library.api import Library, Seams
-from indexer.providers.gemini import Gemini, SchemaField, Timeouts
-from indexer.providers.seam import Account
+from indexer.providers.gemini.adapter import Gemini, SchemaField, Timeouts
 from tests.fakes.gemini import Emulator
 
 SAMPLES = Path(__file__).parents[2] / "sample_images"
@@ -45,13 +44,12 @@ def opened(
     """Open a library whose Gemini is `service`; between its tries virtual time passes."""
     clock = VirtualTime(service)
     told = dict(environ or {})
-    account = Account(schema_field=told.get("CAPTIONARY_SCHEMA_FIELD", ""))
     provider = Gemini(
         key,
         service.url,
         timeouts=_SHORT,
         sleep=clock.sleep,
-        schema_field=SchemaField(account.schema_field or SchemaField.OPENAPI),
+        schema_field=SchemaField(told.get("CAPTIONARY_SCHEMA_FIELD", SchemaField.OPENAPI)),
     )
     seams = Seams(environ=told, clock=clock, step=step, provider=lambda _: provider)
     try:

@@ -12,7 +12,7 @@ from indexer.domain.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE, ENGLISH_FIE
 from indexer.domain.question import Question, Settings
 from indexer.ledger.store import Ledger
 from indexer.pipeline.resolve import Surroundings, make_ask
-from indexer.providers.local import Local
+from indexer.providers.local.adapter import Local
 from indexer.storage.settings import Config
 
 ENGLISH = Question("gemini", "m", DEFAULT_TEMPLATE, DEFAULT_SCHEMA)

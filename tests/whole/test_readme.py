@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 
 from indexer.commands.index import cli
+from indexer.domain.mode import Mode
 from indexer.domain.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE
-from indexer.domain.question import Mode, Question
+from indexer.domain.question import Question
+from indexer.providers import spec
 from indexer.providers.pricing import Pricing
 from indexer.storage.settings import read_config
 from tests.support.commands import SAMPLES, environment
@@ -84,7 +86,7 @@ def test_every_named_target_exists(name: str) -> None:
 def test_the_price_table_is_the_one_that_plans_use(photos: int) -> None:
     """Each figure is what the program would say, rounded."""
     question = Question("gemini", "gemini-3.5-flash-lite", DEFAULT_TEMPLATE, DEFAULT_SCHEMA)
-    pricing = Pricing(frozenset(), NOVEMBER)
+    pricing = Pricing(spec, NOVEMBER)
     batch, calls = (pricing.quote(question, mode) for mode in (Mode.BATCH, Mode.INTERACTIVE))
     digits = 2 if photos == 1_000 else 0
     told = [batch.likely.low, batch.likely.high, calls.likely.low, calls.likely.high, batch.high_usd]

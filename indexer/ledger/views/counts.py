@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from indexer.domain.question import Mode, Question
+from indexer.domain.mode import Mode
+from indexer.domain.question import Question
 from indexer.ledger.scope import Scope
 from indexer.ledger.store import Ledger
 from indexer.ledger.views.count_cache import kept

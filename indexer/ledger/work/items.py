@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from indexer.domain.answer import Failure
-from indexer.domain.question import Mode, Question
+from indexer.domain.mode import Mode
+from indexer.domain.question import Question
 from indexer.ledger.scope import Scope
 from indexer.ledger.store import Ledger
 from indexer.ledger.work.prompt_facts import given_now

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from indexer.domain.question import Mode, Question
+from indexer.domain.mode import Mode
+from indexer.domain.question import Question
 from indexer.ledger.store import Ledger
 
 _ROOM = "queue room "

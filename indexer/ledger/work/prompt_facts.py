@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from indexer.domain.mode import Mode
 from indexer.domain.prompts import facts_asked, given_facts
-from indexer.domain.question import Mode, Question
+from indexer.domain.question import Question
 from indexer.ledger.photos.files import facts_from
 from indexer.ledger.scope import Scope
 from indexer.ledger.store import Ledger

@@ -247,6 +247,23 @@ def record_poll(ledger: Ledger, number: str, job: Job) -> None:
     )
 
 
+def record_queue_full(ledger: Ledger, number: str, error: str, not_before: float) -> None:
+    """Commit that a created job failed only because the queue was full: it is made again, under a name of its own."""
+    held = shard(ledger, number)
+    _move(
+        ledger,
+        number,
+        "creating",
+        "full queue",
+        attempt=held.attempt + 1,
+        job="",
+        job_state=str(JobState.INTENDED),
+        refusal=str(Refusal.QUEUE),
+        error=error,
+        not_before=not_before,
+    )
+
+
 def record_lost(ledger: Ledger, number: str) -> None:
     """Commit that the service does not know the job, or its results; it may be a lag."""
     _stay(ledger, number, "lost job", lost_at=ledger.now())

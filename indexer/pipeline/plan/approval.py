@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, replace
 
 from indexer.domain.errors import ApprovalRequired
+from indexer.domain.mode import Mode
 from indexer.domain.plan import Cost, Plan
-from indexer.domain.question import Mode
 from indexer.ledger.scope import Scope
 from indexer.ledger.spend import approvals
 from indexer.ledger.spend.approvals import Yes
@@ -30,13 +30,13 @@ class Approval:
         self._ledger = session.ledger
         self._ask = ask
         self._approve = approve
-        self._free = session.provider(ask.question.provider).free
+        self._free = session.spec(ask.question.provider).free
 
     def plan(self, *, pilot: int | None, trusted: int | None = None) -> Plan:
         """Say what asking would do and cost, with a pilot of the wished size; `trusted` as in `Circumstances`."""
         session, ask = self._session, self._ask
         around = Circumstances(
-            limits=session.provider(ask.question.provider).limits(ask.question.model),
+            limits=session.limits(ask.question),
             pilot=pilot,
             rendition_bytes=session.spool.mean_size(),
             concurrency=session.tuning.concurrency,

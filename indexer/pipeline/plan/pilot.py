@@ -9,8 +9,8 @@ from statistics import fmean
 
 from indexer.domain.answer import Reason
 from indexer.domain.errors import GateFailed
+from indexer.domain.mode import Mode
 from indexer.domain.plan import Cost, Measured, Plan, Sampled
-from indexer.domain.question import Mode
 from indexer.export.contact_sheet import Card, write_sheet
 from indexer.ledger.scope import Scope
 from indexer.ledger.spend import approvals
@@ -53,7 +53,7 @@ class Pilot:
     def run(self) -> None:
         """Ask them by ordinary calls, within the budget."""
         number = questions.known_question(self._session.ledger, self._ask.question) or 0
-        CallLane(self._session, self._ask.question, number, "pilot").run(budget.left(self._session))
+        CallLane(self._session, self._ask.question, number, Mode.INTERACTIVE, "pilot").run(budget.left(self._session))
 
     def plan_of_rest(self, approval: Approval) -> Plan:
         """Return the plan of what is left, priced by what the pilot measured, with its photos and their sheet.

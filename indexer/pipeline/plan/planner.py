@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 
 from indexer.domain.job import Limits
+from indexer.domain.mode import Mode
 from indexer.domain.plan import Cost, Plan, Wait
 from indexer.domain.prompts import facts_asked
-from indexer.domain.question import Mode, Question
+from indexer.domain.question import Question
 from indexer.ledger.scope import Scope
 from indexer.ledger.spend import usage
 from indexer.ledger.spend.usage import Used
@@ -105,7 +106,7 @@ class _Bill:
         self._pricing = pricing
         self._around = around
         self._given = given or ["{}"]
-        self._free = question.provider in pricing.free
+        self._free = pricing.spec(question.provider).free
         rows = usage.used(ledger, questions.known_question(ledger, question))
         self._used: list[Used] = rows if len(rows) >= max(LEAST, around.trusted) else []
 
@@ -161,7 +162,7 @@ class _Bill:
 
     def _wait(self, mode: Mode, count: int, waves: int) -> Wait:
         """How long it takes: by this library's own jobs, or by what services promise."""
-        if mode is Mode.INTERACTIVE:
+        if mode is not Mode.BATCH:
             low, high = (count * seconds / max(1, self._around.concurrency) for seconds in _CALL)
             return Wait(low, high, "experience elsewhere")
         wave = expect(counts.turnaround(self._ledger, self._question))

@@ -7,6 +7,7 @@ anything is created again, and any answer but a clean success counts as unknown.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from indexer.domain.errors import (
@@ -22,15 +23,16 @@ from indexer.domain.errors import (
 )
 from indexer.domain.job import Job, JobState
 from indexer.domain.keys import job_name
+from indexer.ledger.spend import approvals
 from indexer.ledger.work import modes, questions, shards
 from indexer.ledger.work.shards import Refusal, Shard
 from indexer.pipeline.send.collect import collect_results, end_without_results
 from indexer.pipeline.send.framing import compress
 from indexer.pipeline.send.outcomes import LOST_JOB, LOST_RESULTS, NOT_SENT, REFUSED, ending_of
 from indexer.pipeline.session import Session
-from indexer.providers.seam import Provider
+from indexer.providers.seam import BatchFile, BatchService, Match
+from indexer.providers.spec import Spec
 
-FILE_LIFE = 47 * 3600.0  # an uploaded file lives 48 hours, and so do results
 _RESULTS_PATIENCE = 3600.0
 _REFUSALS = 3
 _QUEUE_WAIT = 60.0
@@ -71,56 +73,66 @@ class BatchLane:
 
     def advance(self, shard: Shard) -> None:
         """Take `shard` as far as it goes without waiting; what lasts is raised."""
-        provider = self._session.provider(questions.question_of(self._ledger, shard.question).provider)
+        service = self._session.batch_service(questions.question_of(self._ledger, shard.question).provider)
         while shard.state != "closed":
             before = shard.state
-            self._step(shard, provider)
+            self._step(shard, service)
             shard = shards.shard(self._ledger, shard.id)
             if shard.state == before:
                 return
             self.moved = True
 
-    def _step(self, shard: Shard, provider: Provider) -> None:
+    def _step(self, shard: Shard, service: BatchService) -> None:
         match shard.state:
             case "packed":
                 shards.intend(self._ledger, shard.id)
             case "intended":
-                self._upload(shard, provider)
+                self._upload(shard, service)
             case "creating":
-                self._settle(shard, provider)
+                self._settle(shard, service)
             case "submitted":
-                self._poll(shard, provider)
+                self._poll(shard, service)
             case "ended":
-                self._fetch(shard, provider)
+                self._fetch(shard, service)
             case "fetched":
-                collect_results(self._session, shard, provider, results_file(self._session, shard.id))
+                collect_results(self._session, shard, service, results_file(self._session, shard.id))
             case "collected":
-                self._close(shard, provider)
+                self._close(shard, service)
 
-    def _name(self, shard: Shard) -> str:
-        return job_name(self._ledger.library_id, shard.id, shard.attempt)
+    def _file(self, shard: Shard) -> BatchFile:
+        ends, now = approvals.deadline(self._ledger), self._session.clock.time()
+        return BatchFile(
+            path=shard_file(self._session, shard.id),
+            label=job_name(self._ledger.library_id, shard.id, shard.attempt),
+            question=questions.question_of(self._ledger, shard.question),
+            requests=shard.requests,
+            created_at=shard.created_at,
+            handle=shard.input_file,
+            handles=tuple(shard.uploads.split()),
+            deadline=None if ends is None else max(0.0, ends - now),
+        )
 
-    def _upload(self, shard: Shard, provider: Provider) -> None:
+    def _upload(self, shard: Shard, service: BatchService) -> None:
         path = shard_file(self._session, shard.id)
         whole = path.exists() and path.stat().st_size == shard.bytes
         if not whole or not modes.wants_batch(self._ledger, shard.id):
             end_without_results(self._session, shard, NOT_SENT)
             return
         try:
-            held = provider.upload(path, f"{self._name(shard)}.jsonl")
+            held = service.upload(self._file(shard))
         except Unsendable as fault:
             self._session.watcher.note(str(fault))
             end_without_results(self._session, shard, REFUSED.because(str(fault)))
         else:
             shards.record_upload(self._ledger, shard.id, held)
 
-    def _settle(self, shard: Shard, provider: Provider) -> None:
+    def _settle(self, shard: Shard, service: BatchService) -> None:
         """Look for the job of a create whose outcome is not known; only when there is none, create."""
         now = self._session.clock.time()
         looking = now < (shard.created_at or 0.0) + self._session.tuning.lookup_seconds
         wanted = modes.wants_batch(self._ledger, shard.id)
         full = now < shard.not_before
-        if shard.creates and (looking or not wanted or not full) and self._adopt(shard, provider):
+        if shard.creates and (looking or not wanted or not full) and self._adopt(shard, service):
             return
         if (shard.creates and looking) or (wanted and full):
             return
@@ -130,10 +142,10 @@ class BatchLane:
             end_without_results(self._session, shard, REFUSED.because(shard.error))
         elif self._never_fits(shard):
             self._halve(shard)
-        elif shard.refusal == Refusal.FILE or now - (shard.uploaded_at or 0.0) > FILE_LIFE:
+        elif shard.refusal == Refusal.FILE or now - (shard.uploaded_at or 0.0) > self._spec(shard).file_seconds:
             shards.intend(self._ledger, shard.id)
         else:
-            self._create(shard, provider)
+            self._create(shard, service)
 
     def _never_fits(self, shard: Shard) -> bool:
         """A queue that is full for this shard while nothing of ours is in it is smaller than the shard."""
@@ -148,11 +160,10 @@ class BatchLane:
         modes.remember_room(self._ledger, question, shard.requests // 2)
         end_without_results(self._session, shard, NOT_SENT)
 
-    def _create(self, shard: Shard, provider: Provider) -> None:
-        question = questions.question_of(self._ledger, shard.question)
+    def _create(self, shard: Shard, service: BatchService) -> None:
         shards.record_creating(self._ledger, shard.id)
         try:
-            job = provider.create(question, shard.input_file, self._name(shard))
+            job = service.create(self._file(shard))
         except ProviderError as fault:
             self._record_refusal(shard, fault)
         else:
@@ -167,59 +178,68 @@ class BatchLane:
         if refusal in (Refusal.ACCOUNT, Refusal.REFUSED, Refusal.REFUSED_TWICE):
             raise fault
 
-    def _adopt(self, shard: Shard, provider: Provider) -> bool:
-        """Take over the oldest job of this shard and cancel further ones; False when there is none."""
-        jobs = self._ours(shard, provider)
+    def _adopt(self, shard: Shard, service: BatchService) -> bool:
+        """Take over the oldest job of this shard and cancel further ones; False when there is none.
+
+        A job of which nobody can say yet whether it is ours holds everything up until its results tell.
+        """
+        matches = service.find(self._file(shard))
+        jobs = _certain(matches)
         if not jobs:
-            return False
+            return bool(matches)
         oldest = min(jobs, key=lambda job: job.state is JobState.CANCELLED)
         shards.record_job(self._ledger, shard.id, oldest, sure=False)
-        _cancel_others(provider, jobs, oldest.name)
+        _cancel_others(service, jobs, oldest.name)
         return True
 
-    def _ours(self, shard: Shard, provider: Provider) -> list[Job]:
-        """Jobs of exactly this shard: its name, and a file that it was uploaded as."""
-        known = ("", *shard.uploads.split())
-        return [job for job in provider.find(self._name(shard)) if job.input_file in known]
+    def _ours(self, shard: Shard, service: BatchService) -> list[Job]:
+        return _certain(service.find(self._file(shard)))
 
-    def _poll(self, shard: Shard, provider: Provider) -> None:
+    def _spec(self, shard: Shard) -> Spec:
+        return self._session.spec(questions.question_of(self._ledger, shard.question).provider)
+
+    def _poll(self, shard: Shard, service: BatchService) -> None:
         if shard.cancelled_at is None and not modes.wants_batch(self._ledger, shard.id):
-            self._cancel(shard, provider)
+            self._cancel(shard, service)
         try:
-            job = provider.poll(shard.job)
+            job = service.poll(shard.job)
         except NotFound:
-            self._wait_for_job(shard, provider)
+            self._wait_for_job(shard, service)
+            return
+        if job.queue_full:
+            wait = _queue_wait(shard, self._session.clock.time(), RateLimited(job.error))
+            shards.record_queue_full(self._ledger, shard.id, job.error, self._session.clock.time() + wait)
             return
         if job.state.ended or job.state is not shard.job_state or shard.lost_at is not None:
             shards.record_poll(self._ledger, shard.id, job)
         self.freed |= job.state.ended
         if shard.refusal:  # a create had no clean answer, so a second job may turn up yet
-            _cancel_others(provider, self._ours(shard, provider), shard.job)
+            _cancel_others(service, self._ours(shard, service), shard.job)
 
-    def _cancel(self, shard: Shard, provider: Provider) -> None:
+    def _cancel(self, shard: Shard, service: BatchService) -> None:
         try:
-            provider.cancel(shard.job)
+            service.cancel(shard.job)
         except NotFound:
             return  # polling tells whether that is so
         shards.record_cancelled(self._ledger, shard.id)
 
-    def _wait_for_job(self, shard: Shard, provider: Provider) -> None:
+    def _wait_for_job(self, shard: Shard, service: BatchService) -> None:
         """A job that is not found may be too new, or the look-up may lag; only one that stays away is given up."""
         if not self._is_lost(shard, self._session.tuning.lookup_seconds):
             return
-        if not any(job.name == shard.job for job in self._ours(shard, provider)):
+        if not any(job.name == shard.job for job in self._ours(shard, service)):
             end_without_results(self._session, shard, LOST_JOB)
 
-    def _fetch(self, shard: Shard, provider: Provider) -> None:
+    def _fetch(self, shard: Shard, service: BatchService) -> None:
         if not shard.output_file:
-            outlived = (shard.ended_at or 0.0) - (shard.uploaded_at or 0.0) > FILE_LIFE
+            outlived = (shard.ended_at or 0.0) - (shard.uploaded_at or 0.0) > self._spec(shard).file_seconds
             end_without_results(self._session, shard, ending_of(shard, outlived=outlived))
             return
         job = Job(shard.job, shard.job_state, output_file=shard.output_file, requests=shard.requests)
         try:
-            provider.fetch(job, results_file(self._session, shard.id))
+            service.fetch(job, results_file(self._session, shard.id))
         except NotFound:
-            old = self._session.clock.time() - (shard.ended_at or 0.0) > FILE_LIFE
+            old = self._session.clock.time() - (shard.ended_at or 0.0) > self._spec(shard).result_seconds
             if self._is_lost(shard, self._session.tuning.lookup_seconds if old else _RESULTS_PATIENCE):
                 end_without_results(self._session, shard, LOST_RESULTS)
             return
@@ -231,27 +251,31 @@ class BatchLane:
             return False
         return self._session.clock.time() - shard.lost_at >= patience
 
-    def _close(self, shard: Shard, provider: Provider) -> None:
+    def _close(self, shard: Shard, service: BatchService) -> None:
         results = results_file(self._session, shard.id)
         if results.exists():
             compress(results)
         if not self._session.tuning.keep_batches:
             shard_file(self._session, shard.id).unlink(missing_ok=True)
             for input_file in shard.uploads.split():
-                _discard(provider, input_file)
+                _discard(service, input_file)
         shards.close(self._ledger, shard.id)
 
 
-def _cancel_others(provider: Provider, jobs: list[Job], kept: str) -> None:
+def _certain(matches: Iterable[Match]) -> list[Job]:
+    return [match.job for match in matches if match.certain]
+
+
+def _cancel_others(service: BatchService, jobs: list[Job], kept: str) -> None:
     for job in jobs:
         if job.name != kept and not job.state.ended:
-            provider.cancel(job.name)
+            service.cancel(job.name)
 
 
-def _discard(provider: Provider, input_file: str) -> None:
-    """Delete an uploaded file; one that stays is no harm, the service deletes it after two days."""
+def _discard(service: BatchService, input_file: str) -> None:
+    """Delete an uploaded file; one that stays is no harm."""
     try:
-        provider.discard(input_file)
+        service.discard(input_file)
     except (Unreachable, RateLimited, Refused, KeyRefused, NoCredit):
         return
 

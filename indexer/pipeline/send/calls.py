@@ -12,15 +12,15 @@ from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ThreadPoo
 from indexer.domain.answer import Failure, Handling, Row
 from indexer.domain.errors import ProviderError, RateLimited, Unreachable
 from indexer.domain.keys import line_key
+from indexer.domain.mode import Mode
 from indexer.domain.progress import Progress
-from indexer.domain.question import Mode, Question, Request
+from indexer.domain.question import Question, Request
 from indexer.ledger.work import answers, items
 from indexer.ledger.work.answers import Booking
 from indexer.ledger.work.items import Work
 from indexer.pipeline.send.collect import booked
 from indexer.pipeline.send.renditions import rendition_of, request
 from indexer.pipeline.session import Session
-from indexer.providers import standing
 from indexer.providers.seam import Provider
 
 _GROUP = 64
@@ -29,16 +29,18 @@ _LONGEST_WAIT = 60.0
 
 
 class CallLane:
-    """Asks every waiting work of one question by ordinary calls."""
+    """Asks every waiting work of one question by single calls in one mode."""
 
-    def __init__(self, session: Session, question: Question, number: int, stage: str) -> None:
+    def __init__(self, session: Session, question: Question, number: int, mode: Mode, stage: str = "asking") -> None:
         self._session = session
         self._ledger = session.ledger
         self._question = question
         self._number = number
+        self._mode = mode
         self._stage = stage
         self._provider: Provider = session.provider(question.provider)
-        self._window = _GROUP if self._provider.free else session.tuning.concurrency
+        self._spec = session.spec(question.provider)
+        self._window = _GROUP if self._spec.offline else session.tuning.concurrency
         self._budget = 0.0
         self._limited = 0
         self._retry_after = 0.0
@@ -63,14 +65,14 @@ class CallLane:
         total = items.unsent(self._ledger, self._number)
         source = self._affordable()
         flying: dict[Future[Row], Booking] = {}
-        workers = 2 if self._provider.free else self._window
+        workers = 2 if self._spec.offline else self._window
         with ThreadPoolExecutor(workers, thread_name_prefix="ask") as pool:
             while True:
                 if self._stopped is None:
                     begun += self._begin(source, pool, flying)
                 if not flying:
                     return done if begun else None
-                landed, _ = wait(flying, return_when=ALL_COMPLETED if self._provider.free else FIRST_COMPLETED)
+                landed, _ = wait(flying, return_when=ALL_COMPLETED if self._spec.offline else FIRST_COMPLETED)
                 done += self._settle({future: flying.pop(future) for future in landed})
                 self._session.watcher.progress(Progress(self._stage, done, total))
                 self._rest()
@@ -79,7 +81,7 @@ class CallLane:
         """Yield what waits, and its highest price, as long as the budget carries it; what comes cheaper is put back."""
         for work, image in self._waiting():
             asked = self._question.with_room(work.reason, work.attempts)
-            high = self._session.pricing.quote(asked, Mode.INTERACTIVE).high_usd
+            high = self._session.pricing.quote(asked, self._mode).high_usd
             if high > self._budget:
                 return
             self._budget -= high
@@ -87,7 +89,7 @@ class CallLane:
 
     def _waiting(self) -> Iterator[tuple[Work, bytes]]:
         last = ""
-        while batch := items.wanted(self._ledger, self._number, Mode.INTERACTIVE, _GROUP, after=last):
+        while batch := items.wanted(self._ledger, self._number, self._mode, _GROUP, after=last):
             for work in batch:
                 last = work.key
                 image = rendition_of(self._session, work.photo)
@@ -105,7 +107,7 @@ class CallLane:
             work, image, high = found
             key = line_key(work.key, self._ledger.library_id, work.attempts + 1)
             begun.append((work, key, high))
-            requests.append((Booking(key, work.key, high, None), request(self._question, work, key, image)))
+            requests.append((Booking(key, work.key, high, None), request(self._question, work, key, image, self._mode)))
         if begun:
             items.begin_calls(self._ledger, begun)
         for booking, asked in requests:
@@ -129,8 +131,12 @@ class CallLane:
             self._slow_down(fault)
             return False
         except Unreachable as fault:
-            items.doubt(self._ledger, booking.attempt, booking.work, str(fault))
-            self._slow_down(fault)
+            if fault.sent:
+                items.doubt(self._ledger, booking.attempt, booking.work, str(fault))
+                self._slow_down(fault)
+            else:  # nothing left the machine, and nothing else would: the run decides how long to wait
+                self._take_back(booking)
+                self._stopped = fault
             return False
         except ProviderError as fault:
             self._take_back(booking)
@@ -139,11 +145,11 @@ class CallLane:
         return self._record(row, booking)
 
     def _record(self, row: Row, booking: Booking) -> bool:
-        priced = booked(self._session, booking, (self._question, Mode.INTERACTIVE), row)
+        priced = booked(self._session, booking, (self._question, self._mode), row)
         self._budget += booking.spent_usd - priced.spent_usd
         outcome = row.outcome
         if not isinstance(outcome, Failure):
-            answers.record_answer(self._ledger, priced, outcome, standing(self._provider.name))
+            answers.record_answer(self._ledger, priced, outcome, self._spec.rank)
         elif outcome.handling is Handling.KEEP:
             answers.record_failure(self._ledger, priced, outcome)
         else:

@@ -10,6 +10,7 @@ import json
 from dataclasses import asdict, dataclass
 
 from indexer.domain.answer import Reason
+from indexer.domain.keys import canonical_json
 from indexer.domain.question import Question
 from indexer.ledger.spend import approvals
 from indexer.ledger.store import Ledger
@@ -32,10 +33,13 @@ _UNUSABLE = (Reason.MALFORMED, Reason.TRUNCATED, Reason.BLOCKED)
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the first answers were like; `why` is a line for a person, "" when they were good. `at` is in seconds."""
+    """What the first answers were like; `why` is a line for a person, "" when they were good.
+
+    `options` are the provider's settings by then, as JSON; `at` is in seconds since the epoch.
+    """
 
     why: str
-    schema_field: str
+    options: str
     at: float
 
 
@@ -58,7 +62,7 @@ def leave(session: Session, number: int) -> Leave:
     verdict = _verdict(session.ledger, question)
     if verdict and not verdict.why:
         return _ALL
-    if verdict and not _released(session, verdict):
+    if verdict and not _released(session, question, verdict):
         return Leave(0, stopped=verdict.why)
     out = [shard for shard in shards.open_shards(session.ledger) if _akin(session.ledger, shard, question)]
     canaries = sum(shard.canary for shard in out)
@@ -74,8 +78,9 @@ def stopped(session: Session, number: int | None) -> str:
     """Say why a question may not be asked by batch, "" when it may."""
     if number is None:
         return ""
-    verdict = _verdict(session.ledger, questions.question_of(session.ledger, number))
-    return verdict.why if verdict and not _released(session, verdict) else ""
+    question = questions.question_of(session.ledger, number)
+    verdict = _verdict(session.ledger, question)
+    return verdict.why if verdict and not _released(session, question, verdict) else ""
 
 
 def judge(session: Session, shard: Shard, question: Question) -> None:
@@ -89,33 +94,39 @@ def judge(session: Session, shard: Shard, question: Question) -> None:
     bad = unusable > MOST_UNUSABLE * total or total - answered > MOST_FAILED * total
     if (bad and total < LEAST_ROWS) or not total:
         return
-    verdict = Verdict(_words(counts, total) if bad else "", session.tuning.schema_field, session.clock.time())
+    verdict = Verdict(
+        _words(session, question, counts) if bad else "", _options(session, question), session.clock.time()
+    )
     session.ledger.set_setting(_name(question), json.dumps(asdict(verdict)))
 
 
-def _words(counts: dict[str, int], total: int) -> str:
+def _options(session: Session, question: Question) -> str:
+    return canonical_json(dict(session.options(question.provider)))
+
+
+def _words(session: Session, question: Question, counts: dict[str, int]) -> str:
+    total = sum(counts.values())
     told = ", ".join(f"{count} {reason}" for reason, count in sorted(counts.items()) if reason)
     words = f"stopped, because of the first {total} answers by batch too many cannot be used: {told}"
     if counts.get(Reason.MALFORMED, 0) > MOST_UNUSABLE * total:
-        words += (
-            "; the service seems to ignore the answer schema: set schema_field in captionary.toml to the other of "
-            "response_schema and response_json_schema and run again"
-        )
+        words += session.spec(question.provider).schema_advice
     return words + "; index failures tells more, and a new approval (--yes) sends another few to try"
 
 
 def _verdict(ledger: Ledger, question: Question) -> Verdict | None:
     told = ledger.setting(_name(question))
-    return Verdict(**json.loads(told)) if told else None
+    kept = json.loads(told) if told else None
+    return Verdict(kept["why"], kept.get("options", ""), kept["at"]) if kept else None
 
 
 def _name(question: Question) -> str:
     return f"canary {question.provider} {question.model} {question.schema_version}"
 
 
-def _released(session: Session, verdict: Verdict) -> bool:
+def _released(session: Session, question: Question, verdict: Verdict) -> bool:
     """A verdict holds until somebody says yes again, or has the schema sent another way."""
-    return session.tuning.schema_field != verdict.schema_field or approvals.approved_at(session.ledger) > verdict.at
+    changed = _options(session, question) != verdict.options
+    return changed or approvals.approved_at(session.ledger) > verdict.at
 
 
 def _akin(ledger: Ledger, shard: Shard, question: Question) -> bool:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from indexer.domain.answer import Failure, Handling, Reason, Row
 from indexer.domain.errors import NoCredit
-from indexer.domain.question import Mode, Question
+from indexer.domain.mode import Mode
+from indexer.domain.question import Question
 from indexer.ledger.work import answers, items, questions, shards
 from indexer.ledger.work.answers import Booking
 from indexer.ledger.work.shards import Shard
@@ -19,8 +20,7 @@ from indexer.pipeline.send.canary import judge
 from indexer.pipeline.send.framing import read_lines
 from indexer.pipeline.send.outcomes import Ending
 from indexer.pipeline.session import Session
-from indexer.providers import standing
-from indexer.providers.seam import Provider
+from indexer.providers.seam import BatchService
 
 _MISSING = Failure(Reason.MISSING, "the service returned no line for this photo")
 _CANCELLED = Failure(Reason.MISSING, "the job was cancelled before this photo's turn", Handling.AGAIN)
@@ -28,7 +28,7 @@ _UNBILLED = (Reason.REJECTED, Reason.SERVER_ERROR)
 """What a service refused or failed to serve costs nothing; an answer without its usage costs nobody knows what."""
 
 
-def collect_results(session: Session, shard: Shard, provider: Provider, results: Path) -> None:
+def collect_results(session: Session, shard: Shard, batches: BatchService, results: Path) -> None:
     """Keep everything that a shard's result lines say; raises `NoCredit` when they blame the account."""
     question = questions.question_of(session.ledger, shard.question)
     waiting = shards.out_attempts(session.ledger, shard.id)
@@ -38,7 +38,7 @@ def collect_results(session: Session, shard: Shard, provider: Provider, results:
     strangers = 0
     with session.ledger.transaction("collected shard"):
         for line in read_lines(results):
-            row = provider.decode(line)
+            row = batches.decode(line)
             if row.key is None or row.key not in waiting:
                 strangers += row.key not in asked
                 continue  # not ours, or a second line for a photo that has its answer
@@ -46,7 +46,7 @@ def collect_results(session: Session, shard: Shard, provider: Provider, results:
                 failed.setdefault(row.key, row)  # an answer may still follow under the same key
                 continue
             booking = booked(session, waiting.pop(row.key), (question, Mode.BATCH), row)
-            answers.record_answer(session.ledger, booking, row.outcome, standing(provider.name))
+            answers.record_answer(session.ledger, booking, row.outcome, session.spec(question.provider).rank)
             answered.append(booking.work)
         unserved = Row(None, _CANCELLED if shard.cancelled_at else _MISSING)
         for key, booking in waiting.items():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from indexer.domain.answer import Failure
 from indexer.domain.keys import line_key
-from indexer.domain.question import Mode
+from indexer.domain.mode import Mode
 from indexer.ledger.spend import approvals
 from indexer.ledger.work import items, modes, questions, shards
 from indexer.ledger.work.shards import Line, Packed
@@ -37,7 +37,7 @@ def pack_shard(session: Session, number: int, allowed: Leave) -> bool:
     if allowed.lines == 0:
         return False
     question = questions.question_of(session.ledger, number)
-    limits = session.provider(question.provider).limits(question.model)
+    limits = session.limits(question)
     quote = session.pricing.quote(question, Mode.BATCH)
     room = _room(session, number, quote.high_usd, limits.max_queued_tokens)
     most = min(
@@ -81,7 +81,7 @@ def _room(session: Session, number: int, high_usd: float, queue: int) -> Room:
 
 def _lines(session: Session, number: int, most: int) -> Iterator[tuple[Line, bytes]]:
     question = questions.question_of(session.ledger, number)
-    provider = session.provider(question.provider)
+    batches = session.batch_service(question.provider)
     for work in items.wanted(session.ledger, number, Mode.BATCH, most):
         image = rendition_of(session, work.photo)
         if isinstance(image, Failure):
@@ -89,4 +89,4 @@ def _lines(session: Session, number: int, most: int) -> Iterator[tuple[Line, byt
             continue
         key = line_key(work.key, session.ledger.library_id, work.attempts + 1)
         high = session.pricing.quote(question.with_room(work.reason, work.attempts), Mode.BATCH).high_usd
-        yield Line(work, key, high), provider.encode(request(question, work, key, image))
+        yield Line(work, key, high), batches.encode(request(question, work, key, image, Mode.BATCH))

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from indexer.domain.answer import Failure, Reason
+from indexer.domain.mode import Mode
 from indexer.domain.prompts import fill, read_given
 from indexer.domain.question import Question, Request
 from indexer.ledger.photos import files
@@ -35,8 +36,8 @@ def rendition_of(session: Session, photo: str) -> bytes | Failure:
     return failure
 
 
-def request(question: Question, work: Work, key: str, image: bytes) -> Request:
-    """Make the request that asks `question` for `work` about `image`, under `key`."""
+def request(question: Question, work: Work, key: str, image: bytes, mode: Mode) -> Request:
+    """Make the request that asks `question` for `work` about `image`, under `key`, in `mode`."""
     prompt = fill(question.template, question.settings.language, read_given(work.given))
     room = question.with_room(work.reason, work.attempts).settings.max_output_tokens
-    return Request(key, question, image, prompt, max_output_tokens=room)
+    return Request(key, question, image, prompt, max_output_tokens=room, mode=mode)

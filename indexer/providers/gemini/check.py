@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from indexer.providers.answer import one_line
 from indexer.providers.gemini.rules import request_findings
 from indexer.providers.gemini.shapes import Finding, read_request
+from indexer.providers.seam import LineFault
 
 MAX_FILE_BYTES = 2_000_000_000
 MAX_LINE_BYTES = 64_000_000
@@ -26,30 +26,20 @@ _BOM = b"\xef\xbb\xbf"
 _WRAP = 'write the line as {"key": ..., "request": {...}}'
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One thing that the service would refuse; `line` counts from 1 (0: the file as a whole)."""
-
-    line: int
-    field: str
-    problem: str
-    mend: str
-
-
 class _NotFinite(ValueError):
     """NaN or Infinity stood where JSON wants a number."""
 
 
-def check_file(path: Path, *, max_bytes: int = MAX_FILE_BYTES) -> Iterator[Fault]:
+def check_file(path: Path, *, max_bytes: int = MAX_FILE_BYTES) -> Iterator[LineFault]:
     """Yield the faults of the batch file at `path`, in the order of its lines; OSError when it cannot be read."""
     with path.open("rb") as stream:
         size = path.stat().st_size
         if size > max_bytes:
-            yield Fault(0, "", f"the file has {size} bytes, {max_bytes} are allowed", "cut it into several files")
+            yield LineFault(0, "", f"the file has {size} bytes, {max_bytes} are allowed", "cut it into several files")
         yield from check_stream(stream)
 
 
-def check_stream(stream: BinaryIO) -> Iterator[Fault]:
+def check_stream(stream: BinaryIO) -> Iterator[LineFault]:
     """Yield what a service would refuse in the lines of `stream`."""
     keys = _Keys()
     number = requests = 0
@@ -57,29 +47,29 @@ def check_stream(stream: BinaryIO) -> Iterator[Fault]:
     while raw := stream.readline(MAX_LINE_BYTES + 1):
         number += 1
         if number == 1 and raw.startswith(_UTF16):
-            yield Fault(1, "", "the file is UTF-16", "save it as UTF-8 without a byte order mark")
+            yield LineFault(1, "", "the file is UTF-16", "save it as UTF-8 without a byte order mark")
             return
         if number == 1 and raw.startswith(_BOM):
-            yield Fault(1, "", "the file begins with a byte order mark", "save it as UTF-8 without one")
+            yield LineFault(1, "", "the file begins with a byte order mark", "save it as UTF-8 without one")
             raw = raw[len(_BOM) :]
         if len(raw) > MAX_LINE_BYTES:
             _skip_line(stream, raw)
             requests += 1
-            yield Fault(number, "", f"the line is longer than {MAX_LINE_BYTES} bytes", "send a smaller picture")
+            yield LineFault(number, "", f"the line is longer than {MAX_LINE_BYTES} bytes", "send a smaller picture")
             continue
         if raw.endswith(b"\r\n") and not seen_crlf:
             seen_crlf = True
-            yield Fault(number, "", "lines end in CRLF, from here on at least", r"end every line with \n alone")
+            yield LineFault(number, "", "lines end in CRLF, from here on at least", r"end every line with \n alone")
         line = raw.strip(b" \t\r\n")
         if not line:
-            yield Fault(number, "", "the line is blank", "take it out")
+            yield LineFault(number, "", "the line is blank", "take it out")
             continue
         requests += 1
         for finding in _check_line(line, number, keys):
             # Names and values are the file's: they may hold anything.
-            yield Fault(number, one_line(finding.field), one_line(finding.problem), finding.mend)
+            yield LineFault(number, one_line(finding.field), one_line(finding.problem), finding.mend)
     if not requests:
-        yield Fault(0, "", "the file has no requests", "write one request a line")
+        yield LineFault(0, "", "the file has no requests", "write one request a line")
 
 
 def _skip_line(stream: BinaryIO, raw: bytes) -> None:
@@ -190,4 +180,4 @@ def _lone_surrogates(value: object, path: str) -> Iterator[Finding]:
             yield from _lone_surrogates(item, f"{path}[{index}]")
 
 
-__all__ = ["MAX_FILE_BYTES", "Fault", "check_file"]
+__all__ = ["MAX_FILE_BYTES", "LineFault", "check_file"]

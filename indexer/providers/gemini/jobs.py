@@ -38,7 +38,7 @@ def upload(service: Service, path: Path, display_name: str) -> str:
     for fault in check_file(path):
         raise Unsendable(
             f"line {fault.line} of {path} would be refused: {fault.field} {fault.problem}".replace("  ", " "),
-            hint=f"{fault.mend}; see them all with: index check {path}",
+            hint=f"{fault.fix}; see them all with: index check {path}",
         )
     return service.patiently(lambda: _upload_once(service, path, display_name))
 

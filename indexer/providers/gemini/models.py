@@ -1,4 +1,4 @@
-"""What differs from one Gemini model to the next: how it is told to think, and how much may queue.
+"""What differs from one Gemini model to the next: how it thinks, how it counts pictures, how much may queue.
 
 Source: ai.google.dev, pages "thinking" and "rate limits", read in autumn 2026.
 """
@@ -10,12 +10,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from indexer.domain.errors import BadSetting
+from indexer.domain.question import Question
+from indexer.providers.tokens import Tokens, counted, patches
 
 DEFAULT_MODEL = "gemini-3.5-flash-lite"
 
 _VERSION = re.compile(r"gemini-(\d+)(?:\.(\d+))?")
 _LEVELS = ("minimal", "low", "medium", "high")
 _BUDGETS = {"minimal": 0, "low": 1024, "medium": 8192, "high": 24576}
+# Thinking is billed as output. Nobody publishes how much a level thinks about a photo; measured usage corrects this.
+_THOUGHTS = {"minimal": (0, 0), "low": (20, 250), "medium": (80, 600), "high": (200, 2000)}
 _PRO_MINIMUM = 128
 _WITHOUT_MINIMAL = ("gemini-3.8-flash", "gemini-3.1-pro", "gemini-3-pro")
 
@@ -66,3 +70,20 @@ def queued_tokens(model: str, tier: int) -> int:
     name = bare(model)
     figures = next((row for prefix, row in _QUEUED_TOKENS if name.startswith(prefix)), _QUEUED_TOKENS[-1][1])
     return figures[min(max(tier, 1), 3) - 1] * _MILLION
+
+
+def tokens(question: Question, prompt: str, width: int, height: int) -> Tokens:
+    """Count a request: Gemini 3 and later count a picture by media resolution alone, Gemini 2 by its pixels too."""
+    settings = question.settings
+    name, resolution = bare(question.model), settings.media_resolution
+    if name.startswith("gemini-2"):
+        picture = _gemini_2_tokens(resolution, width, height)
+    else:
+        picture = {"low": 280, "medium": 560}.get(resolution, 1120)
+    return counted(question, prompt, picture, _THOUGHTS.get(settings.thinking, _THOUGHTS["medium"]))
+
+
+def _gemini_2_tokens(media_resolution: str, width: int, height: int) -> int:
+    if media_resolution in ("low", "medium"):
+        return {"low": 64, "medium": 256}[media_resolution]
+    return 258 if max(width, height) <= 384 else 258 * patches(768, width, height)

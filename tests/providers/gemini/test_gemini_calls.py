@@ -30,11 +30,23 @@ from indexer.domain.errors import (
     Unreachable,
 )
 from indexer.domain.job import Job, JobState
-from indexer.domain.question import Mode
-from indexer.providers.gemini import Gemini, Timeouts, open_gemini
+from indexer.domain.mode import Mode
+from indexer.providers.gemini.adapter import Gemini, Timeouts, open_gemini
 from indexer.providers.gemini.faults import as_error, read_refusal, redact
+from indexer.providers.spec import Opening
 from tests.fakes.gemini import Emulator
-from tests.support.gemini_rig import KEY, NAME, QUESTION, Open, finished, request, rows, write_batch
+from tests.support.gemini_rig import (
+    KEY,
+    NAME,
+    Open,
+    create,
+    find,
+    finished,
+    request,
+    rows,
+    upload,
+    write_batch,
+)
 from tests.support.gemini_rig import gemini as gemini
 from tests.support.gemini_rig import open_provider as open_provider
 
@@ -43,8 +55,8 @@ def test_an_ordinary_call_sends_what_a_batch_line_would(gemini: Gemini, emulator
     """The same bytes go either way, so the same answer comes back."""
     asked = gemini.ask(request(0))
     (call,) = emulator.requests("generate")
-    assert json.loads(call["body"]) == json.loads(gemini.encode(request(0)))["request"]
-    gemini.fetch(finished(gemini, emulator, tmp_path, 1), tmp_path / "results.jsonl")
+    assert json.loads(call["body"]) == json.loads(gemini.batches.encode(request(0)))["request"]
+    gemini.batches.fetch(finished(gemini, emulator, tmp_path, 1), tmp_path / "results.jsonl")
     assert rows(gemini, tmp_path / "results.jsonl") == [asked]
     assert isinstance(asked.outcome, Answer)
     assert asked.usage is not None
@@ -182,13 +194,13 @@ SECRET = "very-secret-0123456789"
 Step = Callable[[Gemini, Path], object]
 JOB = Job("batches/" + "x" * 36, JobState.FINISHED)
 STEPS: dict[str, tuple[str, Step]] = {
-    "upload": ("upload_start", lambda it, folder: it.upload(write_batch(it, folder / "a.jsonl", 1), NAME)),
-    "create": ("create", lambda it, folder: it.create(QUESTION, "files/abc", NAME)),
-    "find": ("list", lambda it, folder: it.find(NAME)),
-    "poll": ("get", lambda it, folder: it.poll(JOB.name)),
-    "fetch": ("download", lambda it, folder: it.fetch(JOB, folder / "results.jsonl")),
-    "cancel": ("cancel", lambda it, folder: it.cancel(JOB.name)),
-    "discard": ("file_delete", lambda it, folder: it.discard("files/abc")),
+    "upload": ("upload_start", lambda it, folder: upload(it, write_batch(it, folder / "a.jsonl", 1), NAME)),
+    "create": ("create", lambda it, folder: create(it, "files/abc", NAME)),
+    "find": ("list", lambda it, folder: find(it, NAME)),
+    "poll": ("get", lambda it, folder: it.batches.poll(JOB.name)),
+    "fetch": ("download", lambda it, folder: it.batches.fetch(JOB, folder / "results.jsonl")),
+    "cancel": ("cancel", lambda it, folder: it.batches.cancel(JOB.name)),
+    "discard": ("file_delete", lambda it, folder: it.batches.discard("files/abc")),
     "ask": ("generate", lambda it, folder: it.ask(request(0))),
 }
 ECHO = f"Consumer 'api_key:{SECRET}' with the key {SECRET} has been suspended."
@@ -267,7 +279,7 @@ def test_a_redirect_to_another_host_does_not_take_the_key_along(
     job = finished(gemini, emulator, tmp_path)
     emulator.fault("download", "status", status=302)
     emulator.fault("download", "headers", Location=url)
-    gemini.fetch(job, tmp_path / "results.jsonl")
+    gemini.batches.fetch(job, tmp_path / "results.jsonl")
     assert seen
     assert all("x-goog-api-key" not in headers for headers in seen)
     assert all(KEY not in str(headers) for headers in seen)
@@ -283,7 +295,7 @@ def test_a_redirect_to_another_host_does_not_take_the_key_along(
 )
 def test_the_key_comes_from_the_environment(emulator: Emulator, environ: dict[str, str], key: str) -> None:
     """GOOGLE_API_KEY wins, blanks do not count, and the other host is heeded."""
-    provider = open_gemini({**environ, "GOOGLE_GEMINI_BASE_URL": emulator.url + "/"})
+    provider = open_gemini(Opening({**environ, "GOOGLE_GEMINI_BASE_URL": emulator.url + "/"}))
     provider.ask(request(0))
     provider.close()
     assert list(emulator.books()["keys"]) == [Emulator.fingerprint(key)]
@@ -293,7 +305,7 @@ def test_the_key_comes_from_the_environment(emulator: Emulator, environ: dict[st
 def test_without_a_key_the_variable_is_named(environ: dict[str, str]) -> None:
     """And so is the page where keys are made."""
     with pytest.raises(KeyMissing) as caught:
-        open_gemini(environ)
+        open_gemini(Opening(environ))
     assert "GEMINI_API_KEY" in str(caught.value)
     assert "https://aistudio.google.com/apikey" in caught.value.hint
 
@@ -302,7 +314,7 @@ def test_without_a_key_the_variable_is_named(environ: dict[str, str]) -> None:
 def test_a_key_that_no_header_can_carry_is_refused_unsaid(key: str) -> None:
     """Whoever tried to send it would quote it."""
     with pytest.raises(KeyRefused) as caught:
-        open_gemini({"GEMINI_API_KEY": key})
+        open_gemini(Opening({"GEMINI_API_KEY": key}))
     assert key not in str(caught.value)
 
 
@@ -310,7 +322,7 @@ def test_a_key_that_no_header_can_carry_is_refused_unsaid(key: str) -> None:
 def test_a_base_that_is_no_web_address_is_refused(url: str) -> None:
     """The message names the variable."""
     with pytest.raises(BadSetting, match="GOOGLE_GEMINI_BASE_URL"):
-        open_gemini({"GEMINI_API_KEY": "k", "GOOGLE_GEMINI_BASE_URL": url})
+        open_gemini(Opening({"GEMINI_API_KEY": "k", "GOOGLE_GEMINI_BASE_URL": url}))
 
 
 def test_opening_loads_no_sdk_and_opens_no_socket() -> None:
@@ -319,10 +331,11 @@ def test_opening_loads_no_sdk_and_opens_no_socket() -> None:
 import socket, sys
 def refuse(*args, **kwargs): raise AssertionError("a socket was opened")
 socket.socket = refuse
-from indexer.providers.gemini import open_gemini
-provider = open_gemini({"GEMINI_API_KEY": "k"})
-provider.limits(provider.default_model)
-provider.decode(b"{}")
+from indexer.providers.gemini.adapter import open_gemini
+from indexer.providers.spec import Opening
+provider = open_gemini(Opening({"GEMINI_API_KEY": "k"}))
+provider.batches.limits(provider.spec.default_model)
+provider.batches.decode(b"{}")
 print(sorted(name for name in sys.modules if name.split(".")[0] in ("google", "httpx2", "pydantic", "numpy")))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -367,4 +380,4 @@ def test_what_looks_like_a_key_is_struck_out() -> None:
 
 def test_the_lanes_are_batch_then_interactive() -> None:
     """The first is the default."""
-    assert Gemini.modes == (Mode.BATCH, Mode.INTERACTIVE)
+    assert Gemini.spec.modes == (Mode.BATCH, Mode.INTERACTIVE)

@@ -10,17 +10,18 @@ from typing import Any
 
 import pytest
 
-from indexer.providers.gemini.check import Fault, check_file
+from indexer.providers.gemini.check import check_file
+from indexer.providers.seam import LineFault
 
 JPEG = b"\xff\xd8\xff\xe0" + bytes(range(64))
-Check = Callable[[bytes], list[Fault]]
+Check = Callable[[bytes], list[LineFault]]
 
 
 @pytest.fixture
 def check(tmp_path: Path) -> Check:
     """Check the bytes of a file."""
 
-    def run(content: bytes) -> list[Fault]:
+    def run(content: bytes) -> list[LineFault]:
         path = tmp_path / "batch.jsonl"
         path.write_bytes(content)
         return list(check_file(path))
@@ -197,7 +198,7 @@ def test_each_fault_is_named_with_field_and_mend(
     named = [fault for fault in faults if fault.field == field]
     assert named, faults
     assert problem in named[0].problem
-    assert mend in named[0].mend
+    assert mend in named[0].fix
     assert {fault.line for fault in faults} == {2}
 
 
@@ -217,7 +218,7 @@ def test_a_file_must_have_been_uploaded(check: Check, uri: str, problem: str) ->
     (fault,) = check(with_value(PART, {"file_data": {"file_uri": uri, "mime_type": "image/jpeg"}}))
     assert fault.field == "request.contents[0].parts[1].file_data.file_uri"
     assert problem in fault.problem
-    assert "upload" in fault.mend
+    assert "upload" in fault.fix
 
 
 def test_an_uploaded_file_is_fine(check: Check) -> None:
@@ -264,13 +265,13 @@ def test_faults_of_lines_and_files_are_named(check: Check, content: bytes, line:
     """What is wrong with the framing is said where it begins."""
     faults = check(content)
     assert any(fault.line == line and problem in fault.problem for fault in faults), faults
-    assert all(fault.mend for fault in faults)
+    assert all(fault.fix for fault in faults)
 
 
 def test_a_line_for_another_service_is_told_how_to_name_its_key(check: Check) -> None:
     """`custom_id` is what other services call the key."""
     faults = check(b'{"custom_id":"a","body":{}}\n')
-    assert faults[0] == Fault(1, "key", "is missing", "rename custom_id to key")
+    assert faults[0] == LineFault(1, "key", "is missing", "rename custom_id to key")
 
 
 def test_a_file_over_the_limit_is_named_before_its_lines(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from indexer.domain.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE
 from indexer.domain.question import Question, Request, Settings
-from indexer.providers.gemini import Gemini, SchemaField
+from indexer.providers.gemini.adapter import Gemini, SchemaField
 from indexer.providers.gemini.check import check_file
 from tests.providers.gemini.test_gemini_check import FIELD_FAULTS, JPEG, Check, with_value
 from tests.providers.gemini.test_gemini_check import check as check
@@ -30,7 +30,9 @@ def test_our_own_lines_have_no_faults(check: Check, model: str, field: SchemaFie
     """Whatever the setting, what we send passes."""
     provider = Gemini("key", schema_field=field)
     lines = [
-        provider.encode(Request(f"k{resolution}{thinking}", question(model, resolution, thinking), JPEG, "Say."))
+        provider.batches.encode(
+            Request(f"k{resolution}{thinking}", question(model, resolution, thinking), JPEG, "Say.")
+        )
         for resolution in ("default", "low", "medium", "high")
         for thinking in ("default", "minimal", "low", "medium", "high")
     ]
@@ -44,7 +46,7 @@ def test_our_own_lines_have_no_faults(check: Check, model: str, field: SchemaFie
 def test_no_prompt_picture_or_key_makes_our_lines_faulty(check: Check, prompt: str, image: bytes, key: str) -> None:
     """Prompts hold whatever a file says of itself."""
     asked = Request(key, question("gemini-3.5-flash-lite", "medium", "minimal"), JPEG + image, prompt)
-    assert check(Gemini("key").encode(asked) + b"\n") == []
+    assert check(Gemini("key").batches.encode(asked) + b"\n") == []
 
 
 JSON = st.recursive(
@@ -69,7 +71,7 @@ def test_arbitrary_values_anywhere_never_raise(check: Check, place: str, value: 
     for fault in check(with_value(place, value)):
         assert fault.line == 1
         assert fault.problem
-        assert fault.mend
+        assert fault.fix
 
 
 @given(place=PLACES, value=JSON)
@@ -101,7 +103,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
         path = tmp_path / f"{count}.jsonl"
         with path.open("wb") as stream:
             for index in range(count):
-                stream.write(provider.encode(Request(f"k{index}", asked, JPEG + bytes(50_000), "Say.")) + b"\n")
+                stream.write(provider.batches.encode(Request(f"k{index}", asked, JPEG + bytes(50_000), "Say.")) + b"\n")
         tracemalloc.start()
         assert list(check_file(path)) == []
         _, most = tracemalloc.get_traced_memory()

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from indexer.domain.errors import BadSetting
 from indexer.domain.keys import canonical_json
+from indexer.domain.mode import Mode
 from indexer.domain.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE, fill
-from indexer.domain.question import Mode, Question, Request, Settings
-from indexer.providers.gemini import Gemini, SchemaField
+from indexer.domain.question import Question, Request, Settings
+from indexer.providers.gemini.adapter import Gemini, SchemaField
 from indexer.providers.gemini.wire import encode_line, encode_request
 
 ASKED = Settings()
@@ -178,12 +179,14 @@ def test_a_recursive_schema_is_refused_in_words() -> None:
 def test_the_provider_says_what_it_is() -> None:
     """The seam's facts: batch first, costs money, key in the environment."""
     provider = Gemini("key")
-    assert (provider.name, provider.modes[0], provider.free) == ("gemini", Mode.BATCH, False)
-    assert provider.default_model == "gemini-3.5-flash-lite"
-    assert provider.key_variable == "GEMINI_API_KEY"
+    assert (provider.spec.name, provider.spec.modes[0], provider.spec.free) == ("gemini", Mode.BATCH, False)
+    assert provider.spec.default_model == "gemini-3.5-flash-lite"
+    assert "GEMINI_API_KEY" in provider.spec.key_variables
     request = Request("k1", QUESTION, b"\xff\xd8\xff", fill(DEFAULT_TEMPLATE, "English"))
-    assert json.loads(provider.encode(request))["request"] == json.loads(encode_request(request, SchemaField.OPENAPI))
-    assert provider.decode(b'{"response": {}, "key": "k1"}').key == "k1"
+    assert json.loads(provider.batches.encode(request))["request"] == json.loads(
+        encode_request(request, SchemaField.OPENAPI)
+    )
+    assert provider.batches.decode(b'{"response": {}, "key": "k1"}').key == "k1"
 
 
 @pytest.mark.parametrize(
@@ -199,6 +202,6 @@ def test_the_provider_says_what_it_is() -> None:
 )
 def test_limits_leave_ten_percent_to_spare(model: str, tier: int, tokens: int) -> None:
     """The queue is counted in tokens, by model and tier."""
-    limits = Gemini("key", tier=tier).limits(model)
+    limits = Gemini("key", tier=tier).batches.limits(model)
     assert limits.max_queued_tokens == tokens
     assert limits.max_bytes == 1_800_000_000

@@ -1,0 +1,56 @@
+"""The keyless provider at work.
+
+Its answers name their maker, so that a model that does understand replaces them later. It opens no socket.
+"""
+
+from __future__ import annotations
+
+from PIL import Image
+
+from indexer.domain.answer import Answer, Failure, Reason, Row
+from indexer.domain.question import Question, Request
+from indexer.media.rendition import DECODER_FAULTS, decode
+from indexer.providers.answer import one_line
+from indexer.providers.local import LABELLED, LABELS_MODEL, MODEL, SPEC, labels, pixels
+from indexer.providers.spec import Opening
+
+
+class Local:
+    """Describes shape, light, colours and sharpness of a picture on this machine, for nothing."""
+
+    spec = SPEC
+    batches = None
+
+    def ask(self, request: Request) -> Row:
+        """Describe the picture of `request`; one that cannot be decoded is a `Failure`."""
+        try:
+            picture = decode(request.image).convert("RGB")
+        except DECODER_FAULTS as error:
+            detail = one_line(f"the rendition cannot be decoded: {error}")
+            return Row(request.key, Failure(Reason.UNREADABLE, detail))
+        return Row(request.key, _described(picture, labelled=request.question.model == LABELLED))
+
+    def check(self, question: Question) -> str:
+        """Nothing is asked, so nothing is refused."""
+        return ""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def open_local(opening: Opening) -> Local:
+    """Return the provider; it needs nothing."""
+    return Local()
+
+
+def _described(picture: Image.Image, *, labelled: bool) -> Answer:
+    seen = pixels.look(picture)
+    label = labels.label(picture) if labelled else None
+    fields: dict[str, object] = {
+        "source": "pixels",
+        "colours": [{"name": name, "share": round(share, 2)} for name, share in seen.colours],
+    }
+    if label is not None:
+        fields["labels"] = [{"name": label.name, "p": round(label.probability, 2), "model": LABELS_MODEL}]
+    description = pixels.sentence(seen) + (f" Possibly: {label.name}." if label else "")
+    return Answer(description, pixels.tags(seen), fields=fields, model=LABELLED if labelled else MODEL)
