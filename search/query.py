@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from indexer.domain.errors import LibraryMissing, UsageError
-from indexer.storage.layout import ENCODER_FOLDER, TABLE_FOLDER
-from indexer.table.dataset import dataset_uri
+from indexer.domain.errors import LibraryError, LibraryMissing, UsageError
+from indexer.storage.layout import ENCODER_FOLDER, TABLE_FOLDER, default_folder
+from indexer.table.dataset import dataset_uri, open_table
 from indexer.table.encoder.load import open_encoder
 from indexer.table.encoder.onnx import Encoder, Manifest
 from search.answering import answering, listed, resembling
-from search.filters import Collapse, Query, Sort, matching, typed
+from search.filters import Collapse, Filters, Query, Sort, matching, typed
 from search.hits import Hit, page
 from search.likeness import example
 from search.ranking import Words
@@ -27,8 +28,10 @@ from search.sieve import Sieve
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
+    from lancedb.table import LanceTable
 
 __all__ = ["Coverage", "Hit", "Index"]
+_TRIES = 5  # a rebuild may replace the table under a search, hardly ever twice
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +54,9 @@ class Index:
         self._background = ThreadPoolExecutor(4, thread_name_prefix="captionary-encoder")
 
     @classmethod
-    def open(cls, directory: str | PathLike[str]) -> Index:
-        """Open the library in `directory`; raises `LibraryMissing` where there is none."""
-        folder = Path(directory).expanduser()
+    def open(cls, directory: str | PathLike[str] | None = None) -> Index:
+        """Open the library in `directory` (else CAPTIONARY_LIBRARY, else the user's); `LibraryMissing` without one."""
+        folder = Path(directory or os.environ.get("CAPTIONARY_LIBRARY") or default_folder()).expanduser()
         if not dataset_uri(folder / TABLE_FOLDER).is_dir():
             raise LibraryMissing(f"nothing is indexed in {folder}", hint="index a folder first: index ~/Photos")
         return cls(folder)
@@ -118,7 +121,19 @@ class Index:
             raise UsageError("nothing to search for", hint="give words, or a filter such as --tag or --since")
         # The encoder loads while the table opens: from a cold start each takes a good part of a second.
         vector = self._background.submit(self._encode, text) if text and query.like is None else None
-        reader = self._table()
+        for _ in range(_TRIES):
+            reader = self._table()
+            try:
+                return self._found(reader, query, filters, vector)
+            except LibraryError:
+                if not reader.is_replaced():
+                    raise
+        return self._found(self._table(), query, filters, vector)
+
+    def _found(
+        self, reader: Reader, query: Query, filters: Filters, vector: Future[np.ndarray | None] | None
+    ) -> list[Hit]:
+        text = query.text.strip()
         view = reader.view()
         cameras = matching(filters.camera, reader.cameras(view)) if filters.camera is not None else ()
         sieve = Sieve.of(filters, cameras, view.own if filters.where else ())
@@ -141,9 +156,32 @@ class Index:
         """Return the table of photos, or some of its columns."""
         return self._table().view().to_arrow(columns)
 
+    @property
+    def table(self) -> LanceTable:
+        """The table `photos` as LanceDB's own client opens it, for whatever a search cannot do."""
+        return open_table(self._directory / TABLE_FOLDER)
+
+    def embed(self, text: str) -> list[float]:
+        """Return the vector that `text` is searched with, of length 1; `LibraryError` where nothing is embedded."""
+        vector = self._encode(text)
+        if vector is None:
+            raise LibraryError("nothing is embedded in this library yet", hint="index photos first: index ~/Photos")
+        return [float(value) for value in vector]
+
+    def close(self) -> None:
+        """End the background threads and let the table go; the index can be used again."""
+        with self._opening:
+            self._reader = None
+
+    def __enter__(self) -> Index:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def _table(self) -> Reader:
         with self._opening:
-            if self._reader is None:
+            if self._reader is None or self._reader.is_replaced():
                 self._reader = Reader(self._directory / TABLE_FOLDER)
             return self._reader
 

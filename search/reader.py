@@ -69,9 +69,14 @@ class Reader:
     def __init__(self, database: Path) -> None:
         self._database = database
         self._lock = threading.Lock()
+        self._place = _place(database)
         self._dataset = open_dataset(database)
         self._sample: Sample | None = None
         self._cameras: tuple[int, list[str]] = (-1, [])
+
+    def is_replaced(self) -> bool:
+        """Say whether another table stands where this one was opened: a rebuild has put it there."""
+        return _place(self._database) != self._place
 
     def view(self) -> View:
         """Return the table as it stands now."""
@@ -224,6 +229,15 @@ class View:
     def _scan(self, **options: Any) -> pa.Table:
         with _readable(self._database):
             return self._dataset.scanner(with_row_id=True, prefilter=True, **options).to_table()
+
+
+def _place(database: Path) -> tuple[int, int] | None:
+    """What tells one folder from another that has its name."""
+    try:
+        found = database.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 @contextmanager

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,3 +58,34 @@ def require_space(folder: Path, needed: int) -> None:
             f"the disk of {folder} has {free / 1e6:,.0f} MB left, the next batch needs {needed / 1e6:,.0f} MB",
             hint="make room and run the same command again; what is done is kept",
         )
+
+
+def put_in_place(coming: Path, target: Path) -> None:
+    """Let the folder `coming` become `target` in one step, and delete what `target` was.
+
+    A reader sees the old folder or the new one. Where the system cannot exchange two names at once, there is a moment
+    without either.
+    """
+    if not target.exists():
+        coming.rename(target)
+    elif _exchange(coming, target):
+        shutil.rmtree(coming, ignore_errors=True)
+    else:
+        going = target.with_name(f"{target.name}.going")
+        shutil.rmtree(going, ignore_errors=True)
+        target.rename(going)
+        coming.rename(target)
+        shutil.rmtree(going, ignore_errors=True)
+    sync_folder(target.parent)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Swap two names in one step: renameat2 of Linux, renamex_np of macOS; False where that is not to be had."""
+    library = ctypes.CDLL(None, use_errno=True)
+    here, exchange = -100, 2
+    try:
+        if sys.platform == "darwin":
+            return bool(library.renamex_np(os.fsencode(one), os.fsencode(other), exchange) == 0)
+        return bool(library.renameat2(here, os.fsencode(one), here, os.fsencode(other), exchange) == 0)
+    except AttributeError:
+        return False

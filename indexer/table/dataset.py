@@ -1,15 +1,15 @@
-"""The Lance dataset behind the table `photos`: its schema, and how it is opened and made.
+"""The table `photos`: its schema, and the two ways to it.
 
-Reader and writer both go through pylance, the engine below LanceDB: the format on disk is the same and any LanceDB
-client opens it as the table `photos`, but importing it takes a quarter of the time, which every search and every
-run would pay.
+Whoever writes, and every program, goes through LanceDB's own client (`open_table`), so that any address that LanceDB
+takes can hold the table. A search reads the same files through pylance, the engine below (`open_dataset`): importing
+it takes a quarter of the time, and a search is a process that lives for a moment.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,16 +20,18 @@ from indexer.table.encoder.numpy_import import import_numpy
 if TYPE_CHECKING:
     import lance
     import pyarrow as pa
+    from lancedb.db import DBConnection
+    from lancedb.table import LanceTable
 
 TABLE = "photos"
 DIMENSION = 384
 """The length of the default encoder's vectors."""
-_MAKING = "making"
 _INDEX_CACHE = 512 << 20
 _METADATA_CACHE = 128 << 20
 
-# Lance warns on stderr about queries that are meant as they are; it reads this once, when it is imported.
+# Lance warns on stderr about queries that are meant as they are; it reads these once, when it is imported.
 os.environ.setdefault("LANCE_LOG", "error")
+os.environ.setdefault("LANCEDB_LOG", "error")
 
 
 def dataset_uri(database: Path) -> Path:
@@ -55,28 +57,57 @@ def open_dataset(database: Path) -> lance.LanceDataset:
         ) from error
 
 
-def create_dataset(database: Path, dimension: int = DIMENSION) -> lance.LanceDataset:
-    """Make the empty table, with its word index: rows written later are found by words at once.
+def open_table(database: Path) -> LanceTable:
+    """Open the table through LanceDB's client; raises `LibraryMissing` or `LibraryError`."""
+    if not dataset_uri(database).is_dir():
+        raise LibraryMissing(f"no photos are indexed in {database.parent}", hint="run `index PATH` first")
+    try:
+        table = _connect(database).open_table(TABLE)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise LibraryError(
+            f"the table in {database} cannot be read: {first_line(error)}",
+            hint="`index rebuild` makes it again from the ledger",
+        ) from error
+    index_words(table)
+    return table
 
-    It gets its name when it is whole: killed before that, the next run begins anew.
-    """
-    import lance
 
-    making = database / _MAKING
+def create_table(database: Path, dimension: int = DIMENSION) -> LanceTable:
+    """Make the empty table, with its word index: rows written later are found by words at once."""
     try:
         database.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(making, ignore_errors=True)
-        index_words(lance.write_dataset(schema(dimension).empty_table(), str(making), mode="create"))
-        making.rename(dataset_uri(database))
-    except OSError as error:
+        table = _connect(database).create_table(TABLE, schema=schema(dimension), mode="overwrite")
+        index_words(table)
+    except (OSError, RuntimeError) as error:
         raise LibraryUnwritable(
             f"the table cannot be made in {database}: {first_line(error)}",
             hint="the disk must be writable and allow hard links",
         ) from error
-    return open_dataset(database)
+    return table
 
 
-def widen(dataset: lance.LanceDataset, own: Sequence[Field]) -> None:
+def _connect(database: Path) -> DBConnection:
+    import_numpy()
+    with _without_probe():
+        import lancedb
+
+    session = lancedb.Session(index_cache_size_bytes=_INDEX_CACHE, metadata_cache_size_bytes=_METADATA_CACHE)
+    return lancedb.connect(database, session=session)
+
+
+@contextmanager
+def _without_probe() -> Iterator[None]:
+    """Keep an import from opening an Internet socket: urllib3, which LanceDB brings, tries one for IPv6."""
+    import socket
+
+    before, socket.has_ipv6 = socket.has_ipv6, False
+    try:
+        yield
+    finally:
+        socket.has_ipv6 = before
+
+
+def widen(table: LanceTable, own: Sequence[Field]) -> None:
     """Add the columns of a person's own fields that the table lacks; a matter of its metadata only."""
     import pyarrow as pa
 
@@ -87,16 +118,20 @@ def widen(dataset: lance.LanceDataset, own: Sequence[Field]) -> None:
         Kind.TEXT: pa.string(),
         Kind.TEXTS: pa.list_(pa.string()),
     }
-    missing = [pa.field(field.column, kinds[field.kind]) for field in own if field.column not in dataset.schema.names]
+    missing = [pa.field(field.column, kinds[field.kind]) for field in own if field.column not in table.schema.names]
     if missing:
-        dataset.add_columns(pa.schema(missing))
+        table.add_columns(pa.schema(missing))
 
 
-def index_words(dataset: lance.LanceDataset) -> None:
-    """Make the word index over `terms`, which are already normalised: the index must change nothing about them."""
-    dataset.create_scalar_index(
+def index_words(table: LanceTable) -> None:
+    """Make the word index over `terms` where there is none yet.
+
+    The words are already normalised: the index must change nothing about them.
+    """
+    if any(index.columns == ["terms"] for index in table.list_indices()):
+        return
+    table.create_fts_index(
         "terms",
-        "INVERTED",
         base_tokenizer="whitespace",
         lower_case=False,
         stem=False,

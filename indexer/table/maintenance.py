@@ -9,20 +9,28 @@ from __future__ import annotations
 import shutil
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from indexer.table.dataset import dataset_uri, open_dataset
+from indexer.table.dataset import dataset_uri
 
 if TYPE_CHECKING:
     import lance
+    from lancedb.table import LanceTable
 
+ScalarKind = Literal["BTREE", "BITMAP", "LABEL_LIST"]
 SMALL_ROWS = 2_000
 VECTOR_ROWS = 50_000
 MANY_FRAGMENTS = 16
 FRAGMENT_ROWS = 131_072
 """Fragments of this size are not rewritten again, so compaction costs what is new and not what is there."""
 
-_SCALARS = {"path": "BTREE", "photo": "BTREE", "taken_at": "BTREE", "camera": "BITMAP", "tags": "LABEL_LIST"}
+_SCALARS: dict[str, ScalarKind] = {
+    "path": "BTREE",
+    "photo": "BTREE",
+    "taken_at": "BTREE",
+    "camera": "BITMAP",
+    "tags": "LABEL_LIST",
+}
 _VECTOR_INDEX = "vector_idx"
 _GROWTH = 3
 _PARTITION_ROWS = 2048
@@ -31,16 +39,21 @@ _KEPT = timedelta(hours=1)
 _SPARE_DISK = 1.3
 
 
-def maintain(database: Path) -> lance.LanceDataset:
-    """Compact, index and clear old versions as far as it pays, and return the newest version."""
-    dataset = open_dataset(database)
+def maintain(table: LanceTable, database: Path) -> None:
+    """Compact, index and clear old versions as far as it pays.
+
+    What LanceDB's `optimize` does in one is done here in parts, on the dataset behind the table: `optimize` rewrites
+    every fragment below a million rows, which costs all that is there and not what is new.
+    """
+    _index_scalars(table)
+    _index_vectors(table)
+    table.checkout_latest()
+    dataset = table.to_lance()
     _compact(dataset, dataset_uri(database))
-    _index_scalars(dataset)
-    _index_vectors(dataset)
     if any(index.num_rows_indexed != dataset.count_rows() for index in dataset.describe_indices()):
         dataset.optimize.optimize_indices()
     dataset.cleanup_old_versions(older_than=_KEPT, error_if_tagged_old_versions=False)
-    return open_dataset(database)
+    table.checkout_latest()
 
 
 def _compact(dataset: lance.LanceDataset, uri: Path) -> None:
@@ -51,30 +64,31 @@ def _compact(dataset: lance.LanceDataset, uri: Path) -> None:
         dataset.optimize.compact_files(target_rows_per_fragment=FRAGMENT_ROWS)
 
 
-def _index_scalars(dataset: lance.LanceDataset) -> None:
-    if dataset.count_rows() < SMALL_ROWS:
+def _index_scalars(table: LanceTable) -> None:
+    if table.count_rows() < SMALL_ROWS:
         return
-    there = {name for index in dataset.describe_indices() for name in index.field_names}
+    there = {column for index in table.list_indices() for column in index.columns}
     for column, kind in _SCALARS.items():
         if column not in there:
-            dataset.create_scalar_index(column, kind)
+            table.create_scalar_index(column, index_type=kind)
 
 
-def _index_vectors(dataset: lance.LanceDataset) -> None:
-    vectors = dataset.count_rows(filter="vector IS NOT NULL")
-    if vectors < VECTOR_ROWS or vectors < _GROWTH * _trained_on(dataset):
+def _index_vectors(table: LanceTable) -> None:
+    vectors = table.count_rows(filter="vector IS NOT NULL")
+    if vectors < VECTOR_ROWS or vectors < _GROWTH * _trained_on(table):
         return
-    dataset.create_index(
-        "vector",
-        "IVF_RQ",
+    table.create_index(
+        "cosine",
+        vector_column_name="vector",
+        index_type="IVF_RQ",
         name=_VECTOR_INDEX,
-        metric="cosine",
         num_partitions=max(1, vectors // _PARTITION_ROWS),
         num_bits=1,
         replace=True,
     )
-    dataset.update_config({_VECTOR_INDEX: str(vectors)})
+    table.to_lance().update_config({_VECTOR_INDEX: str(vectors)})
+    table.checkout_latest()
 
 
-def _trained_on(dataset: lance.LanceDataset) -> int:
-    return int(dataset.config().get(_VECTOR_INDEX, 0))
+def _trained_on(table: LanceTable) -> int:
+    return int(table.to_lance().config().get(_VECTOR_INDEX, 0))

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from indexer.domain.answer_fields import Field, field_of
 from indexer.storage.atomic import sync_file, sync_folder
-from indexer.table.dataset import DIMENSION, among, create_dataset, dataset_uri, open_dataset, widen
+from indexer.table.dataset import DIMENSION, among, create_table, dataset_uri, open_table, widen
 from indexer.table.words import joined
 
 if TYPE_CHECKING:
-    import lance
     import numpy as np
     import pyarrow as pa
+    from lancedb.table import LanceTable
 
 BATCH_ROWS = 4096
 """Rows a commit: finding the keys that are there already costs the same for one row as for thousands."""
@@ -100,9 +100,9 @@ def _vector_column(rows: Sequence[PhotoRow], dimension: int) -> pa.FixedSizeList
 class PhotoTable:
     """The table, open for its one writer."""
 
-    def __init__(self, database: Path, dataset: lance.LanceDataset) -> None:
+    def __init__(self, database: Path, table: LanceTable) -> None:
         self._database = database
-        self._dataset = dataset
+        self._lance = table
         self._synced: set[Path] = set()
 
     @classmethod
@@ -112,12 +112,12 @@ class PhotoTable:
         `dimension` is the length of the vectors in a new one.
         """
         if create and not dataset_uri(directory).exists():
-            return cls(directory, create_dataset(directory, dimension))
-        return cls(directory, open_dataset(directory))
+            return cls(directory, create_table(directory, dimension))
+        return cls(directory, open_table(directory))
 
     def widen(self, own: Sequence[Field]) -> None:
         """Have columns for a person's own fields, empty for the rows that stand."""
-        widen(self._dataset, own)
+        widen(self._lance, own)
 
     def upsert(self, rows: Iterable[PhotoRow]) -> int:
         """Write `rows`, replacing those of the same paths, and return how many; the last of a path wins.
@@ -129,8 +129,8 @@ class PhotoTable:
         while batch := list(islice(iterator, BATCH_ROWS)):
             # Lance inserts a new key twice when one batch brings it twice.
             distinct = list({row.path: row for row in batch}.values())
-            merge = self._dataset.merge_insert("path").when_matched_update_all().when_not_matched_insert_all()
-            merge.use_index(False).execute(to_arrow(distinct, self._dataset.schema))
+            merge = self._lance.merge_insert("path").when_matched_update_all().when_not_matched_insert_all()
+            merge.use_index(False).execute(to_arrow(distinct, self._lance.schema), on_bad_vectors="null")
             written += len(distinct)
         return written
 
@@ -138,11 +138,11 @@ class PhotoTable:
         """Remove the rows of `paths`; unknown paths are fine."""
         iterator = iter(paths)
         while batch := list(islice(iterator, BATCH_ROWS)):
-            self._dataset.delete(among("path", batch))
+            self._lance.delete(among("path", batch))
 
     def clear(self) -> None:
         """Remove all rows."""
-        self._dataset.delete("true")
+        self._lance.delete("true")
 
     def vectors(self, paths: Iterable[str]) -> dict[str, np.ndarray]:
         """Return the vectors of those `paths` that have one."""
@@ -154,12 +154,12 @@ class PhotoTable:
 
     def paths(self) -> Iterator[str]:
         """Yield the path of every row."""
-        for batch in self._dataset.to_batches(columns=["path"]):
+        for batch in self._lance.search().select(["path"]).to_batches():
             yield from batch.column(0).to_pylist()
 
     def count(self) -> int:
         """Return the number of rows."""
-        return int(self._dataset.count_rows())
+        return int(self._lance.count_rows())
 
     def sync(self) -> None:
         """Make all that was written durable: Lance itself never asks the disk to."""
@@ -177,7 +177,7 @@ class PhotoTable:
         """Compact and index what a run has written; meant for the end of a run, and cheap when there is little."""
         from indexer.table.maintenance import maintain
 
-        self._dataset = maintain(self._database)
+        maintain(self._lance, self._database)
 
     def _vectors_by(self, column: str, keys: Iterable[str]) -> dict[str, np.ndarray]:
         import numpy as np
@@ -185,9 +185,8 @@ class PhotoTable:
         found: dict[str, np.ndarray] = {}
         iterator = iter(keys)
         while batch := list(islice(iterator, BATCH_ROWS)):
-            table = self._dataset.to_table(
-                columns=[column, "vector"], filter=f"{among(column, batch)} AND vector IS NOT NULL"
-            )
+            wanted = f"{among(column, batch)} AND vector IS NOT NULL"
+            table = self._lance.search().where(wanted).select([column, "vector"]).limit(None).to_arrow()
             if table.num_rows:
                 values = table.column("vector").combine_chunks().flatten().to_numpy()
                 matrix = values.reshape(table.num_rows, -1).astype(np.float32)

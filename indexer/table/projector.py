@@ -22,6 +22,8 @@ from indexer.ledger.photos.dirty_rows import Source
 from indexer.ledger.store import Ledger
 from indexer.ledger.views import counts, prompts, tags
 from indexer.ledger.work import answers
+from indexer.providers.spec import Rank
+from indexer.storage.atomic import put_in_place
 from indexer.storage.layout import ENCODER_FOLDER, TABLE_FOLDER
 from indexer.storage.paths import kept_bytes, to_text
 from indexer.table.dataset import DIMENSION
@@ -37,7 +39,8 @@ if TYPE_CHECKING:
     from indexer.table.photo_table import PhotoRow, PhotoTable
 
 _BATCH = 4096
-_LOCAL = 10
+_LOCAL = Rank.PIXELS
+_REBUILDING = "rebuilding"  # a setting of the ledger, while the table is made again
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,11 @@ class Projector:
         """Project every dirty path; returns how many. `progress` is told the running number."""
         if self._has_other_encoder():
             self._start_over()
+        if self._ledger.setting(_REBUILDING):
+            self.rebuild()
+        return self._project_all(progress)
+
+    def _project_all(self, progress: Callable[[int], None] = lambda _: None) -> int:
         done = 0
         while batch := dirty_rows.dirty(self._ledger, _BATCH):
             self._project(batch)
@@ -88,11 +96,26 @@ class Projector:
         self._table().sync()
 
     def rebuild(self) -> None:
-        """Compose every row again into an empty table."""
+        """Compose every row again into a table beside the old one, which it replaces in one step when it is whole.
+
+        A rebuild that ends before that leaves the old table, and the next run begins it again.
+        """
+        from indexer.table.photo_table import PhotoTable
+
+        coming = self._folder / f"{TABLE_FOLDER}.coming"
+        shutil.rmtree(coming, ignore_errors=True)
+        with self._ledger.transaction("rebuild begins", uncounted=True):
+            self._ledger.set_setting(_REBUILDING, "yes")
         dirty_rows.mark_all(self._ledger)
+        dimension = self._encoder().dimension if self._text_model is not None else DIMENSION
+        self._opened = PhotoTable.open(coming, dimension=dimension)
+        self._project_all()
+        self._opened.maintain()
+        self._opened.sync()
         self._opened = None
-        shutil.rmtree(self._folder / TABLE_FOLDER, ignore_errors=True)
-        self.run()
+        put_in_place(coming, self._folder / TABLE_FOLDER)
+        with self._ledger.transaction("rebuild ends", uncounted=True):
+            self._ledger.set_setting(_REBUILDING, "")
 
     def _has_other_encoder(self) -> bool:
         """Whether the library was embedded by another model than is asked for now."""

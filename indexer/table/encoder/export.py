@@ -7,6 +7,7 @@ It opens no socket: the weights lie in the
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import tempfile
 from importlib.metadata import version
@@ -105,6 +106,7 @@ def _trace(original: SentenceTransformer, target: Path) -> None:
 
 
 def _quantise(exact: Path, target: Path) -> None:
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     quantize_dynamic(

@@ -9,6 +9,7 @@ batches as well.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
@@ -109,6 +110,8 @@ def _onnx(manifest: Manifest, directory: Path) -> Callable[[str], Any]:
 
     import_numpy()
     import numpy as np
+
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read once, at its import: it would phone home
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
