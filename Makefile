@@ -3,7 +3,7 @@ BIN = .venv/bin
 PIP = $(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt
 DEMO = .venv/demo
 
-.PHONY: demo test lint types install faults kills crawl-million clean
+.PHONY: demo docs test lint types install faults kills crawl-million clean
 .DEFAULT_GOAL := help
 
 help:
@@ -43,6 +43,9 @@ lint: install ## style
 
 types: install ## mypy, strict
 	$(BIN)/mypy
+
+docs: .venv/installed ## the manual pages and the README's table of commands, from the texts of --help
+	$(BIN)/python -m indexer.commands.manual
 
 test: lint types ## lint, types and tests; what CI runs
 	$(BIN)/pytest -q -n auto --dist loadfile

@@ -28,7 +28,7 @@ _UNDESCRIBED = (
 
 
 @click.command(
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
     epilog="Exit codes: 0 hits, 1 none, 2 error or usage.",
 )
 @click.argument("words", nargs=-1, metavar="[QUERY]...")
@@ -78,9 +78,10 @@ def cli(words: tuple[str, ...], **options: Any) -> int:
     """Find photos by what can be seen in them. Words need no quotes; nothing leaves this machine.
 
     \b
-    search two dogs at a window
-    search beach --since 2015 --until 2016-08 --tag sunset
-    search birthday cake --in ~/Photos/2019 -0 | xargs -0 open
+    Examples:
+      search two dogs at a window
+      search beach --since 2015 --until 2016-08 --tag sunset
+      search birthday cake --in ~/Photos/2019 -0 | xargs -0 open
     """
     form = _form(options)
     index = _open(options.pop("library"))

@@ -19,10 +19,15 @@ _MOST_FAULTS = 1000
 @everywhere
 @click.pass_context
 def check(context: click.Context, /, file: Path, **options: Any) -> int:
-    """Find what Gemini would refuse in a batch file.
+    """Find the lines of a batch file that Gemini would refuse.
 
-    FILE is any JSONL file for its batch API, whoever wrote it. Each fault is told with its line, its field and how to
-    mend it; nothing is sent. Exit 0 when there is none, 1 when there are some, 2 when FILE cannot be read.
+    FILE is any JSONL file for its batch API. Each problem comes with its line,
+    its field and the fix; nothing is sent. Exit codes: 0 no problem, 1 some, 2
+    FILE cannot be read.
+
+    \b
+    Example:
+      index check requests.jsonl
     """
     from indexer.library.api import check_batch_file
     from indexer.storage.paths import for_terminal
@@ -37,7 +42,7 @@ def check(context: click.Context, /, file: Path, **options: Any) -> int:
             what = ": ".join(part for part in (where, fault.field, fault.problem) if part)
             click.echo(for_terminal(f"{what} — {fault.fix}"))
     if len(faults) == _MOST_FAULTS:
-        call.screen.note(f"these are the first {_MOST_FAULTS}; there may be more")
+        call.screen.note(f"stopped after {_MOST_FAULTS:,} problems; there may be more")
     elif not faults:
-        call.screen.note("no faults")
+        call.screen.note("no problems found")
     return int(bool(faults))

@@ -18,7 +18,11 @@ from indexer.commands.invocation import Call, everywhere
 def doctor(context: click.Context, /, **options: Any) -> int:
     """Check this installation and this library.
 
-    Exit 1 when something must be mended; each such line says how.
+    Exit 1 when something needs fixing; each such line says how.
+
+    \b
+    Example:
+      index doctor
     """
     from indexer.library.doctor import examine_installation, examine_library
     from indexer.storage.layout import default_folder
@@ -33,6 +37,7 @@ def doctor(context: click.Context, /, **options: Any) -> int:
         click.echo(json.dumps([asdict(finding) for finding in findings]))
     else:
         for finding in findings:
-            mend = f" — {finding.mend}" if finding.mend and not finding.good else ""
-            click.echo(for_terminal(f"{'ok  ' if finding.good else 'MEND'} {finding.what}: {finding.words}{mend}"))
+            click.echo(for_terminal(f"{'ok ' if finding.good else 'FIX'} {finding.what}: {finding.words}"))
+            if finding.fix and not finding.good:
+                click.echo(for_terminal(f"    hint: {finding.fix}"))
     return 0 if all(finding.good for finding in findings) else 1

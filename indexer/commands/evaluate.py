@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -16,13 +16,16 @@ from indexer.domain.errors import UsageError
 @click.argument("file", type=click.File("r", encoding="utf-8"))
 @everywhere
 @click.pass_context
-def evaluate(context: click.Context, /, file: Any, **options: Any) -> int:
-    """Measure the ranking on questions of your own.
+def evaluate(context: click.Context, /, file: TextIO, **options: Any) -> int:
+    """Measure how well searches find the photos you mean.
 
-    FILE has lines of query<TAB>path; - is stdin.
+    FILE has lines of QUERY<TAB>PATH; - is stdin. Prints how often that photo
+    came first (R@1) and among the first ten (R@10), and the mean of 1/place
+    (MRR), each with its 95 % interval.
 
-    Prints the mean reciprocal rank and the shares of questions whose photo came first and among the first ten, each
-    with its 95 % interval.
+    \b
+    Example:
+      index evaluate queries.tsv
     """
     from indexer.storage.layout import default_folder
     from search import Index

@@ -24,31 +24,29 @@ _SOME_FAILED = 4
     "kind",
     type=click.Choice(["jsonl", "csv", "parquet", "xmp"]),
     required=True,
-    help="Rows for programs, a table for spreadsheets or data frames, or sidecars for photo software.",
+    help="jsonl and parquet for programs, csv for spreadsheets, xmp for photo software.",
 )
 @click.option("--to", type=click.Path(path_type=bytes), required=True, help="A new file; for xmp a folder.")
-@click.option("--in", "within", type=click.Path(path_type=bytes), help="Only photos below this path.")
+@click.option("--in", "within", type=click.Path(path_type=bytes), metavar="PATH", help="Only photos below this path.")
 @everywhere
 @click.pass_context
 def export(context: click.Context, /, kind: str, to: bytes, within: bytes | None, **options: Any) -> int:
-    """Write what the library knows for other programs.
+    """Write the library for other programs.
 
-    jsonl, csv and parquet have a row for each photo file that is in place: description, tags and visible text are the
-    best answer's, caption and keywords those that the file carries. In CSV every cell is one line, and one that a
-    spreadsheet would compute begins with a quote. An existing file is never replaced.
+    jsonl, csv and parquet have a row for each photo that is in place. A file
+    that exists is never replaced.
 
-    xmp writes sidecars, NAME.EXT.xmp, or into a sidecar that is there. When the folder --to holds photos of the
-    library, they land beside the photos in and below it; any other folder gets them as a mirror of the tree. Whatever
-    a person wrote stays: a description is added only where there is none, tags beside the keywords. The next export
-    replaces our own words and leaves out those that you took out. The next index knows them as ours and reads these
-    photos once more, without a request.
+    xmp writes sidecars, NAME.EXT.xmp. When the folder --to holds photos of the
+    library, sidecars land beside them; any other folder gets a mirror of the
+    tree. Whatever a person wrote stays: a description is added only where there
+    is none, tags are added to the keywords. The next export replaces only what
+    we wrote. Exit 4 when some sidecars could not be written; they are named.
 
     \b
-    index export --format csv --to photos.csv
-    index export --format xmp --to ~/Photos               beside the photos
-    index export --format xmp --to ~/sidecars --in ~/Photos/2019
-
-    Exit 4 when some sidecars could not be written; they are named.
+    Examples:
+      index export --format csv --to photos.csv
+      index export --format xmp --to ~/Photos
+      index export --format xmp --to ~/sidecars --in ~/Photos/2019
     """
     from indexer.commands.wording import count_photos
     from indexer.domain.errors import UsageError
@@ -56,7 +54,7 @@ def export(context: click.Context, /, kind: str, to: bytes, within: bytes | None
 
     call = Call(context, options)
     if to == b"-":
-        raise UsageError("an export is a file, whole or not there at all", hint="name one with --to")
+        raise UsageError("an export needs a file and cannot go to stdout", hint="for example: --to photos.csv")
     done = call.library().export(kind, to, None if within is None else [within])
     call.screen.close()
     if call.as_json:

@@ -11,34 +11,40 @@ import click
 
 from indexer.commands.invocation import Call, everywhere
 from indexer.domain.errors import MissingPath, UsageError
+from indexer.domain.money import dollars
 from indexer.storage.paths import to_text
 
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=bytes))
-@click.option("--confirm", is_flag=True, help="Forget without being asked; --yes is for money only.")
+@click.option("--confirm", is_flag=True, help="Remove without a question; --yes is for money only.")
 @everywhere
 @click.pass_context
 def forget(context: click.Context, /, paths: tuple[bytes, ...], confirm: bool, **options: Any) -> int:
-    """Take PATHS out of the library: rows, facts, and descriptions that no other path uses.
+    """Remove PATHS from the library, with their descriptions.
 
-    Your files are not touched, and PATHS need not exist any more. What was paid stays in the books, and indexing the
-    same photos again pays again. Raw results of old batches stay in the library's folder batches/.
+    Your photos are not touched, and PATHS need not exist any more. What was
+    paid stays in the report; indexing the same photos again pays again.
+
+    \b
+    Examples:
+      index forget ~/Photos/private
+      index forget ~/Photos/private --confirm
     """
     call = Call(context, options)
     library = call.library()
     ahead = library.forget(paths, confirm=False)
     if not ahead.paths:
         named = ", ".join(to_text(path) for path in paths)
-        raise MissingPath(f"the library knows nothing at {named}", hint="check the spelling")
+        raise MissingPath(f"the library has nothing at {named}", hint="check the spelling")
     words = f"{ahead.paths:,} paths and {ahead.answers:,} descriptions"
     if not confirm:
-        paid = f", which would be paid for again: they cost ${ahead.spent_usd:.4f}" if ahead.spent_usd else ""
-        call.screen.note(f"this forgets {words}{paid}")
+        paid = f", which cost {dollars(ahead.spent_usd)} and would be paid for again" if ahead.spent_usd else ""
+        call.screen.note(f"this removes {words}{paid}")
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
-            raise UsageError("nothing is forgotten without a word", hint="add --confirm")
+            raise UsageError("nothing was removed, because nobody confirmed it", hint="add --confirm")
         if not click.confirm("Go on?", default=False, err=True):
             return 0
     done = library.forget(paths, confirm=True)
-    click.echo(json.dumps(asdict(done)) if call.as_json else f"forgot {words}")
+    click.echo(json.dumps(asdict(done)) if call.as_json else f"removed {words}")
     return 0

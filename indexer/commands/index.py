@@ -20,7 +20,7 @@ from indexer.commands.spend import report
 from indexer.commands.tags import tags
 from indexer.console.ending import Ending
 
-_COMMANDS_HELP = "index run --help shows all options of indexing, index COMMAND --help those of any other command."
+_COMMANDS_HELP = "index run --help shows all options of index PATH, index COMMAND --help those of a command."
 
 
 class _Group(click.Group):
@@ -45,21 +45,24 @@ def _with_command(args: list[str], commands: Mapping[str, click.Command]) -> lis
 
 @click.group(
     cls=_Group,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
     epilog=_COMMANDS_HELP,
 )
 @everywhere
 @click.version_option(None, "-V", "--version", package_name="captionary", prog_name="captionary")
 def cli(**_: Any) -> None:
-    """Make a pile of pictures searchable. With a key a model describes them, at batch price; without one it is free.
+    """Make a pile of pictures searchable.
+
+    With a key a model describes them, at batch price; without one everything is
+    free and stays on this machine.
 
     \b
-    index ~/Photos                        without a key: free and offline;
-                                          with GEMINI_API_KEY set: shows the price, then asks you
-    index ~/Photos --provider local       free and offline, whatever is set
-    index ~/Photos --dry-run              the plan and its price; nothing is sent
-    index status                          how the library stands
-    search two dogs at a window           find them; always offline
+    Examples:
+      index ~/Photos                    describe; shows the price and asks first
+      index ~/Photos --dry-run          the plan and its price; sends nothing
+      index ~/Photos --provider local   free and offline, whatever is set
+      index status                      photos, jobs, money
+      search two dogs at a window       find them; always offline
     """
 
 
@@ -71,5 +74,5 @@ for command in (*_WORK, *_BOOKS, doctor, evaluate, check):
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and leave with its exit code; every failure is one line with what to do next."""
-    ends = Ending("index", failure=1, interrupted="what is done is kept; run the same command again to go on")
+    ends = Ending("index", failure=1, interrupted="everything done so far is kept; run the same command again to go on")
     ends.run(cli, arguments)

@@ -6,13 +6,14 @@ import json
 import math
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 
-from indexer.commands.wording import plan_lines, progress_words, report_lines
+from indexer.commands.wording import plan_lines, progress_words, report_lines, run_lines
 from indexer.console.ending import LIBRARY
 from indexer.console.screen import Screen
 
@@ -23,18 +24,19 @@ if TYPE_CHECKING:
 
 def everywhere(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options that stand before or after a command."""
-    command = click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors and JSON.")(command)
-    command = click.option("--json", "as_json", is_flag=True, help="JSON on stdout, for programs.")(command)
+    command = click.option("--quiet", "-q", is_flag=True, help="Print only errors and JSON.")(command)
+    command = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")(command)
     return LIBRARY(command)
 
 
 def spending(command: Callable[..., Any]) -> Callable[..., Any]:
-    command = click.option("--no-progress", is_flag=True, help="No progress bars.")(command)
-    return click.option("--yes", is_flag=True, help="Approve the price without being asked.")(command)
+    """Options of commands that may spend money and take a while."""
+    command = click.option("--no-progress", is_flag=True, help="Show no progress.")(command)
+    return click.option("--yes", is_flag=True, help="Approve the price without a question.")(command)
 
 
 class Duration(click.ParamType[float]):
-    """A span of time as people write it, in seconds: 90s, 30m, 6h, 2d."""
+    """A duration as people write it, in seconds: 90s, 30m, 6h, 2d."""
 
     name = "duration"
     _units: ClassVar = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -47,7 +49,7 @@ class Duration(click.ParamType[float]):
         except ValueError:
             seconds = -1.0
         if not 0 <= seconds < 1e9:
-            self.fail(f"{value!r} is no span of time, such as 30m, 6h or 2d", param, ctx)
+            self.fail(f"{value!r} is not a duration; use 30m, 6h or 2d", param, ctx)
         return seconds
 
 
@@ -61,7 +63,7 @@ class Dollars(click.FloatRange):
         """Return US dollars."""
         amount = float(super().convert(value, param, ctx))
         if not math.isfinite(amount):
-            self.fail(f"{value!r} is no amount of money", param, ctx)
+            self.fail(f"{value!r} is not an amount of money", param, ctx)
         return amount
 
 
@@ -71,9 +73,9 @@ def bounded(command: Callable[..., Any]) -> Callable[..., Any]:
         "--deadline",
         type=Duration(),
         metavar="TIME",
-        help="After this time (30m, 6h, 2d) cancel the batch and go on by ordinary calls.",
+        help="After this time (30m, 6h, 2d) cancel the batch and ask one by one.",
     )(command)
-    return click.option("--budget", type=Dollars(), metavar="USD", help="Stop before spending more than this.")(command)
+    return click.option("--budget", type=Dollars(), metavar="USD", help="Hard cap of what this run may spend.")(command)
 
 
 class Call:
@@ -86,7 +88,10 @@ class Call:
         folder = options.pop("library", None) or above.get("library") or os.environ.get("CAPTIONARY_LIBRARY")
         self.folder: Path | None = Path(folder) if folder else None
         self.yes: bool = options.pop("yes", False)
+        self.declined = False
+        self._began = time.monotonic()
         self.screen = Screen(progress_words, quiet=quiet, bars=not options.pop("no_progress", False))
+        self.screen.catch_warnings()
 
     def library(self, *, create: bool = False) -> Library:
         """Open the library, whose progress and notes this screen shows."""
@@ -107,15 +112,17 @@ class Call:
             return True
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             return False
-        return click.confirm("Go on?", default=False, err=True)
+        self.declined = not click.confirm("Go on?", default=False, err=True)
+        return not self.declined
 
-    def show(self, report: Report) -> int:
-        """Print a report and return its exit code."""
+    def show(self, report: Report, *, ran: bool = False) -> int:
+        """Print a report, after a command that `ran` what it did, and return its exit code."""
         self.screen.close()
         if self.as_json:
             click.echo(json.dumps(report.to_dict(), ensure_ascii=True))
         elif not self.screen.quiet:
-            click.echo("\n".join(report_lines(report)))
+            seconds = time.monotonic() - self._began
+            click.echo("\n".join(run_lines(report, seconds) if ran else report_lines(report)))
         if report.stopped:
             self.screen.note(report.stopped)
         return int(report.exit_code)

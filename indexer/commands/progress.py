@@ -3,20 +3,43 @@
 from __future__ import annotations
 
 import json
+import time
+from dataclasses import asdict
 from typing import Any
 
 import click
 
 from indexer.commands.invocation import Call, bounded, everywhere, spending
+from indexer.commands.wording import failure_lines, left_lines, report_lines
+
+_GLANCE = 2.0  # seconds between two looks of status --watch
 
 
 @click.command()
+@click.option("--watch", is_flag=True, help="Stay and show every change until all work is back.")
 @everywhere
 @click.pass_context
-def status(context: click.Context, /, **options: Any) -> int:
-    """Show how the library stands: photos, jobs, money."""
+def status(context: click.Context, /, watch: bool, **options: Any) -> int:
+    """Show photos, jobs with their age and expected end, and money.
+
+    \b
+    Examples:
+      index status
+      index status --watch
+      index status --json | jq .files
+    """
     call = Call(context, options)
-    call.show(call.library().status())
+    library = call.library()
+    if watch:
+        shown: list[str] = []
+        while (report := library.status()).jobs or report.requests.pending:
+            lines = list(report_lines(report))
+            if lines != shown:
+                call.screen.watch(lines)
+            shown = lines
+            time.sleep(_GLANCE)
+        call.screen.close()
+    call.show(library.status())
     return 0
 
 
@@ -27,16 +50,22 @@ def status(context: click.Context, /, **options: Any) -> int:
 @spending
 @click.pass_context
 def collect(context: click.Context, /, wait: bool, **options: Any) -> int:
-    """Fetch what is finished; send what was approved.
+    """Fetch finished answers and send what was approved.
 
-    Goes on with a run that was left with --no-wait or interrupted. Never asks, never spends more than was approved.
+    Goes on with a run that was left with --no-wait or interrupted. It never
+    asks, and never spends more than you approved.
+
+    \b
+    Examples:
+      index collect
+      index collect --wait
     """
     call = Call(context, options)
-    return call.show(call.library().collect(wait=wait, approve=call.yes, **options))
+    return call.show(call.library().collect(wait=wait, approve=call.yes, **options), ran=True)
 
 
 @click.command()
-@click.option("--only", metavar="REASON", help="Only those that failed for this reason, as index failures names it.")
+@click.option("--only", metavar="REASON", help="Only photos that failed for this reason.")
 @bounded
 @everywhere
 @spending
@@ -44,21 +73,35 @@ def collect(context: click.Context, /, wait: bool, **options: Any) -> int:
 def retry(context: click.Context, /, only: str | None, **options: Any) -> int:
     """Ask again for photos that failed.
 
-    Three attempts a photo at most; with more room where an answer was cut off. Blocked photos are asked again only
-    when you say --only blocked. A tenth of the price that you approved covers it; for more you are asked.
+    Each photo is asked at most three times, with more room where an answer was
+    cut off. Blocked photos are asked again only with --only blocked. A tenth of
+    the price that you approved covers it; for more you are asked.
+
+    \b
+    Examples:
+      index retry
+      index retry --only truncated
     """
+    from indexer.library.api import MOST_ATTEMPTS
+
     call = Call(context, options)
-    approve = True if call.yes else call.approve
-    return call.show(call.library().retry(only=only, approve=approve, **options))
+    library = call.library()
+    code = call.show(library.retry(only=only, approve=True if call.yes else call.approve, **options), ran=True)
+    call.screen.lines(left_lines(library.failures(), MOST_ATTEMPTS))
+    return code
 
 
 @click.command()
 @everywhere
 @click.pass_context
 def failures(context: click.Context, /, **options: Any) -> int:
-    """List the photos that failed, each with its reason."""
-    from dataclasses import asdict
+    """List the photos that failed, why, and what to do.
 
+    \b
+    Examples:
+      index failures
+      index failures --json | jq -r '.[].path'
+    """
     from indexer.storage.paths import for_terminal
 
     call = Call(context, options)
@@ -66,8 +109,7 @@ def failures(context: click.Context, /, **options: Any) -> int:
     if call.as_json:
         click.echo(json.dumps([asdict(one) for one in found], ensure_ascii=True))
     else:
-        for one in found:
-            click.echo(for_terminal(f"{one.path}: {one.reason}: {one.detail}"))
+        click.echo("\n".join(map(for_terminal, failure_lines(found))))
     return 0
 
 
@@ -75,9 +117,14 @@ def failures(context: click.Context, /, **options: Any) -> int:
 @everywhere
 @click.pass_context
 def rebuild(context: click.Context, /, **options: Any) -> int:
-    """Make the search table again; sends nothing."""
+    """Make the search table again, without sending anything.
+
+    \b
+    Example:
+      index rebuild
+    """
     call = Call(context, options)
     count = call.library().rebuild()
     call.screen.close()
-    click.echo(json.dumps({"rows": count}) if call.as_json else f"{count} rows")
+    click.echo(json.dumps({"rows": count}) if call.as_json else f"photos that can be searched: {count:,}")
     return 0

@@ -17,14 +17,25 @@ from indexer.storage.paths import to_text
 
 @click.group()
 def prompts() -> None:
-    """List, show and choose the prompts and answer schemas that were asked with."""
+    """List, show and choose prompts and answer schemas.
+
+    \b
+    Examples:
+      index prompts list
+      index prompts use receipts
+    """
 
 
 @prompts.command("list")
 @everywhere
 @click.pass_context
 def list_prompts(context: click.Context, /, **options: Any) -> int:
-    """List the versions, oldest first; the star marks those in force."""
+    """List prompts and schemas, oldest first; * marks those in use.
+
+    \b
+    Example:
+      index prompts list
+    """
     from indexer.storage.paths import for_terminal
 
     call = Call(context, options)
@@ -44,7 +55,12 @@ def list_prompts(context: click.Context, /, **options: Any) -> int:
 @everywhere
 @click.pass_context
 def show_prompt(context: click.Context, /, version: str, **options: Any) -> int:
-    """Print the text of a VERSION, or of a name."""
+    """Print the text of a prompt or schema, by version or name.
+
+    \b
+    Example:
+      index prompts show receipts
+    """
     from indexer.storage.paths import for_terminal
 
     call = Call(context, options)
@@ -58,24 +74,36 @@ def show_prompt(context: click.Context, /, version: str, **options: Any) -> int:
 @everywhere
 @click.pass_context
 def use_prompt(context: click.Context, /, version: str, **options: Any) -> int:
-    """Put a VERSION (or a name) in force: its answers win, and the next run asks with it. Sends nothing."""
+    """Use a prompt or schema, by version or name.
+
+    Its answers are shown from now on, and the next run asks with it. Sends
+    nothing.
+
+    \b
+    Example:
+      index prompts use receipts
+    """
     call = Call(context, options)
     one = call.library().use(version)
     call.screen.close()
-    click.echo(json.dumps(asdict(one)) if call.as_json else f"{one.kind} {one.version} is in force")
+    click.echo(json.dumps(asdict(one)) if call.as_json else f"{one.kind} {one.version} is in use")
     return 0
 
 
 @click.command()
 @click.argument("left")
 @click.argument("right")
+@click.option("--in", "within", type=click.Path(path_type=bytes), metavar="PATH", help="Only photos below this path.")
 @everywhere
-@click.option("--in", "within", type=click.Path(path_type=bytes), help="Only photos below this path.")
 @click.pass_context
 def diff(context: click.Context, /, left: str, right: str, within: bytes | None, **options: Any) -> int:
-    """Show what photos are called under two prompts, side by side.
+    """Compare what two prompts brought, side by side.
 
     LEFT and RIGHT are versions or names, as index prompts list shows them.
+
+    \b
+    Example:
+      index diff default receipts --in ~/Scans
     """
     from indexer.storage.paths import for_terminal
 

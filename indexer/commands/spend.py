@@ -17,13 +17,19 @@ if TYPE_CHECKING:
 
 
 @click.command()
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV with a header, for spreadsheets.")
 @everywhere
-@click.option("--csv", "as_csv", is_flag=True, help="CSV with a header, for spreadsheets.")
 @click.pass_context
 def report(context: click.Context, /, as_csv: bool, **options: Any) -> int:
-    """Show every request, token and cent, by run, batch and model.
+    """Show every request, token and cent by run, batch and model.
 
-    Says whether the three sums agree, and whether every described photo has its answer.
+    Says whether the three sums agree, and whether every described photo has its
+    answer.
+
+    \b
+    Examples:
+      index report
+      index report --csv > spending.csv
     """
     from indexer.storage.paths import for_terminal
 

@@ -4,30 +4,44 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from indexer.commands.invocation import Call, everywhere
 from indexer.domain.errors import UsageError
 
+if TYPE_CHECKING:
+    from indexer.library.tag_rules import Retagged
+
 
 @click.group()
 def tags() -> None:
-    """List tags, rename, merge and ban them, and undo that. Sends nothing.
+    """List, rename, merge and ban tags, and undo that.
 
-    Rules hold for tags that were generated, also for those still to come, and are followed in the order in which you
-    made them; what a model answered is kept as it came. Keywords that a person wrote into a file are never changed and
-    never hidden. Capitals do not matter.
+    The rules hold for generated tags, also for those still to come, in the
+    order in which you made them. Keywords in your files are never changed or
+    hidden. Upper and lower case make no difference. Sends nothing.
+
+    \b
+    Examples:
+      index tags list
+      index tags rename dogs dog
+      index tags undo
     """
 
 
 @tags.command("list")
+@click.option("--in", "within", type=click.Path(path_type=bytes), metavar="PATH", help="Only photos below this path.")
 @everywhere
-@click.option("--in", "within", type=click.Path(path_type=bytes), help="Only photos below this path.")
 @click.pass_context
 def list_tags(context: click.Context, /, within: bytes | None, **options: Any) -> int:
-    """List every tag and how many photos have it, the most frequent first."""
+    """List every tag with its number of photos, most frequent first.
+
+    \b
+    Example:
+      index tags list --in ~/Photos/2019
+    """
     from indexer.storage.paths import for_terminal
 
     call = Call(context, options)
@@ -47,7 +61,12 @@ def list_tags(context: click.Context, /, within: bytes | None, **options: Any) -
 @everywhere
 @click.pass_context
 def rename(context: click.Context, /, old: str, new: str, **options: Any) -> int:
-    """Show the generated tag OLD as NEW; where NEW is there already, the two become one."""
+    """Show the tag OLD as NEW; if NEW exists, both become one.
+
+    \b
+    Example:
+      index tags rename dogs dog
+    """
     call = Call(context, options)
     return _tell(call, call.library().rename_tag(old, new))
 
@@ -57,9 +76,14 @@ def rename(context: click.Context, /, old: str, new: str, **options: Any) -> int
 @everywhere
 @click.pass_context
 def merge(context: click.Context, /, names: tuple[str, ...], **options: Any) -> int:
-    """Show each generated TAG as INTO, the last one named."""
+    """Show each TAG as INTO, the last one named.
+
+    \b
+    Example:
+      index tags merge puppy hound dog
+    """
     if len(names) < 2:
-        raise UsageError("what shall be merged into what?", hint="index tags merge TAG... INTO")
+        raise UsageError("a merge needs at least two tags", hint="index tags merge TAG... INTO")
     call = Call(context, options)
     return _tell(call, call.library().merge_tags(names[:-1], names[-1]))
 
@@ -69,7 +93,12 @@ def merge(context: click.Context, /, names: tuple[str, ...], **options: Any) -> 
 @everywhere
 @click.pass_context
 def ban(context: click.Context, /, names: tuple[str, ...], **options: Any) -> int:
-    """Hide generated TAGs, now and in answers to come; a keyword in a file stays."""
+    """Hide generated tags, now and in answers to come.
+
+    \b
+    Example:
+      index tags ban photo
+    """
     call = Call(context, options)
     return _tell(call, call.library().ban_tags(names))
 
@@ -78,22 +107,25 @@ def ban(context: click.Context, /, names: tuple[str, ...], **options: Any) -> in
 @everywhere
 @click.pass_context
 def undo(context: click.Context, /, **options: Any) -> int:
-    """Take back the last rename, merge or ban; again takes back the one before."""
+    """Undo the last rename, merge or ban; again, the one before.
+
+    \b
+    Example:
+      index tags undo
+    """
     call = Call(context, options)
     return _tell(call, call.library().undo_tags())
 
 
-def _tell(call: Call, done: Any) -> int:
-    from indexer.library.tag_rules import looks
+def _tell(call: Call, done: Retagged) -> int:
+    from indexer.commands.wording import tag_lines
     from indexer.storage.paths import for_terminal
 
     call.screen.close()
     if call.as_json:
         click.echo(json.dumps(asdict(done), ensure_ascii=True))
         return 0
-    words = f"{'took back: ' if done.undone else ''}{done.act} {', '.join(done.tags)}"
-    words += f" -> {done.target}" if done.target else ""
-    click.echo(for_terminal(f"{words}; {looks(done.photos)}"))
+    click.echo("\n".join(map(for_terminal, tag_lines(done))))
     if done.keywords:
         call.screen.note(f"still shown where files have it as a keyword: {', '.join(done.keywords)}")
     return 0

@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from indexer.domain.errors import CaptionaryError, UsageError, first_line
+from indexer.domain.nearest import did_you_mean
 
 _INTERRUPTED = 130
 _USAGE = 2
@@ -29,11 +30,11 @@ class Folder(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return a `Path`."""
         if not os.fspath(value):
-            self.fail("it names no folder", param, ctx)
+            self.fail("an empty text is not a folder", param, ctx)
         return super().convert(value, param, ctx)
 
 
-LIBRARY = click.option("--library", type=Folder(), help="The library (else CAPTIONARY_LIBRARY).")
+LIBRARY = click.option("--library", type=Folder(), metavar="DIR", help="The library. [CAPTIONARY_LIBRARY]")
 
 
 class _Interrupt:
@@ -81,6 +82,7 @@ class Ending:
         interrupt = _Interrupt()
         interrupt.listen()
         try:
+            self._complete_words(command)
             code = self._end(command, list(sys.argv[1:] if arguments is None else arguments))
             sys.stdout.flush()
         except BrokenPipeError:  # whoever read it has seen enough
@@ -89,7 +91,7 @@ class Ending:
         except OSError as fault:
             where = os.fsdecode(fault.filename) if fault.filename else "the output"
             full = fault.errno in (errno.ENOSPC, errno.EDQUOT)
-            hint = "make room on that disk" if full else "check that it is there and may be used"
+            hint = "free some space on that disk" if full else "check that it exists and that you may use it"
             code = self._complain(f"{where}: {first_line(fault)}", hint, self._failure)
             _silence()
         except (KeyboardInterrupt, click.Abort):
@@ -103,6 +105,14 @@ class Ending:
             os._exit(_INTERRUPTED)  # a thread may wait for ever for what the interrupted one was importing
         sys.exit(code)
 
+    def _complete_words(self, command: click.Command) -> None:
+        """Answer a shell that completes a word, and leave; see `index completion`."""
+        variable = f"_{self._program.upper()}_COMPLETE"
+        if asked := os.environ.get(variable):
+            from click.shell_completion import shell_complete
+
+            sys.exit(shell_complete(command, {}, self._program, variable, asked))
+
     def _end(self, command: click.Command, arguments: list[str]) -> int:
         try:
             with command.make_context(self._program, arguments) as context:
@@ -113,7 +123,7 @@ class Ending:
             sys.stderr.write(fault.format_message() + "\n")
             return _USAGE
         except click.ClickException as fault:
-            return self._complain(fault.format_message(), f"see: {self._program} --help", _USAGE)
+            return self._complain(_first_lower(fault.format_message()), _click_hint(fault, self._program), _USAGE)
         except UsageError as fault:
             return self._complain(str(fault), fault.hint, _USAGE)
         except CaptionaryError as fault:
@@ -122,9 +132,33 @@ class Ending:
     def _complain(self, message: str, hint: str, code: int) -> int:
         from indexer.storage.paths import for_terminal
 
-        line = f"{self._program}: {message}" + (f" — {hint}" if hint else "")
-        click.echo(for_terminal(" ".join(line.split())), err=True)
+        for line in (f"{self._program}: {message}", f"hint: {hint}" if hint else ""):
+            if line:
+                click.echo(for_terminal(" ".join(line.split())), err=True)
         return code
+
+
+def _click_hint(fault: click.ClickException, program: str) -> str:
+    """What to do about a command line that cannot be read: the nearest word that is known, else the help."""
+    context = fault.ctx if isinstance(fault, click.UsageError) else None
+    path = context.command_path if context else program
+    if isinstance(fault, click.NoSuchOption):
+        known = [name for param in context.command.get_params(context) for name in param.opts] if context else []
+        near = did_you_mean(fault.option_name, [name for name in known if name.startswith("--")])
+    elif isinstance(fault, click.BadParameter) and isinstance(getattr(fault.param, "type", None), click.Choice):
+        word = fault.message.split("'")[1] if fault.message.count("'") > 1 else ""
+        near = did_you_mean(word, map(str, fault.param.type.choices))  # type: ignore[union-attr]
+    elif context is not None and isinstance(context.command, click.Group) and fault.message.count("'") > 1:
+        near = did_you_mean(fault.message.split("'")[1], context.command.commands)
+    else:
+        near = ""
+    return near or f"see: {path} --help"
+
+
+def _first_lower(message: str) -> str:
+    """Click begins messages with a capital and ends them with a full stop; ours follow a colon."""
+    text = message.strip().removesuffix(".")
+    return text[:1].lower() + text[1:] if text[1:2].islower() else text
 
 
 def _silence() -> None:

@@ -31,6 +31,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from indexer.domain.money import dollar_range, dollars
+
 if TYPE_CHECKING:
     from indexer.domain.plan import Plan
 
@@ -145,9 +147,9 @@ class ApprovalRequired(Stopped):
     def __init__(self, plan: Plan, message: str = "", *, hint: str = "") -> None:
         super().__init__(
             message
-            or f"this plan needs approval: ${plan.cost.low:.4f} to ${plan.cost.high:.4f} are expected, "
-            f"${plan.most_usd:.4f} at the very most",
-            hint=hint or "approve with --yes, or approve=True from Python",
+            or f"not approved, so nothing was sent: about {dollar_range(plan.cost.low, plan.cost.high)}, "
+            f"at most {dollars(plan.most_usd)}",
+            hint=hint or "approve with --yes, in Python with approve=True",
         )
         self.plan = plan
 

@@ -65,7 +65,8 @@ class Plan:
     the service's rules, output tokens are the most that may come. `shards` is the number of waves that the service's
     queue allows. `given` names the facts of each photo that are sent with it. After a pilot, `sample` and `measured`
     hold what it brought and `sheet` is the file that shows it. `inherited` photos take the description of another one
-    of their burst, which `saves` what they would have cost. `warnings` are lines for a person.
+    of their burst, which `saves` what they would have cost. `budget` is the one that was asked for, None the plan's own
+    `most_usd`. `warnings` are lines for a person.
     """
 
     provider: str
@@ -96,3 +97,4 @@ class Plan:
     sheet: str = ""
     inherited: int = 0
     saves: Cost = Cost()
+    budget: float | None = None

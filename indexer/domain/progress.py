@@ -11,8 +11,8 @@ from indexer.domain.job import JobLine
 class Progress:
     """How far a stage is; `total` is None while it is unknown.
 
-    It counts photos, or bytes with the `unit` "B"; then `files` are the photos read so far. `job` is the oldest job
-    at the service while a run waits.
+    It counts photos, or bytes with the `unit` "B"; then `files` are the photos read so far. While a run waits, `job` is
+    the oldest job at `provider`, and `canary` says that only a small first batch is out yet.
     """
 
     stage: str
@@ -21,3 +21,5 @@ class Progress:
     unit: str = " photos"
     files: int | None = None
     job: JobLine | None = None
+    provider: str = ""
+    canary: bool = False

@@ -46,7 +46,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Approve", "FailedPhoto", "Library", "Report", "Seams", "check_batch_file", "refuse_roots"]
 
-_MOST_ATTEMPTS = 3
+MOST_ATTEMPTS = 3
+"""A photo is asked so often at most, unless it is named again."""
 _RETRIED = ("truncated", "malformed", "missing", "expired", "server_error", "rejected")
 
 Approve = bool | Callable[[Plan], bool]
@@ -147,7 +148,7 @@ class Library:
             raise UsageError(f"nothing fails for the reason {only!r}", hint=f"one of: {', '.join(Reason)}")
         with self._access.writing("retry") as (run, _):
             before = self._described(run.ledger)
-            run.retry((only,) if only else _RETRIED, _MOST_ATTEMPTS, _callable(approve))
+            run.retry((only,) if only else _RETRIED, MOST_ATTEMPTS, _callable(approve))
             run.set_bounds(budget, deadline, approved=approve is True)
             run.advance(wait=True)
             return self._after(run, before)

@@ -1,4 +1,4 @@
-"""Is this installation whole, and is this library? Looks only; mends nothing, sends nothing."""
+"""Is this installation whole, and is this library? Looks only; changes nothing, sends nothing."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _LITTLE_SPACE = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at; `mend` says what to do when it is not `good`."""
+    """One thing that was looked at; `fix` says what to do when it is not `good`."""
 
     what: str
     good: bool
     words: str
-    mend: str = ""
+    fix: str = ""
 
 
 def examine_installation(environ: Mapping[str, str]) -> Iterator[Finding]:

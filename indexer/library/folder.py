@@ -119,7 +119,7 @@ class Access:
     def _follow(self, ledger: Ledger, policy: Policy) -> None:
         changed = tag_rules.follow(ledger, policy)
         if changed:
-            self.watcher.note(f"the settings of tags have changed: {tag_rules.looks(changed)}")
+            self.watcher.note(f"the settings of tags have changed; photos that this changes: {changed:,}")
 
     def _session(self, ledger: Ledger, lock: WriterLock, config: Config) -> Session:
         clock = self.clock

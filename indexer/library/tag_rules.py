@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from indexer.domain.errors import UsageError
+from indexer.domain.nearest import did_you_mean
 from indexer.domain.tags import Act, Policy, Tagging, make_rule
 from indexer.ledger.scope import Scope
 from indexer.ledger.store import Ledger
@@ -64,20 +64,13 @@ def follow(ledger: Ledger, policy: Policy) -> int:
         return tags.mark(ledger, before, tags.tagging(ledger))
 
 
-def looks(photos: int) -> str:
-    """Say how many photos a change has changed."""
-    return "1 photo looks different" if photos == 1 else f"{photos:,} photos look different"
-
-
 def _require(tag: str, known: dict[str, TagCount]) -> None:
     if tag not in known:
-        near = get_close_matches(tag, list(known), n=3)
-        words = f"did you mean: {', '.join(near)}" if near else "see: index tags list"
-        raise UsageError(f"no photo has the tag {tag!r}", hint=words)
+        raise UsageError(f"no photo has the tag {tag!r}", hint=did_you_mean(tag, known) or "see: index tags list")
     if not known[tag].generated:
         raise UsageError(
-            f"no photo has the tag {tag!r} but as a keyword in its file, and these are yours",
-            hint="change it in the file and index that again",
+            f"the tag {tag!r} is a keyword in your files, which is never changed here",
+            hint="change it in the file, then index that again",
         )
 
 

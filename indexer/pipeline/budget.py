@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from indexer.domain.mode import Mode
+from indexer.domain.money import dollars
 from indexer.ledger.spend import approvals, caps
 from indexer.ledger.work import items, questions
 from indexer.pipeline.session import Session
@@ -39,6 +40,6 @@ def why_stopped(session: Session, number: int, mode: Mode) -> str:
     if purse.left > left(session):
         return "the library's own limit is reached (budget_total or budget_per_day in captionary.toml)"
     return (
-        f"the budget is reached: ${purse.spent:.4f} of ${purse.cap:.4f} spent, {waiting} photos are left, and one "
-        f"could cost ${high:.4f}; give a larger --budget to go on"
+        f"the budget is reached: {dollars(purse.spent)} of {dollars(purse.cap)} spent, photos left: {waiting:,}; "
+        f"go on with a larger --budget"
     )

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from indexer.crawl.crawler import Crawl, Crawled, Reading
 from indexer.domain.errors import ApprovalRequired, BudgetReached, RateLimited, Unreachable
 from indexer.domain.mode import Mode
+from indexer.domain.money import dollars
 from indexer.domain.plan import Plan
 from indexer.domain.progress import Progress
 from indexer.ledger.photos import forget
@@ -107,7 +108,15 @@ class Run:
         oldest = min(out, key=lambda shard: shard.submitted_at or 0.0)
         line = job_line(self.ledger, oldest, self._session.clock.time())
         photos = sum(shard.requests for shard in out)
-        self._session.watcher.progress(Progress("waiting", 0, photos, job=line))
+        told = Progress(
+            "waiting",
+            0,
+            photos,
+            job=line,
+            provider=questions.question_of(self.ledger, oldest.question).provider,
+            canary=all(shard.canary for shard in out),
+        )
+        self._session.watcher.progress(told)
 
     def _at_service(self) -> bool:
         return any(shard.state == "submitted" for shard in shards.open_shards(self.ledger))
@@ -207,7 +216,8 @@ class Run:
         cap = approvals.purse(self.ledger, campaign).cap
         if budget is not None and budget > cap and not approved:
             raise BudgetReached(
-                f"${budget:.4f} is more than the ${cap:.4f} that were approved", hint="approve it with --yes"
+                f"a budget of {dollars(budget)} is more than the {dollars(cap)} that you approved",
+                hint="approve it with --yes",
             )
         ends = approvals.deadline(self.ledger) if deadline is None else self._session.clock.time() + deadline
         with self.ledger.transaction("bounds"):

@@ -63,7 +63,7 @@ def test_what_cannot_be_read_is_a_usage_error(tmp_path: Path, make: object) -> N
     make(tmp_path / "nothing.jsonl")
     done = index("check", tmp_path / "nothing.jsonl")
     assert done.code == 2
-    assert len(done.err.splitlines()) == 1
+    assert len(done.err.splitlines()) == 2
 
 
 def test_checking_loads_no_sdk(tmp_path: Path) -> None:

@@ -27,8 +27,8 @@ def test_a_healthy_library_passes(library: Path) -> None:
 
 
 @pytest.mark.parametrize("harm", ["table", "encoder"])
-def test_a_harmed_library_is_told_how_to_mend(tmp_path: Path, library: Path, harm: str) -> None:
-    """A table that lost its rows, a broken encoder: exit 1 and the command that mends it."""
+def test_a_harmed_library_is_told_how_to_fix(tmp_path: Path, library: Path, harm: str) -> None:
+    """A table that lost its rows, a broken encoder: exit 1 and the command that fixes it."""
     copy = tmp_path / "library"
     shutil.copytree(library, copy)
     if harm == "table":
@@ -40,9 +40,10 @@ def test_a_harmed_library_is_told_how_to_mend(tmp_path: Path, library: Path, har
         (copy / "encoder" / "model.onnx").write_bytes(b"not a model")
     done = index("--library", copy, "doctor")
     assert done.code == 1
-    (line,) = (line for line in done.out.splitlines() if line.startswith("MEND"))
-    assert line.startswith(f"MEND {harm}")
-    assert "index" in line.split(" — ")[1]
+    lines = done.out.splitlines()
+    (place,) = (place for place, line in enumerate(lines) if line.startswith("FIX"))
+    assert lines[place].startswith(f"FIX {harm}")
+    assert "index" in lines[place + 1].split("hint: ")[1]
 
 
 def test_evaluation_measures_somebodys_own_questions(tmp_path: Path, library: Path) -> None:

@@ -1,4 +1,4 @@
-"""However a command ends, it says so in one line with its own exit code: interrupted, or with nowhere to write."""
+"""However a command ends, it says so in a line and a hint, with its own exit code."""
 
 from __future__ import annotations
 
@@ -81,7 +81,10 @@ def test_a_full_disk_behind_stdout_is_one_line(library: Path, command: list[str]
             check=False,
         )
     assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
-    assert done.stderr.splitlines()[-1].startswith(f"{command[0]}: the output: No space left on device — ")
+    assert done.stderr.splitlines()[-2:] == [
+        f"{command[0]}: the output: No space left on device",
+        "hint: free some space on that disk",
+    ]
 
 
 @pytest.mark.parametrize("command", ["index status", "index report --json", "search dogs", "search dogs --json"])

@@ -110,7 +110,7 @@ def test_one_description_serves_a_burst(emulator: Emulator, library: Library, ph
     whole = library.plan([photos], **GEMINI)
     assert (plan.new, plan.inherited, plan.planned, whole.new) == (3, 5, 3, 8)
     assert plan.cost.high + plan.saves.high == pytest.approx(whole.cost.high)
-    assert any("5 photos not to describe" in line and "saves" in line for line in plan_lines(plan))
+    assert any("5 photos share the description of their burst" in line and "saves" in line for line in plan_lines(plan))
     report = library.index([photos], approve=True, one_per_burst=True, **GEMINI)
     assert (report.files.seen, report.files.described, report.files.pending, report.exit_code) == (8, 8, 0, 0)
     assert (report.requests.planned, report.requests.submitted) == (3, 3)
@@ -267,5 +267,5 @@ def test_the_flag_is_a_flag_and_a_setting(tmp_path: Path, emulator: Emulator, ph
     asked = ["--library", library, photos, "--provider", "gemini", "--dry-run", "--json"]
     assert index(*asked, env=env).json["requests"]["planned"] == 8, "a dry run groups nothing yet"
     plan = index(*asked, env=env).err
-    assert "5 photos not to describe" in plan
-    assert "not to describe" not in index(*asked, "--no-one-per-burst", env=env).err
+    assert "5 photos share the description of their burst" in plan
+    assert "share the description" not in index(*asked, "--no-one-per-burst", env=env).err

@@ -536,8 +536,8 @@ def test_the_command_says_where_it_went(world: World) -> None:
     done = index(*command)
     assert (done.code, done.out, done.err) == (0, f"exported 3 photos to {target}\n", "")
     again = index(*command)
-    assert (again.code, again.out, again.err.count("\n")) == (2, "", 1)
-    assert " — " in again.err
+    assert (again.code, again.out, again.err.count("\n")) == (2, "", 2)
+    assert "\nhint: " in again.err
     target.unlink()
     assert index(*command, "--json", "--in", world.at("sub")).json == {"photos": 2, "written": 2, "kept": []}
     nothing = index(*command[:-1], target.with_name("no.csv"), "--in", world.folder)

@@ -241,7 +241,7 @@ def test_who_leaves_is_told_the_date_before_which_to_come_back(
     assert 46 * 3600 < left < 48 * 3600
     told = list(report_lines(report))
     assert f"{datetime.fromtimestamp(report.collect_before):%A %d %B, %H:%M}" in told[-1]
-    assert "ready in 5 min to 24 h by what the service promises" in told[-2]
+    assert "ready in 5 min to 24 h (as the provider promises)" in told[-2]
     assert library.collect(wait=True).collect_before is None
 
 

@@ -22,11 +22,11 @@ def complains(done: Done, code: int, *words: str) -> None:
     """One line on stderr with these words, nothing on stdout, this exit code."""
     assert done.code == code, done.err
     assert "Traceback" not in done.err
-    last = done.err.strip().splitlines()[-1]
-    assert last.startswith("index: ")
-    assert " — " in last, "it must say what to do next"
+    message, hint = done.err.strip().splitlines()[-2:]
+    assert message.startswith("index: ")
+    assert hint.startswith("hint: "), "it must say what to do next"
     for word in words:
-        assert word in last
+        assert word in message + hint
     assert done.out == ""
 
 
@@ -43,7 +43,7 @@ def test_a_missing_folder_is_a_usage_error_and_makes_no_library(tmp_path: Path) 
     """A PATH that is not there is named, and nothing is created."""
     done = index("--library", tmp_path / "library", tmp_path / "nowhere")
     complains(done, 2, "nowhere")
-    assert len(done.err.strip().splitlines()) == 1
+    assert len(done.err.strip().splitlines()) == 2
     assert not (tmp_path / "library").exists()
 
 
@@ -147,8 +147,8 @@ def test_a_wrong_key_is_reported_and_appears_nowhere(tmp_path: Path, photo: Path
         (["s3://bucket/photos"], ["not supported yet"]),
         ([".", "--pilot", "3", "--no-pilot"], ["exclude each other"]),
         ([".", "-0"], ["--files-from"]),
-        ([".", "--library", ""], ["--library", "names no folder"]),
-        (["status", "--library", ""], ["--library", "names no folder"]),
+        ([".", "--library", ""], ["--library", "not a folder"]),
+        (["status", "--library", ""], ["--library", "not a folder"]),
     ],
 )
 def test_wrong_calls_are_usage_errors(tmp_path: Path, arguments: list[str], words: list[str]) -> None:

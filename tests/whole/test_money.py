@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from PIL import Image
 
 from indexer.commands.wording import plan_lines
 from indexer.domain.errors import ApprovalRequired
+from indexer.domain.money import dollars
 from indexer.domain.plan import Plan
 from indexer.library.api import Library
 from tests.fakes.gemini import Emulator
@@ -135,9 +137,9 @@ def test_a_plan_says_the_most_that_is_approved_and_which_facts_are_sent(
     prompt.write_text("Describe this photo from {place}, {date}.")
     plan = library.plan([photos], prompt=prompt, **GEMINI)
     told = "\n".join(plan_lines(plan))
-    assert f"at the very most ${plan.most_usd:.4f}" in told
+    assert f"hard cap for this run: {dollars(plan.most_usd)}" in told
     assert "the prompt with these facts of each photo: date, place" in told
-    with pytest.raises(ApprovalRequired, match=f"{plan.most_usd:.4f} at the very most"):
+    with pytest.raises(ApprovalRequired, match=f"at most {re.escape(dollars(plan.most_usd))}"):
         library.index([photos], prompt=prompt, **GEMINI)
 
 

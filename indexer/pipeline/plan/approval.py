@@ -45,6 +45,7 @@ class Approval:
         )
         around = around if trusted is None else replace(around, trusted=trusted)
         plan = make_plan(self._ledger, ask.question, ask.mode, Scope(ask.roots), session.pricing, around)
+        plan = replace(plan, budget=ask.budget)
         return plan if ask.deadline is None or self._free else self._with_deadline(plan)
 
     def _with_deadline(self, plan: Plan) -> Plan:
