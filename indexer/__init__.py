@@ -1,26 +1,99 @@
 """Captionary's indexer: a folder of pictures becomes a library that can be searched.
 
-Importing it is light: nothing heavy is loaded before it is used.
+Importing it is light: nothing heavy is loaded before it is used. It logs to the logger "captionary", which is silent
+until a program gives it a handler.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from indexer.domain.errors import ApprovalRequired, CaptionaryError
+from indexer.domain.errors import (
+    ApprovalRequired,
+    BadSetting,
+    BudgetReached,
+    CaptionaryError,
+    GateFailed,
+    KeyMissing,
+    KeyRefused,
+    LibraryError,
+    LibraryLocked,
+    LibraryMissing,
+    LibraryNewer,
+    LibraryUnwritable,
+    MissingPath,
+    NoCredit,
+    ProviderError,
+    RateLimited,
+    Refused,
+    Stopped,
+    Unreachable,
+    Unwritable,
+    UsageError,
+)
 
 if TYPE_CHECKING:
-    from indexer.domain.plan import Plan
-    from indexer.library.api import Library
+    from indexer.domain.plan import Cost, Plan
+    from indexer.domain.progress import Progress
+    from indexer.library.api import FailedPhoto, Library
+    from indexer.pipeline.index_options import IndexOptions
     from indexer.pipeline.report import Report
 
-__all__ = ["ApprovalRequired", "CaptionaryError", "Library", "Plan", "Report"]
-_HOMES = {"Library": "indexer.library.api", "Plan": "indexer.domain.answer", "Report": "indexer.pipeline.report"}
+    __version__: str
+
+__all__ = [
+    "ApprovalRequired",
+    "BadSetting",
+    "BudgetReached",
+    "CaptionaryError",
+    "Cost",
+    "FailedPhoto",
+    "GateFailed",
+    "IndexOptions",
+    "KeyMissing",
+    "KeyRefused",
+    "Library",
+    "LibraryError",
+    "LibraryLocked",
+    "LibraryMissing",
+    "LibraryNewer",
+    "LibraryUnwritable",
+    "MissingPath",
+    "NoCredit",
+    "Plan",
+    "Progress",
+    "ProviderError",
+    "RateLimited",
+    "Refused",
+    "Report",
+    "Stopped",
+    "Unreachable",
+    "Unwritable",
+    "UsageError",
+    "__version__",
+]
+_HOMES = {
+    "Cost": "indexer.domain.plan",
+    "FailedPhoto": "indexer.library.api",
+    "IndexOptions": "indexer.pipeline.index_options",
+    "Library": "indexer.library.api",
+    "Plan": "indexer.domain.plan",
+    "Progress": "indexer.domain.progress",
+    "Report": "indexer.pipeline.report",
+}
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("captionary")
     if name not in _HOMES:
         raise AttributeError(f"module 'indexer' has no attribute {name!r}")
     from importlib import import_module
 
     return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from search.query import Hit, Index
+    from search.query import Coverage, Hit, Index
 
-__all__ = ["Hit", "Index"]
+__all__ = ["Coverage", "Hit", "Index"]
 
 
 def __getattr__(name: str) -> Any:
@@ -19,3 +19,7 @@ def __getattr__(name: str) -> Any:
     from search import query
 
     return getattr(query, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

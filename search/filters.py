@@ -178,20 +178,25 @@ def _not_a_date(given: object, option: str) -> UsageError:
 
 def _check(query: Query) -> None:
     if query.sort not in SORTS:
-        raise UsageError(f"sort {query.sort!r} is unknown", hint=f"one of {', '.join(SORTS)}")
+        raise UsageError(f"sort {query.sort!r} is unknown", hint=f"one of: {', '.join(SORTS)}")
     if query.collapse not in COLLAPSES:
-        raise UsageError(f"collapse {query.collapse!r} is unknown", hint=f"one of {', '.join(COLLAPSES)}")
+        raise UsageError(f"collapse {query.collapse!r} is unknown", hint=f"one of: {', '.join(COLLAPSES)}")
+    for name in ("text", "not_words", "camera"):
+        if not isinstance(getattr(query, name), str | None):
+            raise UsageError(f"{name} {getattr(query, name)!r} is not a text", hint="give words as one text")
+    if not all(type(number) is int for number in (query.limit, query.offset)):
+        raise UsageError("limit and offset are whole numbers", hint="for example limit=10; 0 means all hits")
     if query.limit < 0 or query.offset < 0:
         raise UsageError("limit and offset cannot be negative", hint="a limit of 0 means all hits")
     if query.min_score != "auto" and not (isinstance(query.min_score, int | float) and math.isfinite(query.min_score)):
-        raise UsageError(f"min_score {query.min_score!r} is no score", hint="auto, or a number from 0 to 1")
+        raise UsageError(f"min_score {query.min_score!r} is not a score", hint="auto, or a number from 0 to 1")
 
 
 def _circle(near: Sequence[Any]) -> Circle:
     try:
         latitude, longitude, kilometres = (float(part) for part in near)
     except (TypeError, ValueError):
-        raise UsageError(f"near {near!r} is no circle", hint="give LATITUDE,LONGITUDE,KILOMETRES") from None
+        raise UsageError(f"near {near!r} is not a circle", hint="give LATITUDE,LONGITUDE,KILOMETRES") from None
     if not (abs(latitude) <= 90 and abs(longitude) <= 180 and 0 <= kilometres < math.inf):
         raise UsageError(
             f"near {latitude:g},{longitude:g},{kilometres:g} lies outside the globe",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,15 +16,26 @@ from indexer.commands.invocation import everywhere
 from indexer.commands.progress import collect, failures, rebuild, retry, status
 from indexer.commands.prompts import diff, prompts
 from indexer.commands.run import run
+from indexer.commands.settings import completion, config
 from indexer.commands.spend import report
 from indexer.commands.tags import tags
 from indexer.console.ending import Ending
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 _COMMANDS_HELP = "index run --help shows all options of index PATH, index COMMAND --help those of a command."
 
 
 class _Group(click.Group):
     """`index PATH...` is short for `index run PATH...`."""
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete commands; where none begins so, files and folders, which stand where a command would."""
+        from click.shell_completion import CompletionItem
+
+        found = super().shell_complete(ctx, incomplete)
+        return found or [CompletionItem(incomplete, type="file")]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         return super().parse_args(ctx, _with_command(args, self.commands))
@@ -68,7 +79,7 @@ def cli(**_: Any) -> None:
 
 _WORK = (run, status, collect, retry, failures, rebuild)
 _BOOKS = (forget, report, tags, prompts, diff, export)
-for command in (*_WORK, *_BOOKS, doctor, evaluate, check):
+for command in (*_WORK, *_BOOKS, config, completion, doctor, evaluate, check):
     cli.add_command(command)
 
 

@@ -93,6 +93,13 @@ class Call:
         self.screen = Screen(progress_words, quiet=quiet, bars=not options.pop("no_progress", False))
         self.screen.catch_warnings()
 
+    @property
+    def place(self) -> Path:
+        """The folder of the library, whether one is there or not."""
+        from indexer.storage.layout import default_folder
+
+        return (self.folder or default_folder()).expanduser()
+
     def library(self, *, create: bool = False) -> Library:
         """Open the library, whose progress and notes this screen shows."""
         from indexer.library.api import Library

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -13,6 +14,7 @@ from indexer import providers
 from indexer.domain.answer import Reason
 from indexer.domain.errors import MissingPath, UsageError
 from indexer.domain.mode import Mode
+from indexer.domain.nearest import did_you_mean
 from indexer.domain.plan import Cost, Plan
 from indexer.domain.progress import Progress
 from indexer.domain.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE
@@ -33,9 +35,10 @@ from indexer.ledger.work import questions
 from indexer.library import tag_rules
 from indexer.library.folder import Access, Seams, refuse_roots
 from indexer.library.tag_rules import Retagged
+from indexer.pipeline.index_options import IndexOptions, checked, checked_amount, checked_paths
 from indexer.pipeline.report import Report, RunFacts, make_report
 from indexer.pipeline.request import Ask
-from indexer.pipeline.resolve import IndexOptions, Surroundings, make_ask
+from indexer.pipeline.resolve import Surroundings, make_ask
 from indexer.pipeline.run import Run
 from indexer.pipeline.session import Watcher
 from indexer.storage.paths import AnyPath, resolve_root, to_text
@@ -46,6 +49,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Approve", "FailedPhoto", "Library", "Report", "Seams", "check_batch_file", "refuse_roots"]
 
+_LOG = logging.getLogger("captionary")
+_LOG.addHandler(logging.NullHandler())
 MOST_ATTEMPTS = 3
 """A photo is asked so often at most, unless it is named again."""
 _RETRIED = ("truncated", "malformed", "missing", "expired", "server_error", "rejected")
@@ -86,7 +91,7 @@ class Library:
         `progress` is called often, with numbers, `note` with a line for a person: what a terminal would show. Raises
         `LibraryMissing` without `create`, `LibraryUnwritable` where it cannot be made.
         """
-        watcher = Watcher(progress or (lambda _: None), note or (lambda _: None))
+        watcher = Watcher(progress or (lambda _: None), _logged(note))
         return cls(Access.to(folder, create=create, seams=seams or Seams(), watcher=watcher))
 
     def plan(self, paths: Sequence[AnyPath], **options: Unpack[IndexOptions]) -> Plan:
@@ -95,6 +100,7 @@ class Library:
 
     def preview(self, paths: Sequence[AnyPath], **options: Unpack[IndexOptions]) -> tuple[Report, Plan]:
         """As `plan`, and how `paths` stand."""
+        options, paths = checked(options), checked_paths(paths)
         with self._access.writing("plan", options) as (run, config):
             ask = self._ask(run, paths, options, config)
             seen = run.crawl(ask)
@@ -109,9 +115,14 @@ class Library:
         `approve` is a yes, or is called with the plan (and again with a measured one after a pilot). Raises
         `ApprovalRequired` when it says no; then nothing was paid.
         """
+        options, paths = checked(options), checked_paths(paths)
         with self._access.writing("run", options) as (run, config):
             ask = self._ask(run, paths, options, config)
             seen = run.crawl(ask)
+            if not ask.openable:
+                run.finish()
+            if not ask.openable and (owned := run.owned(ask)) is not None:
+                return self._report(run.ledger, (ask.question, ask.mode), Scope(ask.roots), RunFacts(run.number, owned))
             plan = run.plan(ask)
             run.ask(ask, plan, _callable(approve))
             run.finish()
@@ -126,6 +137,7 @@ class Library:
         `budget` (US dollars) and `deadline` (seconds from now) replace those of the run; raising the cap needs
         `approve`, else `BudgetReached` is raised.
         """
+        checked_amount("budget", budget), checked_amount("deadline", deadline)
         with self._access.writing("collect") as (run, _):
             before = self._described(run.ledger)
             run.set_bounds(budget, deadline, approved=approve)
@@ -145,7 +157,10 @@ class Library:
         A tenth of what the last approved plan could cost covers it; more than that is asked for with `approve`.
         """
         if only is not None and only not in set(Reason):
-            raise UsageError(f"nothing fails for the reason {only!r}", hint=f"one of: {', '.join(Reason)}")
+            raise UsageError(
+                f"there is no reason {only!r}", hint=did_you_mean(only, Reason) or f"one of: {', '.join(Reason)}"
+            )
+        checked_amount("budget", budget), checked_amount("deadline", deadline)
         with self._access.writing("retry") as (run, _):
             before = self._described(run.ledger)
             run.retry((only,) if only else _RETRIED, MOST_ATTEMPTS, _callable(approve))
@@ -155,7 +170,7 @@ class Library:
 
     def status(self, paths: Sequence[AnyPath] | None = None, *, estimate: Cost = Cost()) -> Report:
         """Return how the library (or what lies at `paths`) stands; waits for nobody."""
-        scope = Scope(None if paths is None else tuple(resolve_root(path) for path in paths))
+        scope = _scope(paths)
         with self._access.reading() as ledger:
             return self._report(ledger, self._last_asked(ledger), scope, RunFacts(estimate=estimate))
 
@@ -204,13 +219,13 @@ class Library:
     def diff(self, left: str, right: str, paths: Sequence[AnyPath] | None = None) -> list[Pair]:
         """Return the photos (at `paths`) that were described under both prompts, side by side."""
         versions = [self.prompt(wanted).version for wanted in (left, right)]
-        scope = Scope(None if paths is None else tuple(resolve_root(path) for path in paths))
+        scope = _scope(paths)
         with self._access.reading() as ledger:
             return prompts.pairs(ledger, versions[0], versions[1], scope)
 
     def tags(self, paths: Sequence[AnyPath] | None = None) -> list[TagCount]:
         """Return the tags of the photos (at `paths`) as search finds them, the most frequent first."""
-        scope = Scope(None if paths is None else tuple(resolve_root(path) for path in paths))
+        scope = _scope(paths)
         with self._access.reading() as ledger:
             return tags.counts(ledger, scope, tags.tagging(ledger))
 
@@ -235,7 +250,7 @@ class Library:
 
         Without `confirm` it only says what that would be. Raises `UsageError` while some of it is at the service.
         """
-        scope = Scope(tuple(resolve_root(path) for path in paths))
+        scope = _scope(paths)
         if not confirm:
             with self._access.reading() as ledger:
                 return forget.foresee(ledger, scope)
@@ -254,7 +269,7 @@ class Library:
         Raises `UsageError` where `to` is in the way, `Unwritable` where it cannot be written.
         """
         watcher = self._access.watcher
-        scope = Scope(None if paths is None else tuple(resolve_root(path) for path in paths))
+        scope = _scope(paths)
         with self._access.reading() as ledger:
             if paths is not None and not files.knows(ledger, scope):
                 raise MissingPath("the library knows nothing there", hint="check the path after --in")
@@ -278,7 +293,7 @@ class Library:
 
     def _ask(self, run: Run, paths: Sequence[AnyPath], options: IndexOptions, config: Config) -> Ask:
         access = self._access
-        around = Surroundings(access.provider, access.seams.environ, access.watcher.note)
+        around = Surroundings(access.spec, access.provider, access.seams.environ, access.watcher.note)
         return make_ask(run.ledger, paths, options, config, around)
 
     def _retag(self, command: str, change: Callable[[Ledger], Retagged]) -> Retagged:
@@ -309,6 +324,22 @@ class Library:
         now = self._access.clock.time()
         spec = self._access.spec(asked[0].provider)
         return make_report(ledger, str(self.folder), asked, scope, replace(facts, now=now), spec)
+
+
+def _logged(note: Callable[[str], None] | None) -> Callable[[str], None]:
+    """Notes go to the logger "captionary" as well."""
+
+    def told(text: str) -> None:
+        _LOG.info("%s", text)
+        if note is not None:
+            note(text)
+
+    return told
+
+
+def _scope(paths: Sequence[AnyPath] | None) -> Scope:
+    """The library, or what lies at `paths`."""
+    return Scope(None if paths is None else tuple(resolve_root(path) for path in checked_paths(paths)))
 
 
 def _callable(approve: Approve) -> Callable[[Plan], bool]:

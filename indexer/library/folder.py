@@ -23,7 +23,7 @@ from indexer.ledger.store import Ledger, no_step
 from indexer.library import tag_rules
 from indexer.library.vocabulary import tag_policy
 from indexer.media.rendition_cache import Spool
-from indexer.pipeline.resolve import IndexOptions
+from indexer.pipeline.index_options import IndexOptions
 from indexer.pipeline.run import Run
 from indexer.pipeline.session import Clock, Session, SystemClock, Tuning, Watcher
 from indexer.providers import prices
@@ -75,6 +75,7 @@ class Access:
             if not create:
                 raise LibraryMissing(f"there is no library at {path}", hint="make one with: index FOLDER")
             _make_folder(path)
+            watcher.note(f"new library: {path} (index config path tells it again)")
         return cls(path.resolve(), seams, watcher)
 
     @property

@@ -20,7 +20,7 @@ class Ask:
 
     `one_per_burst` asks about one photo of each burst; False also asks about those that inherit, None leaves them so.
     `deadline` is seconds from the approval. `refresh` asks again where facts given to the prompt have changed; `names`
-    are what people call the prompt and the schema.
+    are what people call the prompt and the schema. It is not `openable` while the provider's key is missing.
     """
 
     roots: tuple[bytes, ...]
@@ -36,3 +36,4 @@ class Ask:
     refresh: bool = False
     one_per_burst: bool | None = None
     names: tuple[str, str] = ("", "")
+    openable: bool = True

@@ -7,15 +7,16 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 from indexer.crawl.crawler import CrawlOptions
 from indexer.crawl.pool import WorkOptions
 from indexer.crawl.walk import WalkOptions
 from indexer.domain.answer_fields import unsearchable
-from indexer.domain.errors import BadSetting, UsageError
+from indexer.domain.errors import BadSetting, KeyMissing, UsageError
 from indexer.domain.keys import canonical_json
 from indexer.domain.mode import Mode
+from indexer.domain.nearest import did_you_mean
 from indexer.domain.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE, in_language
 from indexer.domain.question import Question, Settings
 from indexer.ledger.photos import files
@@ -25,6 +26,7 @@ from indexer.ledger.views import counts, prompts
 from indexer.ledger.work import questions
 from indexer.media.rendition import DIGEST_VERSION
 from indexer.pipeline.gates import parse_gates
+from indexer.pipeline.index_options import IndexOptions
 from indexer.pipeline.request import Ask
 from indexer.providers import automatic, key_variables
 from indexer.providers.seam import Provider
@@ -32,49 +34,18 @@ from indexer.providers.spec import Spec
 from indexer.storage.paths import AnyPath, for_terminal, refuse_missing, resolve_root, to_text
 from indexer.storage.settings import Config
 
-
-class IndexOptions(TypedDict, total=False):
-    """What `plan` and `index` take by keyword; everything has a default.
-
-    `prompt` and `schema` are files; money is in US dollars, `deadline` in seconds from the approval, `price`
-    "IN,OUT" in dollars per million tokens. Each `gate` is "NAME=VALUE"; `refresh` "given" asks again where facts
-    given to the prompt have changed. `one_per_burst` asks about one photo of each burst, whose description the others
-    take; False asks about these as well.
-    """
-
-    provider: str
-    mode: str
-    model: str
-    prompt: AnyPath
-    schema: AnyPath
-    language: str
-    media_resolution: str
-    pilot: int
-    budget: float
-    deadline: float
-    price: str
-    gate: Sequence[str]
-    refresh: str
-    one_per_burst: bool
-    exclude: Sequence[str]
-    follow: bool
-    hidden: bool
-    max_pixels: int
-    workers: int
-    confirm_deleted: bool
-    wait: bool
-
-
 _KEYLESS = (
-    "no key is set ({variables}), so nothing is sent and nobody describes the photos: they are found by their "
+    "no key is set ({variables}), so nothing is sent and no model describes the photos: they are found by their "
     "captions, keywords, dates, places and names, and by their colours"
 )
+_KEYED = "{variable} is set: {remote} can now describe the photos; --provider {before} stays free and offline"
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What an ask is resolved in: how providers are opened by name, the environment, and whom to tell."""
+    """What an ask is resolved in: providers by name, known and opened, the environment, and whom to tell."""
 
+    spec: Callable[[str], Spec]
     provider: Callable[[str], Provider]
     environ: Mapping[str, str]
     note: Callable[[str], None]
@@ -89,18 +60,11 @@ def make_ask(
 ) -> Ask:
     """Resolve `options` over the settings, over what this library asked last."""
     roots = _roots(ledger, paths)
-    last = counts.last_asked(ledger)
-    wished = options.get("provider", config.provider)
-    before = questions.question_of(ledger, last[0]) if last and wished == "auto" else None
-    name = wished if wished != "auto" else (before.provider if before else automatic(around.environ))
-    provider = around.provider(name)
-    spec = provider.spec
-    if wished == "auto" and before is None and spec.offline:
-        around.note(_KEYLESS.format(variables=" or ".join(key_variables())))
+    spec, before, openable = _provider(ledger, options.get("provider", config.provider), around)
     question = _question(_base(ledger, spec, before, config), options, config)
-    refusal = provider.check(question)
+    refusal = around.provider(spec.name).check(question) if openable else ""
     if refusal:
-        raise UsageError(f"{spec.name} would refuse what is asked: {refusal}", hint="mend the prompt or the schema")
+        raise UsageError(f"{spec.name} would refuse this: {refusal}", hint="fix the prompt or the schema")
     mode = _mode(spec, options.get("mode", config.mode))
     return Ask(
         roots=roots,
@@ -116,7 +80,36 @@ def make_ask(
         refresh=_refresh(options.get("refresh")),
         one_per_burst=options.get("one_per_burst", config.one_per_burst),
         names=(_name(options.get("prompt")), _name(options.get("schema"))),
+        openable=openable,
     )
+
+
+def _provider(ledger: Ledger, wished: str, around: Surroundings) -> tuple[Spec, Question | None, bool]:
+    """Return the provider to ask, the question before, and whether it can be asked now.
+
+    A library that was described by a remote provider does without its key what needs no request. Raises `KeyMissing`
+    where the provider is new to the library.
+    """
+    last = counts.last_asked(ledger)
+    asked = questions.question_of(ledger, last[0]) if last else None
+    before = asked if wished == "auto" else None
+    name = wished if wished != "auto" else (before.provider if before else automatic(around.environ))
+    if before is not None and around.spec(name).offline:
+        remote = around.spec(automatic(around.environ))
+        if not remote.offline:
+            variable = next(each for each in remote.key_variables if around.environ.get(each, "").strip())
+            around.note(_KEYED.format(variable=variable, remote=remote.name, before=name))
+            name, before = remote.name, None
+    spec = around.spec(name)
+    if wished == "auto" and asked is None and spec.offline:
+        around.note(_KEYLESS.format(variables=" or ".join(key_variables())))
+    try:
+        around.provider(name)
+    except KeyMissing:
+        if asked is None or asked.provider != name:
+            raise
+        return spec, before, False
+    return spec, before, True
 
 
 def _roots(ledger: Ledger, paths: Sequence[AnyPath]) -> tuple[bytes, ...]:
@@ -206,7 +199,8 @@ def _mode(spec: Spec, wished: str | None) -> Mode:
     try:
         return spec.has_mode(Mode(wished)) if wished else spec.modes[0]
     except ValueError:
-        raise BadSetting(f"there is no mode {wished!r}", hint=f"one of: {', '.join(Mode)}") from None
+        hint = did_you_mean(str(wished), Mode) or f"one of: {', '.join(Mode)}"
+        raise BadSetting(f"there is no mode {wished!r}", hint=hint) from None
 
 
 def _crawl_options(ledger: Ledger, options: IndexOptions, config: Config) -> CrawlOptions:

@@ -57,6 +57,12 @@ class Run:
             self.project()
         return seen
 
+    def owned(self, ask: Ask) -> int | None:
+        """Return how many works are answered, where nothing is left to ask a provider; None where something is."""
+        number = questions.known_question(self.ledger, ask.question)
+        count = counts.count_works(self.ledger, Scope(ask.roots), number)
+        return None if count.pending or ask.refresh or self._unfinished() else count.described
+
     def plan(self, ask: Ask) -> Plan:
         """Say what asking would do and cost."""
         return Approval(self._session, ask, lambda _: False).plan(pilot=ask.pilot)

@@ -7,10 +7,10 @@ in the entry point group `captionary.providers`, as `module:SPEC`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from importlib import import_module
 
 from indexer.domain.errors import UsageError
+from indexer.domain.nearest import did_you_mean
 from indexer.providers.seam import Provider
 from indexer.providers.spec import Opening, Spec
 
@@ -26,9 +26,8 @@ def spec(name: str) -> Spec:
     known = {each.name: each for each in _installed()}
     if name in known:
         return known[name]
-    near = get_close_matches(name, [*BUILT_IN, *known], 1)
-    offered = f"did you mean {near[0]}?" if near else f"one of: {', '.join([*BUILT_IN, *known])}"
-    raise UsageError(f"no provider is called {name!r}", hint=offered)
+    names = [*BUILT_IN, *known]
+    raise UsageError(f"there is no provider {name!r}", hint=did_you_mean(name, names) or f"one of: {', '.join(names)}")
 
 
 def specs() -> list[Spec]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from indexer.domain.errors import BadSetting
+from indexer.domain.nearest import did_you_mean
 from indexer.domain.tags import MOST_TAGS
 from indexer.storage.layout import SETTINGS_FILE
 
@@ -95,14 +96,15 @@ def _from_file(path: Path) -> Config:
     except FileNotFoundError:
         return Config()
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
-        raise BadSetting(f"{path} is not TOML: {fault}", hint="mend that line or delete the file") from fault
+        raise BadSetting(f"{path} is not TOML: {fault}", hint="fix that line or delete the file") from fault
     config = Config()
     for name, value in _in_place(told).items():
         if isinstance(value, dict) and name not in _KINDS:
             config = replace(config, tables={**config.tables, name: value})
             continue
         if name not in _KINDS:
-            raise BadSetting(f"{path}: there is no setting {name!r}", hint=f"known: {', '.join(sorted(_KINDS))}")
+            known = f"known: {', '.join(sorted(_KINDS))}"
+            raise BadSetting(f"{path}: there is no setting {name!r}", hint=did_you_mean(name, _KINDS) or known)
         config = replace(config, **{name: _checked(name, value, str(path))})
     if config.vocabulary:  # named in a file, so it is looked for beside that file
         beside = os.path.join(path.parent, os.path.expanduser(config.vocabulary))  # noqa: PTH111, PTH118
@@ -130,9 +132,9 @@ def _with_environment(config: Config, environ: Mapping[str, str]) -> Config:
             config = replace(config, tables=tables)
             continue
         if name not in _KINDS or name == "prices":
+            known = [ENV_PREFIX + each.upper() for each in sorted(_KINDS) if each != "prices"]
             raise BadSetting(
-                f"there is no setting {variable}",
-                hint=f"known: {', '.join(ENV_PREFIX + known.upper() for known in sorted(_KINDS) if known != 'prices')}",
+                f"there is no setting {variable}", hint=did_you_mean(variable, known) or f"known: {', '.join(known)}"
             )
         config = replace(config, **{name: _checked(name, _parsed(name, text, variable), variable)})
     return config
@@ -147,18 +149,18 @@ def _parsed(name: str, text: str, variable: str) -> object:
             return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[text.lower()]
         return kind(text)
     except (ValueError, KeyError):
-        raise BadSetting(f"{variable}={text!r} is not a {kind.__name__}", hint="mend or unset it") from None
+        raise BadSetting(f"{variable}={text!r} is not a {kind.__name__}", hint="fix or unset it") from None
 
 
 def _checked(name: str, value: object, where: str) -> Any:
     kinds = _KINDS[name]
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-        raise BadSetting(f"{where}: {name} = {value!r} is not a {kinds[0].__name__}", hint="mend that setting")
+        raise BadSetting(f"{where}: {name} = {value!r} is not a {kinds[0].__name__}", hint="fix that setting")
     if isinstance(value, int | float) and not 0 <= value < math.inf:
-        raise BadSetting(f"{where}: {name} = {value!r} is negative or no number", hint="mend that setting")
+        raise BadSetting(f"{where}: {name} = {value!r} is negative or not a number", hint="fix that setting")
     if isinstance(value, list):
         if not all(isinstance(one, str) for one in value):
-            raise BadSetting(f"{where}: {name} = {value!r} is not a list of texts", hint="mend that setting")
+            raise BadSetting(f"{where}: {name} = {value!r} is not a list of texts", hint="fix that setting")
         return tuple(value)
     allowed = _CHOICES.get(name)
     if allowed and value not in allowed:

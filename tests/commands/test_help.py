@@ -33,7 +33,7 @@ def test_help_fits_and_shows_an_example(name: str, command: click.Command) -> No
     assert max(map(len, text.splitlines())) <= 80
     examples = text.partition("Example")[2]
     program = name.replace("index run", "index")
-    assert re.search(rf"^ +(.*\| )?{program}\b", examples, re.MULTILINE), text
+    assert re.search(rf"^ +(.*[|(] ?)?{program}\b", examples, re.MULTILINE), text
     assert not INSIDER.search(text)
 
 

@@ -299,6 +299,7 @@ def test_auto_keeps_to_the_last_provider_and_names_its_missing_key(
 ) -> None:
     """After a run with gemini, a run without the key does not silently fall back to another provider."""
     assert paying("--library", tmp_path / "library", photo, "--yes").code == 0
+    shutil.copy(SAMPLES / "coffee_cup.jpg", photo)
     complains(index("--library", tmp_path / "library", photo), 1, "GEMINI_API_KEY")
 
 

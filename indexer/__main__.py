@@ -1,0 +1,5 @@
+"""`python -m indexer` is `index`."""
+
+from indexer.console.start import index
+
+index()

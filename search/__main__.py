@@ -1,0 +1,5 @@
+"""`python -m search` is `search`."""
+
+from indexer.console.start import search
+
+search()

@@ -1,0 +1,67 @@
+"""From keyless to key and back: what is planned, what is told, and what needs no key."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.gemini import Emulator
+from tests.support.commands import SAMPLES, index, search
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Three photos."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("astronaut", "cat_face", "coffee_cup"):
+        shutil.copy(SAMPLES / f"{name}.jpg", folder)
+    return folder
+
+
+def test_a_key_that_has_appeared_is_used(tmp_path: Path, emulator: Emulator, photos: Path) -> None:
+    """The same command first without a key, then with one: the photos are planned, told, and described."""
+    place = ("--library", tmp_path / "library")
+    env = {"GEMINI_API_KEY": "test-key", "GOOGLE_GEMINI_BASE_URL": emulator.url}
+    first = index(*place, photos)
+    assert (first.code, "3 new, 3 indexed" in first.out) == (0, True)
+    planned = index(*place, photos, "--dry-run", env=env)
+    assert "GEMINI_API_KEY is set: gemini can now describe the photos" in planned.err
+    assert "3 photos: 3 to describe, 0 already described" in planned.err
+    told = index(*place, photos, "--yes", "--mode", "interactive", env=env)
+    assert (told.code, "3 described" in told.out) == (0, True)
+    again = index(*place, photos, env=env)
+    assert "GEMINI_API_KEY" not in again.err
+    assert "nothing changed in 3 photos, 3 described, $0.00" in again.out
+    local = index(*place, photos, "--provider", "local", env=env)
+    assert (local.code, local.err) == (0, "")
+
+
+def test_without_its_key_a_described_library_does_what_needs_no_request(
+    tmp_path: Path, emulator: Emulator, photos: Path
+) -> None:
+    """Moves are followed and searches work; only a new photo needs the key, and is searchable by its facts."""
+    place = ("--library", tmp_path / "library")
+    env = {"GEMINI_API_KEY": "test-key", "GOOGLE_GEMINI_BASE_URL": emulator.url}
+    assert index(*place, photos, "--yes", "--mode", "interactive", env=env).code == 0
+    (photos / "cat_face.jpg").rename(photos / "moved.jpg")
+    moved = index(*place, photos)
+    assert moved.code == 0, moved.err
+    assert "1 moved, 3 described, $0.00" in moved.out
+    assert search(*place, "--in", photos / "moved.jpg").code == 0
+    shutil.copy(SAMPLES / "dogs_window.jpg", photos)
+    new = index(*place, photos)
+    assert (new.code, "GEMINI_API_KEY" in new.err) == (1, True)
+    assert search(*place, "dogs_window").out == f"{photos / 'dogs_window.jpg'}\n"
+    assert (
+        index(*place, "status", "--json").json["files"] | {"seen": 4, "pending": 1}
+        == (index(*place, "status", "--json").json["files"])
+    )
+
+
+def test_a_provider_that_was_never_asked_needs_its_key_at_once(tmp_path: Path, photos: Path) -> None:
+    """Nothing is read before the missing key is told."""
+    done = index("--library", tmp_path / "library", photos, "--provider", "gemini")
+    assert (done.code, "GEMINI_API_KEY" in done.err) == (1, True)
