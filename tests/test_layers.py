@@ -34,6 +34,7 @@ MODULES = {
     for path in sorted((ROOT / package).rglob("*.py"))
 }
 HEAVY = ["torch", "lancedb", "lance", "pyarrow", "sentence_transformers", "google.genai", "onnxruntime", "numpy"]
+HEAVY += ["httpx", "httpx2"]
 
 
 def room(module: str) -> str:

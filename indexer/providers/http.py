@@ -1,22 +1,26 @@
 """The way to a service over HTTP: one pool, explicit time-outs, the key for its own host only, no hidden retries.
 
-Nothing is retried unless the caller says that it may be repeated (`patiently`). Redirects are not followed: a picture
-or a key must not travel to a host that nobody named. Every exception of the client becomes one of our errors, raised
-outside its handler, because the client's exceptions hold the request with the key in its headers.
+Nothing is retried unless the caller says that it may be repeated (`patiently`). A redirect is followed for downloads
+only, and the key stays behind when it leads elsewhere: neither a picture nor a key travels to a host that nobody named.
+Every exception of the client becomes one of our errors, raised outside its handler, because the client's exceptions
+hold the request with the key in its headers.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import math
 import re
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from indexer.domain.errors import (
     BadSetting,
@@ -38,6 +42,10 @@ Result = TypeVar("Result")
 _PAUSES = (1.0, 2.0, 4.0)
 _LONGEST_PAUSE = 60.0
 _MOST_OF_AN_ERROR = 1 << 16
+_MOST_REDIRECTS = 3
+_PORTS = {"http": 80, "https": 443}
+_SPANS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _KEY_SHAPES = re.compile(r"\b(?:sk-(?:ant-|or-|proj-)?[\w-]{12,}|AIza[\w-]{10,}|AQ\.[\w-]{10,}|ya29\.[\w.-]{10,})")
 _CREDIT = re.compile(
     r"insufficient[_ ](?:quota|balance|credits?|funds)|credit balance is too low|exceeded your current quota"
@@ -116,7 +124,7 @@ class Http:
         self._sleep = sleep
         self._lock = threading.Lock()
         self._pool: httpx.Client | None = None
-        self._host = urlsplit(service.base_url).netloc
+        self._origin = _origin(service.base_url)
 
     def close(self) -> None:
         """Close the connections; the next call opens new ones."""
@@ -170,7 +178,7 @@ class Http:
             )
             return Said(answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, answer.content)
 
-        said = self._calling(what, exchange)
+        said = self.calling(what, exchange)
         if not 200 <= said.status < 300:
             raise self.as_error(what, said)
         return said
@@ -178,21 +186,31 @@ class Http:
     @contextmanager
     def download(self, what: str, path: str) -> Iterator[Iterator[bytes]]:
         """Yield the body at `path` in pieces; one that ends before its announced length is a fault."""
-        headers = {**self._headers(path), "Accept-Encoding": "identity"}
-        request = self._client().build_request("GET", self._url(path), headers=headers)
-        request.extensions["timeout"] = self._timeout(self.timeouts.stall).as_dict()
-        answer = self._calling(what, lambda: self._client().send(request, stream=True))
+        answer = self.calling(what, lambda: self._open(path))
         try:
             if not 200 <= answer.status_code < 300:
-                body = self._calling(what, lambda: next(answer.iter_bytes(_MOST_OF_AN_ERROR), b""))
+                body = self.calling(what, lambda: next(answer.iter_bytes(_MOST_OF_AN_ERROR), b""))
                 raise self.as_error(what, Said(answer.status_code, dict(answer.headers), body))
             yield self._pieces(what, answer)
         finally:
             answer.close()
 
+    def _open(self, path: str) -> httpx.Response:
+        """Ask for a body; where it lies elsewhere, go there, without the key unless that is the service's own host."""
+        client, url = self._client(), self._url(path)
+        timeout = self._timeout(self.timeouts.stall)
+        for _ in range(_MOST_REDIRECTS):
+            headers = {**self._headers(url), "Accept-Encoding": "identity"}
+            answer = client.send(client.build_request("GET", url, headers=headers, timeout=timeout), stream=True)
+            if not answer.has_redirect_location:
+                return answer
+            answer.close()
+            url = urljoin(url, answer.headers["location"])
+        return answer
+
     def _pieces(self, what: str, answer: httpx.Response) -> Iterator[bytes]:
         pieces = answer.iter_bytes(1 << 20)
-        while piece := self._calling(what, lambda: next(pieces, b"")):
+        while piece := self.calling(what, lambda: next(pieces, b"")):
             yield piece
 
     def as_error(self, what: str, said: Said) -> ProviderError:
@@ -208,15 +226,14 @@ class Http:
         if said.status in (404, 410):
             return NotFound(text, hint="check the model's name and the key's project")
         if said.status == 429:
-            return RateLimited(text, hint="wait, then run again", retry_after=_seconds(said.headers.get("retry-after")))
+            return RateLimited(text, hint="wait, then run again", retry_after=pause_asked(said.headers))
         if said.status == 408 or said.status >= 500 or said.status < 400:
             return Unreachable(text, hint="try again later")
         return Refused(text, hint="see what the service says")
 
     def _headers(self, path: str) -> Mapping[str, str]:
         """The key goes to the service's own host, wherever an address in an answer points."""
-        mine = not path.startswith(("http://", "https://")) or urlsplit(path).netloc == self._host
-        return self.service.headers if mine else {}
+        return self.service.headers if _origin(self._url(path)) == self._origin else {}
 
     def _url(self, path: str) -> str:
         return path if path.startswith(("http://", "https://")) else f"{self.service.base_url}/{path.lstrip('/')}"
@@ -232,18 +249,25 @@ class Http:
         with self._lock:
             if self._pool is None:
                 limits = httpx.Limits(max_connections=256, max_keepalive_connections=64)
-                self._pool = httpx.Client(follow_redirects=False, limits=limits)
+                try:
+                    self._pool = httpx.Client(follow_redirects=False, limits=limits)
+                except (ImportError, OSError, ValueError, httpx.InvalidURL) as fault:
+                    # Proxies and certificates are the environment's, which says nothing secret in such an error.
+                    raise BadSetting(
+                        f"cannot set up the way to {self.service.name}: {self.redact(str(fault))}",
+                        hint="check HTTPS_PROXY, ALL_PROXY and SSL_CERT_FILE",
+                    ) from None
                 weakref.finalize(self, self._pool.close)
             return self._pool
 
-    def _calling(self, what: str, call: Callable[[], Result]) -> Result:
+    def calling(self, what: str, call: Callable[[], Result]) -> Result:
+        """Return `call()`; whatever the client raises in it becomes one of our errors."""
         import httpx
 
         try:
             return call()
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as fault:
-            never = isinstance(fault, httpx.ConnectError | httpx.ConnectTimeout | httpx.UnsupportedProtocol)
-            error = self._unreachable(what, fault, sent=not never)
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, httpx.CookieConflict) as fault:
+            error = self._unreachable(what, fault, sent=not _never_sent(fault))
         except (OSError, UnicodeError) as fault:
             error = self._unreachable(what, fault, sent=True)
         raise error
@@ -258,6 +282,69 @@ class Http:
                 sent=False,
             )
         return Unreachable(f"could not {what}: no answer from {where} ({words})", hint="try again later")
+
+
+def _never_sent(fault: Exception) -> bool:
+    """Whether the request cannot have reached anybody: no connection was made for it, or the client refused it."""
+    import httpx
+
+    before = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+    ours = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL)
+    return isinstance(fault, (*before, *ours))
+
+
+def _origin(url: str) -> tuple[str, str, int | None]:
+    """The scheme, host and port of an address: what a key may travel to."""
+    parts = urlsplit(url)
+    try:
+        port = parts.port
+    except ValueError:
+        port = -1
+    return parts.scheme.lower(), (parts.hostname or "").lower(), port or _PORTS.get(parts.scheme.lower())
+
+
+def pause_asked(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
+    """Return the seconds that a service asks to wait, None when it does not say.
+
+    `retry-after-ms` and `retry-after` count (seconds or a date), else the longest reset of a rate that is used up:
+    `x-ratelimit-reset-tokens: 6m0s` beside `x-ratelimit-remaining-tokens: 0`.
+    """
+    exact = _number(headers.get("retry-after-ms"))
+    if exact is not None:
+        return exact / 1000
+    told = headers.get("retry-after")
+    if told:
+        seconds = _number(told)
+        return seconds if seconds is not None else _until(told, now or datetime.now(UTC))
+    resets = (
+        _span(value)
+        for name, value in headers.items()
+        if "ratelimit-reset" in name and _number(headers.get(name.replace("-reset", "-remaining"))) == 0
+    )
+    return max(filter(None, resets), default=None)
+
+
+def _number(told: str | None) -> float | None:
+    try:
+        number = float(told) if told else math.nan
+    except ValueError:
+        return None
+    return max(0.0, number) if math.isfinite(number) else None
+
+
+def _until(told: str, now: datetime) -> float | None:
+    try:
+        moment = parsedate_to_datetime(told)
+    except ValueError:
+        return None
+    return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds())
+
+
+def _span(told: str) -> float | None:
+    """Seconds in "1s", "6m0s" or "20ms"; None for anything else."""
+    parts = _SPAN.findall(told)
+    whole = "".join(number + unit for number, unit in parts) == told.strip()
+    return sum(float(number) * _SPANS[unit] for number, unit in parts) if parts and whole else None
 
 
 def _told(body: bytes) -> tuple[str, str]:
@@ -277,10 +364,3 @@ def _told(body: bytes) -> tuple[str, str]:
     message = error.get("message", error.get("detail", ""))
     code = error.get("code") or error.get("type") or ""
     return str(code), message if isinstance(message, str) else json.dumps(message)[:500]
-
-
-def _seconds(told: str | None) -> float | None:
-    try:
-        return max(0.0, float(told)) if told else None
-    except ValueError:
-        return None
