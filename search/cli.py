@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +21,22 @@ if TYPE_CHECKING:
 
 _NO_HITS = 1
 _FORMS = ("json", "jsonl", "csv", "print0", "paths")
+_FLAGS = {"tags": "tag", "any_tags": "any-tag", "no_tags": "no-tag", "not_words": "not", "within": "in"}
 _FILTERS = ("tags", "any_tags", "no_tags", "not_words", "since", "until", "camera", "within", "near", "where", "like")
 _UNDESCRIBED = (
-    ". These photos are known by captions, dates, names and colours; with a key, a model says what is in them: "
+    "these photos are known by captions, dates, names and colours; with a key, a model describes what is in them: "
     "index --provider gemini FOLDER"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """How hits are printed: in which form, with their reasons, their pictures, or by a template of the user's."""
+
+    form: str
+    explain: bool = False
+    preview: bool = False
+    template: str | None = None
 
 
 @click.command(
@@ -33,8 +45,8 @@ _UNDESCRIBED = (
 )
 @click.argument("words", nargs=-1, metavar="[QUERY]...")
 @LIBRARY
-@click.option("-n", "--limit", default=10, show_default=True, help="How many hits; 0 means all.")
-@click.option("--offset", default=0, help="Skip so many hits.")
+@click.option("-n", "--limit", default=10, show_default=True, metavar="N", help="How many hits; 0 means all.")
+@click.option("--offset", default=0, metavar="N", help="Skip the first N hits.")
 @click.option(
     "--sort", type=click.Choice(["relevance", "date"]), default="relevance", help="Best or newest first. [relevance]"
 )
@@ -42,7 +54,7 @@ _UNDESCRIBED = (
     "--min-score",
     default="auto",
     metavar="auto|FLOAT",
-    help="End the list below this score; auto: where relevance falls off; 0: never.",
+    help="End the list below this score; auto: where relevance drops; 0: never.",
 )
 @click.option("--tag", "tags", multiple=True, metavar="T", help="Only photos with this tag (repeat: with all).")
 @click.option("--any-tag", "any_tags", multiple=True, metavar="T", help="Only photos with any of these tags.")
@@ -52,27 +64,36 @@ _UNDESCRIBED = (
 @click.option("--until", metavar="DATE", help="Taken then or earlier; the day, month or year counts in.")
 @click.option("--camera", metavar="TEXT", help="Only photos of a camera with TEXT in its name.")
 @click.option("--in", "within", metavar="PATH", help="Only photos below PATH.")
-@click.option("--near", metavar="LAT,LON,KM", help="Only photos taken so near.")
+@click.option("--near", metavar="LAT,LON,KM", help="Only photos taken within KM kilometres.")
 @click.option(
     "--where",
     multiple=True,
     metavar="COND",
-    help="Only photos whose answer, by your own --schema, has it so: people>=2, document=receipt, shop~deli.",
+    help="A condition on fields of your own --schema: people>=2, document=receipt, shop~deli.",
 )
 @click.option("--like", metavar="IMAGE", help="Photos like this one, which must be indexed.")
 @click.option(
     "--collapse",
     type=click.Choice(["copies", "bursts", "none"]),
     default="copies",
-    help="One hit a picture, a burst, or a file. [copies]",
+    help="One hit per picture, burst or file. [copies]",
 )
-@click.option("--explain", is_flag=True, help="Say why each hit matched.")
-@click.option("--json", is_flag=True, help="One JSON array.")
-@click.option("--jsonl", is_flag=True, help="One JSON object a line.")
-@click.option("--csv", is_flag=True, help="CSV with a header.")
-@click.option("-0", "--print0", is_flag=True, help="Paths, each ended by NUL.")
-@click.option("-l", "--paths", is_flag=True, help="Bare paths, as in a pipe.")
-@click.option("--html", "sheet", type=click.Path(path_type=Path, dir_okay=False), help="Also write a contact sheet.")
+@click.option("--explain", is_flag=True, help="Say more about why each hit matched.")
+@click.option("--json", is_flag=True, help="Print one JSON array.")
+@click.option("--jsonl", is_flag=True, help="Print one JSON object per line.")
+@click.option("--csv", is_flag=True, help="Print CSV with a header.")
+@click.option("-0", "--print0", is_flag=True, help="Print paths, each followed by a NUL byte.")
+@click.option("-l", "--paths", is_flag=True, help="Print bare paths, as in a pipe.")
+@click.option(
+    "--html",
+    "sheet",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Also write a page with pictures.",
+)
+@click.option("--format", "template", metavar="TEXT", help="Print TEXT for each hit: '{score} {path}'.")
+@click.option("--preview", is_flag=True, help="Draw the pictures on the terminal.")
+@click.option("--open", "opens", is_flag=True, help="Open the hits in the system's viewer.")
 @click.version_option(None, "-V", "--version", package_name="captionary", prog_name="captionary")
 def cli(words: tuple[str, ...], **options: Any) -> int:
     """Find photos by what can be seen in them. Words need no quotes; nothing leaves this machine.
@@ -81,18 +102,29 @@ def cli(words: tuple[str, ...], **options: Any) -> int:
     Examples:
       search two dogs at a window
       search beach --since 2015 --until 2016-08 --tag sunset
-      search birthday cake --in ~/Photos/2019 -0 | xargs -0 open
+      search birthday cake -n 3 --open
+      search red car --in ~/Photos/2019 -0 | xargs -0 ls -l
     """
-    form = _form(options)
+    shown = Shown(
+        form=_form(options),
+        explain=options.pop("explain"),
+        preview=options.pop("preview"),
+        template=options.pop("template"),
+    )
+    if shown.template is not None:
+        _check_template(shown)
     index = _open(options.pop("library"))
-    sheet, explain = options.pop("sheet"), options.pop("explain")
+    sheet, opens = options.pop("sheet"), options.pop("opens")
     query = " ".join(words)
     hits = index.search(query, **_arguments(options))
-    _notes(index, words, hits, filtered=any(options[name] for name in _FILTERS) or options["min_score"] != "auto")
-    sys.stdout.buffer.writelines(_lines(hits, form, first=options["offset"] + 1, explain=explain))
+    filtered = any(options[name] for name in _FILTERS) or options["min_score"] != "auto"
+    _notes(index, words, hits, options, filtered=filtered)
+    sys.stdout.buffer.writelines(_lines(hits, shown, first=options["offset"] + 1))
     sys.stdout.buffer.flush()
     if sheet is not None:
-        _write_sheet(sheet, query, hits)
+        _write_sheet(sheet, _title(query, options), hits)
+    if opens:
+        _view(hits)
     return 0 if hits else _NO_HITS
 
 
@@ -117,6 +149,14 @@ def _form(options: dict[str, Any]) -> str:
     if len(asked) > 1:
         raise UsageError(f"--{asked[0]} and --{asked[1]} exclude each other", hint="choose one form of output")
     return asked[0] if asked else ("list" if sys.stdout.isatty() else "paths")
+
+
+def _check_template(shown: Shown) -> None:
+    from search.template import checked
+
+    if shown.form not in ("list", "paths"):
+        raise UsageError(f"--format and --{shown.form} exclude each other", hint="choose one form of output")
+    checked(shown.template or "")
 
 
 def _arguments(options: dict[str, Any]) -> dict[str, Any]:
@@ -146,54 +186,114 @@ def _circle(text: str) -> tuple[float, ...]:
     return latitude, longitude, kilometres
 
 
-def _notes(index: Index, words: tuple[str, ...], hits: list[Hit], *, filtered: bool) -> None:
+def _notes(index: Index, words: tuple[str, ...], hits: list[Hit], options: dict[str, Any], *, filtered: bool) -> None:
     """Tell on stderr what explains the hits, or their lack."""
     coverage = index.coverage()
-    if coverage.described and coverage.described < coverage.rows:
-        _say(
-            f"{coverage.described:,} of {coverage.rows:,} photos are described by a model so far; the others are found "
-            "by their captions, dates, names and colours"
-        )
+    if coverage.described < coverage.rows and index.expects_more():
+        _say(f"{coverage.described:,} of {coverage.rows:,} photos are described so far; the others are on their way")
     if len(words) == 1 and Path(words[0]).is_file():
-        _say(f"for photos like that file, say: search --like {words[0]}")
-    if not hits:
-        undescribed = words and not filtered and coverage.rows and not coverage.described
-        _say("no good match" + (_UNDESCRIBED if undescribed else ""))
+        _say("this is a file", f"for photos like it: search --like {words[0]}")
+    if hits:
+        return
+    undescribed = words and not filtered and coverage.rows and not coverage.described
+    _say("no good match", _UNDESCRIBED if undescribed else "")
+    if filtered:
+        from search.suggest import suggestions
+
+        for message, hint in suggestions(index, options):
+            _say(message, hint)
 
 
-def _lines(hits: list[Hit], form: str, *, first: int, explain: bool) -> Iterable[bytes]:
+def _lines(hits: list[Hit], shown: Shown, *, first: int) -> Iterable[bytes]:
     from search import output
 
-    if form == "json":
-        return [output.as_json(hits)]
-    if form == "jsonl":
-        return output.as_jsonl(hits)
-    if form == "csv":
-        return output.as_csv(hits)
-    if form == "list":
-        return output.as_list(hits, first=first, width=shutil.get_terminal_size().columns, explain=explain)
     raw = not sys.stdout.isatty()
-    return output.as_paths(hits, end=b"\0" if form == "print0" else b"\n", raw=raw)
+    if shown.template is not None:
+        from search.template import as_format
+
+        return as_format(hits, shown.template, raw=raw)
+    if shown.form == "json":
+        return [output.as_json(hits)]
+    if shown.form == "jsonl":
+        return output.as_jsonl(hits)
+    if shown.form == "csv":
+        return output.as_csv(hits)
+    if shown.form == "list" or shown.preview:
+        return _listed(hits, shown, first)
+    return output.as_paths(hits, end=b"\0" if shown.form == "print0" else b"\n", raw=raw)
 
 
-def _write_sheet(target: Path, query: str, hits: list[Hit]) -> None:
+def _listed(hits: list[Hit], shown: Shown, first: int) -> Iterable[bytes]:
+    """The list for people, each picture above its lines where they are to be drawn."""
+    from search.listing import Look, as_list
+
+    look = Look.of(os.environ, shutil.get_terminal_size().columns)
+    for number, hit in enumerate(hits, first):
+        if shown.preview:
+            from search.preview import draw, way
+
+            yield draw(hit.path, way(os.environ), look.columns)
+        yield from as_list([hit], look, first=number, explain=shown.explain)
+
+
+def _title(query: str, options: dict[str, Any]) -> str:
+    """The search in words, filters included."""
+    told = []
+    for name in _FILTERS:
+        values = options[name]
+        for value in values if isinstance(values, tuple) else [values]:
+            if value is not None:
+                told.append(f"--{_FLAGS.get(name, name.replace('_', '-'))} {value}")
+    return " ".join(["search", *filter(None, [query]), *told])
+
+
+def _write_sheet(target: Path, title: str, hits: list[Hit]) -> None:
     from indexer.export.contact_sheet import Card, write_sheet
-    from search.output import why
+    from search.listing import why
 
     def facts(hit: Hit) -> str:
         return " · ".join(part for part in ((hit.taken_at or "")[:10], hit.camera, why(hit)) if part)
 
-    cards = [Card(hit.path, hit.description or "", hit.tags, facts(hit)) for hit in hits]
+    def cards() -> Iterator[Card]:
+        for number, hit in enumerate(hits, 1):
+            if sys.stderr.isatty():
+                print(f"\rpictures: {number:,} of {len(hits):,}", end="\r", file=sys.stderr, flush=True)
+            yield Card(hit.path, hit.description or "", hit.tags, facts(hit), hit.also_at)
+        if sys.stderr.isatty():
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
     try:
-        write_sheet(target, f"search {query}".strip(), cards)
+        write_sheet(target, title, cards())
     except OSError as error:
         raise UsageError(
             f"{target}: {error.strerror or error}", hint="--html takes a file that can be written"
         ) from error
-    _say(f"contact sheet: {target}")
+    _say(f"page with pictures: {target}")
 
 
-def _say(text: str) -> None:
+def _view(hits: list[Hit]) -> None:
+    """Open the photos in the system's viewer, which goes on when this command has ended."""
+    import subprocess
+
+    from indexer.storage.paths import to_bytes
+
+    viewer = "open" if sys.platform == "darwin" else "xdg-open"
+    for hit in hits:
+        try:
+            subprocess.Popen(
+                [viewer, to_bytes(hit.path)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except FileNotFoundError:
+            raise UsageError(f"there is no viewer: {viewer} is not installed", hint="install xdg-utils") from None
+
+
+def _say(text: str, hint: str = "") -> None:
     from indexer.storage.paths import for_terminal
 
-    print(for_terminal(" ".join(f"search: {text}".split())), file=sys.stderr)
+    for line in (f"search: {text}", f"hint: {hint}" if hint else ""):
+        if line:
+            print(for_terminal(" ".join(line.split())), file=sys.stderr)

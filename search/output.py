@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
 from indexer.export.spreadsheet import cell, line
 from indexer.storage.paths import for_terminal, to_bytes
 from search.hits import Hit
+from search.listing import why
 
 _COLUMNS = ("path", "score", "description", "tags", "taken_at", "camera", "width", "height", "also_at", "why")
-_NARROWEST = 40
 
 
 def as_json(hits: Sequence[Hit]) -> bytes:
@@ -48,36 +47,6 @@ def as_paths(hits: Iterable[Hit], *, end: bytes, raw: bool) -> Iterator[bytes]:
     """Yield the paths, each followed by `end`; `raw` gives the file system's bytes, for programs."""
     for hit in hits:
         yield (to_bytes(hit.path) if raw else _plain(hit.path)) + end
-
-
-def as_list(hits: Iterable[Hit], *, first: int, width: int, explain: bool) -> Iterator[bytes]:
-    """Yield a list for people, numbered from `first`, `width` columns wide."""
-    for number, hit in enumerate(hits, first):
-        day = (hit.taken_at or "")[:10] or "no date"
-        head = f"{number:>3}  {hit.score:.2f}  {day:<10}  "
-        lines = [head + for_terminal(hit.path)]
-        if hit.description:
-            lines += _wrapped(hit.description, width)
-        if hit.tags:
-            lines += _wrapped("tags: " + ", ".join(hit.tags), width)
-        lines += [f"     also at {for_terminal(path)}" for path in hit.also_at]
-        if explain:
-            lines += _wrapped("why: " + why(hit), width)
-        yield "\n".join(lines).encode("utf-8", "replace") + b"\n"
-
-
-def why(hit: Hit) -> str:
-    """Return why a hit matched, in words."""
-    parts = [f"words {', '.join(hit.why['words'])}"] if hit.why.get("words") else []
-    parts += [f"tags {', '.join(hit.why['tags'])}"] if hit.why.get("tags") else []
-    parts += [f"meaning {hit.why['meaning']:.2f}"] if hit.why.get("meaning") is not None else []
-    return "; ".join(parts) or "filters"
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    indent = " " * 5
-    flat = for_terminal(" ".join(text.split()))
-    return textwrap.wrap(flat, max(_NARROWEST, width), initial_indent=indent, subsequent_indent=indent)
 
 
 def _plain(path: str) -> bytes:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from indexer.domain.errors import LibraryError, LibraryMissing, UsageError
-from indexer.storage.layout import ENCODER_FOLDER, TABLE_FOLDER, default_folder
+from indexer.storage.layout import BATCHES_FOLDER, ENCODER_FOLDER, TABLE_FOLDER, default_folder
 from indexer.table.dataset import dataset_uri, open_table
 from indexer.table.encoder.load import open_encoder
 from indexer.table.encoder.onnx import Encoder, Manifest
@@ -151,6 +151,10 @@ class Index:
         """Return how much of the library is described."""
         view = self._table().view()
         return Coverage(view.count(), view.count("described"))
+
+    def expects_more(self) -> bool:
+        """Whether batches are out, whose answers will describe more photos."""
+        return next((self._directory / BATCHES_FOLDER).glob("*.jsonl"), None) is not None
 
     def to_arrow(self, columns: Sequence[str] | None = None) -> pa.Table:
         """Return the table of photos, or some of its columns."""

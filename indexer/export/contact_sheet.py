@@ -21,7 +21,8 @@ from indexer.storage.atomic import whole_file
 from indexer.storage.paths import for_terminal, to_bytes
 
 THUMBNAIL_SIDE = 320
-_FIRST = b"<!doctype html>"
+_MARK = '<meta name="generator" content="Captionary contact sheet">'
+_HEAD = 400  # bytes in which the mark stands
 _QUALITY = 75
 _STYLE = """
 body { font: 15px/1.4 system-ui, sans-serif; margin: 2rem; background: #fafafa; color: #222 }
@@ -31,17 +32,23 @@ img, .none { display: block; width: 100%; height: 240px; object-fit: contain; ba
 .none { text-align: center; line-height: 240px; color: #777 }
 figcaption { padding: .75rem; overflow-wrap: anywhere }
 .tags, .facts { color: #666; font-size: 13px }
+@media (prefers-color-scheme: dark) {
+  body { background: #181818; color: #ddd } a { color: #8ab4f8 }
+  figure { background: #222; border-color: #444 } img, .none { background: #111 } .tags, .facts { color: #aaa }
+}
+@media (max-width: 40rem) { body { margin: .75rem } main { grid-template-columns: 1fr } }
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One picture on the sheet: its path in text form, what is said about it, and a line of facts."""
+    """One picture on the sheet: its path in text form, what is said about it, a line of facts, and its copies."""
 
     path: str
     description: str = ""
     tags: tuple[str, ...] = ()
     facts: str = ""
+    copies: tuple[str, ...] = ()
 
 
 def write_sheet(target: Path, title: str, cards: Iterable[Card]) -> None:
@@ -56,7 +63,9 @@ def _document(title: str, cards: Iterable[Card]) -> Iterator[str]:
     style = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
     policy = f"default-src 'none'; img-src data:; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'"
     yield (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n{_MARK}\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<meta name="color-scheme" content="light dark">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         f"<title>{_text(title)}</title><style>{_STYLE}</style></head>\n<body><h1>{_text(title)}</h1>\n<main>\n"
     )
@@ -68,15 +77,18 @@ def _document(title: str, cards: Iterable[Card]) -> Iterator[str]:
 def _figure(card: Card) -> str:
     picture = _thumbnail(card.path)
     shown = (
-        f'<img alt="{_text(card.description or card.path)}" src="data:image/jpeg;base64,{picture}">'
+        f'<a href="{_address(card.path)}">'
+        f'<img alt="{_text(card.description or card.path)}" src="data:image/jpeg;base64,{picture}"></a>'
         if picture
         else '<div class="none">no picture</div>'
     )
-    address = "file://" + quote(to_bytes(card.path))
-    lines = [f'<a href="{_text(address)}">{_text(card.path)}</a>']
+    lines = [f'<a href="{_address(card.path)}">{_text(card.path)}</a>']
     lines += [f"<p>{_text(card.description)}</p>"] if card.description else []
     lines += [f'<div class="tags">{_text(", ".join(card.tags))}</div>'] if card.tags else []
     lines += [f'<div class="facts">{_text(card.facts)}</div>'] if card.facts else []
+    if card.copies:
+        links = ", ".join(f'<a href="{_address(path)}">{_text(path)}</a>' for path in card.copies)
+        lines.append(f'<div class="facts">also at {links}</div>')
     return f"<figure>{shown}<figcaption>{''.join(lines)}</figcaption></figure>\n"
 
 
@@ -95,6 +107,10 @@ def _thumbnail(path: str) -> str:
     return base64.b64encode(buffer.getvalue()).decode()
 
 
+def _address(path: str) -> str:
+    return _text("file://" + quote(to_bytes(path)))
+
+
 def _text(text: str) -> str:
     return html.escape(for_terminal(text), quote=True)
 
@@ -105,6 +121,6 @@ def _refuse_other(target: Path) -> None:
         return
     if target.is_file():
         with target.open("rb") as stream:
-            if stream.read(len(_FIRST)).lower() == _FIRST:
+            if _MARK.encode() in stream.read(_HEAD):
                 return
-    raise UsageError(f"{target} exists and is no contact sheet", hint="choose another name for it")
+    raise UsageError(f"{target} exists and is not a page of ours", hint="choose another name")

@@ -16,7 +16,7 @@ from indexer.domain.tags import MOST_TAGS
 from indexer.storage.layout import SETTINGS_FILE
 
 ENV_PREFIX = "CAPTIONARY_"
-_ELSEWHERE = ("library",)  # CAPTIONARY_LIBRARY says where the library is, so it cannot stand inside it
+_ELSEWHERE = ("library", "preview")  # where the library is, and how a terminal shows pictures: set outside it
 _MOVED = {"tier": "gemini_tier", "schema_field": "gemini_schema_field"}
 _CHOICES: Mapping[str, tuple[object, ...]] = {
     "mode": ("batch", "interactive", "flex", "off-peak"),

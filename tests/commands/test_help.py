@@ -22,7 +22,7 @@ INSIDER = re.compile(r"\b(lane|lanes|works|purse|ask of|mend|tuple|kwarg|stdin i
 
 def helped(name: str, command: click.Command) -> str:
     """What `--help` prints on a terminal of 80 columns."""
-    with click.Context(command, info_name=name, terminal_width=80, max_content_width=80) as context:
+    with click.Context(command, info_name=name, terminal_width=80, help_option_names=["-h", "--help"]) as context:
         return command.get_help(context)
 
 

@@ -159,14 +159,20 @@ def test_a_sheet_that_cannot_be_written_is_told_in_words(run, tmp_path: Path) ->
     outcome = run("boat", "--html", str(tmp_path / "no" / "hits.html"))
     assert outcome.code == 2
     assert "hits.html" in outcome.err
-    assert outcome.err.count("\n") == 1
+    assert outcome.err.splitlines()[1].startswith("hint: ")
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
         (["kubernetes pod eviction policy"], 1, "no good match"),
-        (["--tag", "no such tag"], 1, "no good match"),
+        (["--tag", "no such tag"], 1, "no photo has the tag 'no such tag'"),
+        (["--tag", "baot"], 1, "did you mean: boat"),
+        (["--camera", "Cannon"], 1, "did you mean: Canon"),
+        (["--in", "/p/no"], 1, "no indexed photo lies in /p/no"),
+        (["boat", "--format", "{scor}"], 2, "did you mean: score"),
+        (["boat", "--format", "{path}", "--json"], 2, "exclude each other"),
+        (["boat", "--sort", "dte"], 2, "did you mean: date"),
         ([], 2, "nothing to search for"),
         (["dog", "--limit", "-1"], 2, "negative"),
         (["dog", "--limit", "many"], 2, "many"),
@@ -179,12 +185,14 @@ def test_a_sheet_that_cannot_be_written_is_told_in_words(run, tmp_path: Path) ->
         (["--like", "/no/such.jpg"], 2, "no such file"),
     ],
 )
-def test_what_went_wrong_is_one_line(run, arguments: list[str], code: int, says: str) -> None:  # type: ignore[no-untyped-def]
-    """The exit code of the contract, one line on stderr that says what to do, nothing on stdout."""
+def test_what_went_wrong_is_said_with_a_hint(run, arguments: list[str], code: int, says: str) -> None:  # type: ignore[no-untyped-def]
+    """The exit code of the contract, what is wrong and what to do on stderr, nothing on stdout."""
     outcome = run(*arguments)
     assert outcome.code == code
     assert says in outcome.err
-    assert outcome.err.count("\n") == 1
+    assert outcome.err.startswith("search: ")
+    assert code == 1 or outcome.err.splitlines()[1].startswith("hint: ")
+    assert outcome.err.count("\n") <= 3
     assert outcome.out == b""
 
 
@@ -197,14 +205,18 @@ def test_no_library_says_index_first(tmp_path: Path, capfdbinary: pytest.Capture
 
 
 def test_a_note_tells_that_part_is_not_described(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    """Above the hits stands how much of the library a model has described, on stderr."""
+    """While a batch is out, how much of the library is described stands on stderr; nothing when nothing is coming."""
     rows = [photo_row("/p/boat.jpg", "A red boat."), photo_row("/p/dogs_window.jpg")]
     make_library(tmp_path, rows)
-    with pytest.raises(SystemExit):
-        cli.main(["--library", str(tmp_path), "dogs"])
-    out, err = capfdbinary.readouterr()
-    assert out == b"/p/dogs_window.jpg\n"
-    assert b"1 of 2 photos are described" in err
+    (tmp_path / "batches").mkdir()
+    for coming in (False, True):
+        if coming:
+            (tmp_path / "batches" / "shard.jsonl").touch()
+        with pytest.raises(SystemExit):
+            cli.main(["--library", str(tmp_path), "dogs"])
+        out, err = capfdbinary.readouterr()
+        assert out == b"/p/dogs_window.jpg\n"
+        assert (b"1 of 2 photos are described so far" in err) == coming
 
 
 def test_a_picture_as_query_gets_a_hint(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
@@ -223,7 +235,7 @@ def shell(library: Path, *arguments: str, **options: object) -> subprocess.Compl
 def test_a_terminal_gets_a_list_for_people(library: Path) -> None:
     """Rank, score, date, path, description and tags, wrapped; nothing that a terminal would obey."""
     leader, follower = pty.openpty()
-    environment = {**os.environ, "CAPTIONARY_LIBRARY": str(library), "COLUMNS": "60"}
+    environment = {**os.environ, "CAPTIONARY_LIBRARY": str(library), "COLUMNS": "60", "TERM": "dumb"}
     command = [*COMMAND, "clown", "balloon", "giraffe", "--min-score", "0", "--explain"]
     done = subprocess.run(command, env=environment, stdout=follower, stderr=subprocess.PIPE, check=False)
     os.close(follower)
