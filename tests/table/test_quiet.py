@@ -104,3 +104,13 @@ def test_importing_the_packages_is_light() -> None:
     done = python("import sys, indexer, search; indexer.Library; search.Index; print(*sys.modules)")
     assert done.returncode == 0, done.stderr
     assert not set(done.stdout.split()) & set(HEAVY)
+
+
+def test_an_unchanged_run_and_a_search_never_load_the_client_of_the_table(tmp_path: Path) -> None:
+    """LanceDB's client costs seconds to import: only a run that writes rows and a program that asks for it pay."""
+    library = ("--library", str(tmp_path / "library"))
+    assert index(*library, SAMPLES, "--provider", "local").code == 0
+    for room, arguments in ((INDEX, [*library, SAMPLES, "--provider", "local"]), ("search.cli", [*library, "a dog"])):
+        done = python(_WHAT_WAS_LOADED.format(room=room), *arguments)
+        assert done.returncode == 0, done.stderr
+        assert "lancedb" not in done.stderr.split("LOADED ", 1)[1].split(), room
