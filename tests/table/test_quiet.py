@@ -51,7 +51,7 @@ def test_a_keyless_run_opens_no_socket(tmp_path: Path) -> None:
     done = python(_NO_SOCKET, "--library", tmp_path / "library", "--provider", "local", SAMPLES)
     assert done.returncode == 0, done.stderr
     assert "SOCKET" not in done.stderr
-    assert "11 of 11 photos" in done.stdout
+    assert "11 new, 11 indexed" in done.stdout
 
 
 def test_a_keyless_run_connects_to_nothing_below_python_either(tmp_path: Path) -> None:
