@@ -40,7 +40,16 @@ from indexer.media.pillow import native_silence, pillow_at_ease
 from indexer.media.sniff import HEAD_BYTES, Kind, by_content, sniff
 from indexer.media.tiff import FileSpan, first_directory
 
-__all__ = ["DECODER_FAULTS", "DEFAULT_LIMITS", "DIGEST_VERSION", "PictureError", "PictureLimits", "decode", "render"]
+__all__ = [
+    "DECODER_FAULTS",
+    "DEFAULT_LIMITS",
+    "DIGEST_VERSION",
+    "PictureError",
+    "PictureLimits",
+    "decode",
+    "render",
+    "rendition_size",
+]
 
 DIGEST_VERSION = 1
 ANALYSIS_DECODE = 768
@@ -83,6 +92,11 @@ def decode(jpeg: bytes) -> Image.Image:
     image = Image.open(io.BytesIO(jpeg), formats=("JPEG",))
     image.load()
     return image
+
+
+def rendition_size(width: int, height: int) -> tuple[int, int]:
+    """Return the size in pixels of the rendition of a picture of this size."""
+    return _fitted((width, height), RENDITION_SIDE)
 
 
 def brightness(jpeg: bytes) -> float:

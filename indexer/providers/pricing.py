@@ -61,12 +61,16 @@ class Pricing:
         at = self.price(question, usage.mode or mode)
         return at.of(usage.input_tokens, usage.output_tokens, usage.cached_tokens, usage.cache_write_tokens)
 
-    def quote(self, question: Question, mode: Mode, given: str = "{}") -> Quote:
-        """Return what one request of this question may cost; `given` is the JSON of the facts in its prompt."""
+    def quote(self, question: Question, mode: Mode, given: str = "{}", size: tuple[int, int] = (_EDGE, _EDGE)) -> Quote:
+        """Return what one request of this question may cost.
+
+        `given` is the JSON of the facts in its prompt, `size` that of its rendition in pixels: what is likely depends
+        on them. What is reserved is that of the largest rendition and the longest prompt.
+        """
         language = question.settings.language
         at = self.price(question, mode)
         count = self.spec(question.provider).tokens
-        tokens = count(question, fill(question.template, language, read_given(given)), _EDGE, _EDGE)
+        tokens = count(question, fill(question.template, language, read_given(given)), *size)
         most = count(question, longest(question.template, language), _EDGE, _EDGE)
         return Quote(most.input_most, most.output_most, prices.most(most, at), tokens.input, prices.cost(tokens, at))
 

@@ -206,6 +206,12 @@ def paths_of(ledger: Ledger, photo: str) -> list[bytes]:
     return [row[0] for row in rows]
 
 
+def sizes_of(ledger: Ledger, photos: Iterable[str]) -> list[tuple[int, int]]:
+    """Return the upright size in pixels of each of these photos."""
+    found = (ledger.connection.execute("SELECT width, height FROM photos WHERE id = ?", (each,)) for each in photos)
+    return [(width, height) for rows in found for width, height in rows]
+
+
 def facts_from(text: str | None) -> Facts:
     """Read facts back from the ledger's JSON; None gives empty facts."""
     if not text:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
@@ -12,6 +13,7 @@ from indexer.domain.mode import Mode
 from indexer.domain.plan import Cost, Plan, Wait
 from indexer.domain.prompts import facts_asked
 from indexer.domain.question import Question
+from indexer.ledger.photos.files import sizes_of
 from indexer.ledger.scope import Scope
 from indexer.ledger.spend import usage
 from indexer.ledger.spend.usage import Used
@@ -21,15 +23,16 @@ from indexer.ledger.work import answers, bursts, items, modes, questions
 from indexer.ledger.work.bursts import Split
 from indexer.ledger.work.items import Work
 from indexer.ledger.work.prompt_facts import given_now, outdated
+from indexer.media.rendition import RENDITION_SIDE, rendition_size
 from indexer.pipeline.plan.estimate import LEAST, extrapolate, priced
 from indexer.pipeline.turnaround import expect
-from indexer.providers.pricing import Pricing
+from indexer.providers.pricing import Pricing, Quote
 
 _RENDITION = 100_000  # bytes of a rendition, where none is at hand to be measured
 _BASE64 = 4 / 3
 _ENVELOPE = 1_500  # bytes of a request around its picture and its prompt
 _ROW = 6_000  # bytes that an answered photo takes in ledger, table and kept results
-_PROMPTS_READ = 200  # photos whose prompts are filled in to see how long they get
+_LOOKED_AT = 1000  # photos whose size and facts are looked at to see how much they are
 PILOT_SIZE = 20
 _PILOT_FROM = 50
 _TRUSTED = 20  # from so many measured answers on, the estimate is theirs
@@ -67,7 +70,7 @@ def make_plan(
     renewed = sum(1 for _ in outdated(ledger, question, number, scope)) if around.refresh else 0
     new = len(fresh) + items.unsent(ledger, number) + modes.packed_for_other_lane(ledger, number, mode) + renewed
     first = _pilot_size(ledger, number, new, around.pilot) if mode is Mode.BATCH else 0
-    bill = _Bill(ledger, question, pricing, around, _prompts(ledger, question, fresh))
+    bill = _Bill(ledger, question, pricing, around, fresh or items.waiting(ledger, number, mode))
     plan = bill.plan(mode, new, first)
     if around.pilot and first < min(around.pilot, new):
         told = f"of a pilot of {around.pilot}, {around.pilot - first} are answered already"
@@ -89,7 +92,9 @@ def retry_plan(
 ) -> Plan:
     """Say what asking again for `failed` would cost; `priced_by` are the prices and the provider's limits."""
     pricing, limits = priced_by
-    plan = _Bill(ledger, question, pricing, Circumstances(limits), []).plan(mode, len(failed), 0)
+    plan = _Bill(ledger, question, pricing, Circumstances(limits), [work.photo for work in failed]).plan(
+        mode, len(failed), 0
+    )
     roomy = [question.with_room(work.reason, work.attempts) for work in failed]
     most = sum(pricing.quote(asked, mode).high_usd for asked in roomy)
     return replace(plan, files=len(failed), planned=len(failed), most_usd=most)
@@ -99,13 +104,13 @@ class _Bill:
     """Prices requests of one question: by measured answers where there are enough, else by the rules."""
 
     def __init__(
-        self, ledger: Ledger, question: Question, pricing: Pricing, around: Circumstances, given: list[str]
+        self, ledger: Ledger, question: Question, pricing: Pricing, around: Circumstances, photos: Sequence[str]
     ) -> None:
         self._ledger = ledger
         self._question = question
         self._pricing = pricing
         self._around = around
-        self._given = given or ["{}"]
+        self._kinds = _kinds(ledger, question, photos)
         self._free = pricing.spec(question.provider).free
         rows = usage.used(ledger, questions.known_question(ledger, question))
         self._used: list[Used] = rows if len(rows) >= max(LEAST, around.trusted) else []
@@ -116,10 +121,10 @@ class _Bill:
         lanes = ((mode, new - first), (Mode.INTERACTIVE, first))
         parts = [self._range(lane, count) for lane, count in lanes if count]
         calls = self._range(Mode.INTERACTIVE, new)[1] if new else Cost()
-        quotes = [pricing.quote(question, mode, given) for given in self._given]
-        counted = fmean(quote.counted_tokens for quote in quotes)
+        quotes = self._quotes(mode)
+        counted = _mean((quote.counted_tokens, number) for quote, number in quotes)
         bytes_sent = 0 if self._free else round(new * self._bytes_a_request())
-        waves = math.ceil((new - first) * fmean(q.input_tokens for q in quotes) / self._around.limits.max_queued_tokens)
+        waves = math.ceil((new - first) * quotes[0][0].input_tokens / self._around.limits.max_queued_tokens)
         return Plan(
             provider=question.provider,
             model=question.model,
@@ -131,7 +136,7 @@ class _Bill:
             duplicate=0,
             pilot=first,
             input_tokens=round(new * (fmean(row.input for row in self._used) if self._used else counted)),
-            output_tokens=new * quotes[0].output_tokens,
+            output_tokens=new * quotes[0][0].output_tokens,
             cost=Cost(sum(cost.low for _, cost in parts), sum(cost.high for _, cost in parts)),
             interactive_cost=calls,
             upload_bytes=bytes_sent,
@@ -153,9 +158,14 @@ class _Bill:
         """What `count` requests are likely to cost, and between what and what."""
         if self._used:
             return extrapolate(priced(self._used, self._pricing.price(self._question, mode)), count)
-        likely = [self._pricing.quote(self._question, mode, given).likely for given in self._given]
-        low, high = fmean(cost.low for cost in likely), fmean(cost.high for cost in likely)
+        likely = [(quote.likely, number) for quote, number in self._quotes(mode)]
+        low = _mean((cost.low, number) for cost, number in likely)
+        high = _mean((cost.high, number) for cost, number in likely)
         return count * (low + high) / 2, Cost(count * low, count * high)
+
+    def _quotes(self, mode: Mode) -> list[tuple[Quote, int]]:
+        """What requests cost, and how many of those that were looked at cost so."""
+        return [(self._pricing.quote(self._question, mode, *kind), number) for kind, number in self._kinds.items()]
 
     def _bytes_a_request(self) -> float:
         return (self._around.rendition_bytes or _RENDITION) * _BASE64 + _ENVELOPE + len(self._question.template)
@@ -170,12 +180,20 @@ class _Bill:
         return Wait(max(1, waves) * wave.low, max(1, waves) * wave.high, source)
 
 
-def _prompts(ledger: Ledger, question: Question, photos: list[str]) -> list[str]:
-    """The facts of some photos, spread over all, that the template would be given; none when it asks for none."""
-    if not facts_asked(question.template) or not photos:
-        return []
-    step = max(1, len(photos) // _PROMPTS_READ)
-    return [given_now(ledger, question, photo) for photo in photos[::step]]
+def _kinds(ledger: Ledger, question: Question, photos: Sequence[str]) -> Counter[tuple[str, tuple[int, int]]]:
+    """Count requests by what makes them alike: facts in the prompt and size of the rendition.
+
+    Some photos are looked at, spread over all.
+    """
+    seen = photos[:: max(1, len(photos) // _LOOKED_AT)]
+    sizes = [rendition_size(*size) for size in sizes_of(ledger, seen)]
+    found = Counter(zip((given_now(ledger, question, photo) for photo in seen), sizes, strict=True))
+    return found or Counter([("{}", (RENDITION_SIDE, RENDITION_SIDE))])
+
+
+def _mean(weighted: Iterable[tuple[float, int]]) -> float:
+    pairs = list(weighted)
+    return sum(value * number for value, number in pairs) / sum(number for _, number in pairs)
 
 
 def _pilot_size(ledger: Ledger, question: int | None, new: int, wished: int | None) -> int:
