@@ -292,8 +292,9 @@ def _view(hits: list[Hit]) -> None:
 
 
 def _say(text: str, hint: str = "") -> None:
+    from indexer.console.cells import laid_out
     from indexer.storage.paths import for_terminal
 
     for line in (f"search: {text}", f"hint: {hint}" if hint else ""):
         if line:
-            print(for_terminal(" ".join(line.split())), file=sys.stderr)
+            print(laid_out(for_terminal(" ".join(line.split())), sys.stderr), file=sys.stderr)

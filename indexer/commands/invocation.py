@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import click
 
 from indexer.commands.wording import plan_lines, progress_words, report_lines, run_lines
+from indexer.console.cells import laid_out
 from indexer.console.ending import LIBRARY
 from indexer.console.screen import Screen
 
@@ -92,6 +93,7 @@ class Call:
         self._began = time.monotonic()
         self.screen = Screen(progress_words, quiet=quiet, bars=not options.pop("no_progress", False))
         self.screen.catch_warnings()
+        context.call_on_close(self.screen.close)  # before whatever else is said
 
     @property
     def place(self) -> Path:
@@ -129,7 +131,8 @@ class Call:
             click.echo(json.dumps(report.to_dict(), ensure_ascii=True))
         elif not self.screen.quiet:
             seconds = time.monotonic() - self._began
-            click.echo("\n".join(run_lines(report, seconds) if ran else report_lines(report)))
+            for line in run_lines(report, seconds) if ran else report_lines(report):
+                click.echo(laid_out(line, sys.stdout))
         if report.stopped:
             self.screen.note(report.stopped)
         return int(report.exit_code)

@@ -64,7 +64,11 @@ def _page(name: str, command: click.Command) -> str:
         ".SH OPTIONS",
     ]
     for param in command.get_params(context):
-        if isinstance(param, click.Option) and param.name != "help" and (record := param.get_help_record(context)):
+        if (
+            isinstance(param, click.Option)
+            and "--help" not in param.opts
+            and (record := param.get_help_record(context))
+        ):
             lines += [".TP", rf"\fB{_roff(record[0])}\fR", _roff(record[1])]
     if isinstance(command, click.Group):
         lines.append(".SH COMMANDS")

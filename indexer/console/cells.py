@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TextIO
+
+_NARROWEST = 20
 
 
 def width(text: str) -> int:
@@ -19,8 +22,8 @@ def padded(text: str, cells: int) -> str:
     return text + " " * max(0, cells - width(text))
 
 
-def wrapped(text: str, cells: int) -> list[str]:
-    """Return `text` in lines of at most so many cells, broken between words; a longer word is broken inside."""
+def wrapped(text: str, cells: int, *, whole: bool = False) -> list[str]:
+    """Return `text` in lines of at most so many cells, broken between words; a longer word only where not `whole`."""
     lines, line = [], ""
     for word in text.split():
         joined = f"{line} {word}" if line else word
@@ -29,9 +32,22 @@ def wrapped(text: str, cells: int) -> list[str]:
             continue
         if line:
             lines.append(line)
-        *whole, line = _pieces(word, cells)
-        lines += whole
+        *full, line = [word] if whole else _pieces(word, cells)
+        lines += full
     return [*lines, line] if line else lines
+
+
+def laid_out(line: str, stream: TextIO) -> str:
+    """Return `line` as it is written to `stream`: on a terminal broken between words, elsewhere as it is.
+
+    A path stays whole, so that it can be copied: only its end may stand on the next line.
+    """
+    if not stream.isatty():
+        return line
+    from shutil import get_terminal_size
+
+    columns = max(_NARROWEST, get_terminal_size().columns - 1)
+    return "\n".join(wrapped(line, columns, whole=True)) if width(line) > columns else line
 
 
 def _pieces(word: str, cells: int) -> Iterator[str]:

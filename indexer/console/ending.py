@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from indexer.console.cells import laid_out
 from indexer.domain.errors import CaptionaryError, UsageError, first_line
 from indexer.domain.nearest import did_you_mean
 
@@ -134,7 +135,7 @@ class Ending:
 
         for line in (f"{self._program}: {message}", f"hint: {hint}" if hint else ""):
             if line:
-                click.echo(for_terminal(" ".join(line.split())), err=True)
+                click.echo(laid_out(for_terminal(" ".join(line.split())), sys.stderr), err=True)
         return code
 
 

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from indexer.console.cells import wrapped
+from indexer.console.cells import laid_out, wrapped
 from indexer.storage.paths import for_terminal
 
 if TYPE_CHECKING:
@@ -111,8 +111,8 @@ class Screen:
             self._paint([part for line in lines for part in wrapped(for_terminal(line), _columns())])
 
     def _write(self, lines: Iterable[str]) -> None:
-        for line in lines:
-            sys.stderr.write(for_terminal(line) + "\n")
+        for line in map(for_terminal, lines):
+            sys.stderr.write(laid_out(line, sys.stderr) + "\n")
         sys.stderr.flush()
 
     def _tick(self, ended: threading.Event) -> None:

@@ -174,9 +174,9 @@ class _Bill:
         """How long it takes: by this library's own jobs, or by what services promise."""
         if mode is not Mode.BATCH:
             low, high = (count * seconds / max(1, self._around.concurrency) for seconds in _CALL)
-            return Wait(low, high, "experience elsewhere")
+            return Wait(low, high, "an estimate")
         wave = expect(counts.turnaround(self._ledger, self._question))
-        source = "earlier jobs of this library" if wave.source == "history" else "what the service promises"
+        source = "from earlier jobs here" if wave.source == "history" else "as the provider promises"
         return Wait(max(1, waves) * wave.low, max(1, waves) * wave.high, source)
 
 
