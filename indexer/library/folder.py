@@ -174,14 +174,16 @@ class Access:
         if self.seams.provider is not None:
             return self.seams.provider(name)
         if name not in self._providers:
-            self._providers[name] = self.spec(name).open(Opening(self.seams.environ, self.options(name)))
+            self._providers[name] = self.spec(name).open(
+                Opening(self.seams.environ, self.options(name), clock=self.clock.time)
+            )
         return self._providers[name]
 
     def _pricing(self, ledger: Ledger, config: Config) -> Pricing:
         told = {**config.prices, **ledger.settings(_PRICE)}
         table = prices.TABLE.with_tariffs(prices.read_tariffs(told)) if told else prices.TABLE
         today = datetime.datetime.fromtimestamp(self.clock.time(), datetime.UTC).date()
-        return Pricing(self.spec, today, table)
+        return Pricing(self.spec, today, table, self.options)
 
 
 def _is_of_the_disk(fault: sqlite3.OperationalError | OSError) -> bool:

@@ -61,7 +61,9 @@ def make_ask(
     """Resolve `options` over the settings, over what this library asked last."""
     roots = _roots(ledger, paths)
     spec, before, openable = _provider(ledger, options.get("provider", config.provider), around)
-    question = _question(_base(ledger, spec, before, config), options, config)
+    named = options.get("model") or config.model or spec.default_model
+    model = named or (before.model if before else around.provider(spec.name).model())
+    question = _question(_base(ledger, spec, before, model), options, config)
     refusal = around.provider(spec.name).check(question) if openable else ""
     if refusal:
         raise UsageError(f"{spec.name} would refuse this: {refusal}", hint="fix the prompt or the schema")
@@ -120,9 +122,8 @@ def _roots(ledger: Ledger, paths: Sequence[AnyPath]) -> tuple[bytes, ...]:
     return roots
 
 
-def _base(ledger: Ledger, spec: Spec, before: Question | None, config: Config) -> Question:
+def _base(ledger: Ledger, spec: Spec, before: Question | None, model: str) -> Question:
     """What is asked when nobody says otherwise: as in the last run, with the prompt and the schema in force."""
-    model = config.model or spec.default_model
     if spec.offline:
         return before or Question(spec.name, model, DEFAULT_TEMPLATE, DEFAULT_SCHEMA)
     template, schema = prompts.chosen(ledger)

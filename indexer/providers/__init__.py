@@ -1,7 +1,7 @@
 """Who can describe pictures. A provider is a folder here, or an entry point of another package.
 
-A folder of this package is listed in `BUILT_IN`; its `__init__` is light and holds `SPEC`. Other packages name theirs
-in the entry point group `captionary.providers`, as `module:SPEC`.
+A folder of this package is named in `BUILT_IN`; its `__init__` is light and holds its `Spec`. Other packages name
+theirs in the entry point group `captionary.providers`, as `module:SPEC`.
 """
 
 from __future__ import annotations
@@ -14,14 +14,30 @@ from indexer.domain.nearest import did_you_mean
 from indexer.providers.seam import Provider
 from indexer.providers.spec import Opening, Spec
 
-BUILT_IN = ("local", "gemini")
+BUILT_IN = {
+    name: f"indexer.providers.{folder}:{variable}"
+    for name, folder, variable in (
+        ("local", "local", "SPEC"),
+        ("gemini", "gemini", "SPEC"),
+        ("openai", "openai", "SPEC"),
+        ("anthropic", "anthropic", "SPEC"),
+        ("mistral", "mistral", "SPEC"),
+        ("openrouter", "openrouter", "SPEC"),
+        ("deepseek", "deepseek", "SPEC"),
+        ("compatible", "compatible", "SPEC"),
+        ("ollama", "compatible", "OLLAMA"),
+        ("vllm", "compatible", "VLLM"),
+        ("llamacpp", "compatible", "LLAMACPP"),
+    )
+}
 GROUP = "captionary.providers"
 
 
 def spec(name: str) -> Spec:
     """Return what is known of the provider `name`; raises `UsageError` for an unknown one."""
     if name in BUILT_IN:
-        found: Spec = import_module(f"indexer.providers.{name}").SPEC
+        module, _, variable = BUILT_IN[name].partition(":")
+        found: Spec = getattr(import_module(module), variable)
         return found
     known = {each.name: each for each in _installed()}
     if name in known:

@@ -1,23 +1,25 @@
 """What requests cost: a dated table of prices.
 
-Prices are US dollars per million tokens. They were read from the services' pricing pages on `READ_ON`; a table that
-is old, a model that is about to go and a price that is about to change are warned of. Users override any of it.
+Prices are US dollars per million tokens, in `prices.json` beside this file. They were read from the services' pricing
+pages on `READ_ON`; a table that is old, a model that is about to go and a price that is about to change are warned of.
+Users override any of it.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from pathlib import Path
 
 from indexer.domain.errors import BadSetting
 from indexer.domain.mode import Mode
 from indexer.domain.plan import Cost
 from indexer.providers.tokens import Tokens
 
-READ_ON = date(2026, 11, 22)
 STALE_AFTER = timedelta(days=60)
 WARN_AHEAD = timedelta(days=45)
 _ALWAYS = date.min
@@ -78,6 +80,11 @@ class PriceTable:
         )
         return tariff.of(mode) if tariff else None
 
+    def retired(self, model: str, on: date) -> date | None:
+        """Return the day on which `model` was switched off, None while it serves."""
+        day = self.retirements.get(_bare(model))
+        return day if day is not None and on >= day else None
+
     def warnings(self, model: str, mode: Mode, on: date) -> tuple[str, ...]:
         """Return lines for a person about what may not hold for `model` much longer."""
         return (*self._stale(on), *self._retiring(model, on), *self._repriced(model, mode, on))
@@ -120,45 +127,24 @@ class PriceTable:
                 )
 
 
-def _halved(model: str, input_price: float, output_price: float, since: date = _ALWAYS) -> Tariff:
-    """Most services sell batch at half the price."""
-    batch = Price(input_price / 2, output_price / 2)
-    return Tariff(model, Price(input_price, output_price), batch, since)
+def read_table(text: str) -> PriceTable:
+    """Return the table that `prices.json` holds: a price is [input, output, read from cache, written to cache]."""
+    told = json.loads(text)
+    tariffs = tuple(
+        Tariff(
+            model=entry["model"],
+            standard=Price(*entry["standard"]),
+            since=date.fromisoformat(entry["since"]) if "since" in entry else _ALWAYS,
+            **{mode: Price(*entry[mode]) if mode in entry else None for mode in ("batch", "flex", "off_peak")},
+        )
+        for entry in told["models"]
+    )
+    gone = {model: date.fromisoformat(day) for model, day in told["retirements"].items()}
+    return PriceTable(date.fromisoformat(told["read_on"]), tariffs, gone)
 
 
-_FLASH_RISE = date(2027, 1, 1)
-
-TABLE = PriceTable(
-    read_on=READ_ON,
-    tariffs=(
-        *(
-            tariff
-            for model in ("gemini-3.8-flash", "gemini-3.7-flash", "gemini-3.6-flash")
-            for tariff in (_halved(model, 0.75, 3.75), _halved(model, 1.50, 7.50, _FLASH_RISE))
-        ),
-        _halved("gemini-3.5-flash", 1.50, 9.00),
-        _halved("gemini-3.5-flash-lite", 0.30, 2.50),
-        _halved("gemini-3.1-flash-lite", 0.25, 1.50),
-        _halved("gemini-3-flash-preview", 0.50, 3.00),
-        _halved("gemini-3.1-pro-preview", 2.00, 12.00),
-        _halved("gemini-2.5-flash-lite", 0.10, 0.40),
-        _halved("gemini-2.5-flash", 0.30, 2.50),
-        _halved("gemini-2.5-pro", 1.25, 10.00),
-        _halved("gpt-6-luna", 0.10, 0.50),
-        _halved("gpt-5.6-luna", 0.20, 1.20),
-        _halved("gpt-5-nano", 0.05, 0.40),
-        _halved("gpt-5.4-nano", 0.20, 1.25),
-        _halved("claude-haiku-5-5", 0.10, 0.50),
-        _halved("claude-haiku-4-5", 1.00, 5.00),
-        _halved("claude-sonnet-5-5", 2.00, 10.00),
-        _halved("mistral-small-2603", 0.15, 0.60),
-        _halved("ministral-8b-2512", 0.15, 0.15),
-        _halved("ministral-3b-2512", 0.10, 0.10),
-        # The peak price; DeepSeek has no batch, and halves it off-peak.
-        Tariff("deepseek-flash", Price(0.30, 1.20), None),
-    ),
-    retirements={"gpt-5-nano": date(2026, 12, 11), "gpt-5.4-nano": date(2027, 4, 1)},
-)
+TABLE = read_table(Path(__file__).with_name("prices.json").read_text("utf-8"))
+READ_ON = TABLE.read_on
 
 
 def price(model: str, mode: Mode, on: date, table: PriceTable = TABLE) -> Price | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from indexer.domain.answer import Usage
 from indexer.domain.errors import UsageError
@@ -41,12 +42,21 @@ class Pricing:
     spec: Callable[[str], Spec]
     today: datetime.date
     table: PriceTable = prices.TABLE
+    options: Callable[[str], Mapping[str, Any]] = lambda _: {}
 
     def price(self, question: Question, mode: Mode) -> Price:
         """Return the price of a mode; raises `UsageError` for a model without one."""
-        if self.spec(question.provider).free:
+        spec = self.spec(question.provider)
+        if spec.free:
             return Price(0.0, 0.0)
         known = self.table.price(question.model, mode, self.today)
+        if known is None and spec.price is not None:
+            return spec.price(self.options(spec.name))
+        gone = self.table.retired(question.model, self.today)
+        if gone:
+            raise UsageError(
+                f"the model {question.model} was switched off on {gone}", hint="choose another one with --model"
+            )
         if known is None:
             raise UsageError(
                 f"the model {question.model} has no price here for {mode}",

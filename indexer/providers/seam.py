@@ -116,6 +116,10 @@ class Provider(Protocol):
         """Its batch half, None where it answers one call at a time."""
         ...
 
+    def model(self) -> str:
+        """Return the model that is asked when nobody names one; a service without a default is asked for its models."""
+        ...
+
     def check(self, question: Question) -> str:
         """Return why every request of this question would be refused, "" when nothing is known against it."""
         ...

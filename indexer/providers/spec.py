@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from indexer.domain.errors import UsageError
 from indexer.domain.mode import Mode
 from indexer.domain.question import Question
+from indexer.providers.prices import Price
 from indexer.providers.tokens import Tokens, by_patches
 
 if TYPE_CHECKING:
@@ -35,12 +36,17 @@ class Opening:
     """What a provider is opened with.
 
     `options` are the values of its own table in captionary.toml, checked against `Spec.options`; `sleep` is called
-    between tries of what may be repeated.
+    between tries of what may be repeated; `clock` tells the seconds since the epoch.
     """
 
     environ: Mapping[str, str]
     options: Mapping[str, Any] = field(default_factory=dict)
     sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.time
+
+
+def _at_once(mode: Mode, now: float) -> float:
+    return now
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +59,10 @@ class Spec:
     from question, filled prompt, width and height in pixels. `opens` is "module:function", called with an `Opening`.
     `trains` says whether the service may train on what it is sent: "no", "yes" or "unknown". `schema_advice` is told
     where answers ignore the schema. An uploaded file lives `file_seconds`, results `result_seconds` after their job.
-    `checks` is "module:function", which finds the faults of a batch file without a key. `automatic` is its place among
-    the providers whose key a new library looks for, None when it is never chosen by itself.
+    `checks` is "module:function", which finds the faults of a batch file without a key. `price` is the price of a model
+    that the table does not know, by the settings of the provider's own table; `opens_at` is the moment from which calls
+    of a mode may go out, by the time now. `automatic` is its place among the providers whose key a new library looks
+    for, None when it is never chosen by itself.
     """
 
     name: str
@@ -72,6 +80,8 @@ class Spec:
     file_seconds: float = math.inf
     result_seconds: float = math.inf
     checks: str = ""
+    price: Callable[[Mapping[str, Any]], Price] | None = None
+    opens_at: Callable[[Mode, float], float] = _at_once
     automatic: int | None = None
 
     def open(self, opening: Opening) -> Provider:

@@ -124,7 +124,7 @@ def _in_place(told: dict[str, Any]) -> dict[str, Any]:
 def _with_environment(config: Config, environ: Mapping[str, str]) -> Config:
     for variable, text in environ.items():
         name = variable.removeprefix(ENV_PREFIX).lower()
-        if not variable.startswith(ENV_PREFIX) or name in _ELSEWHERE:
+        if not variable.startswith(ENV_PREFIX) or name in _ELSEWHERE or name.endswith("_api_key"):
             continue
         table, _, option = _MOVED.get(name, name).partition("_")
         if option and name not in _KINDS:

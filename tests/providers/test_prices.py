@@ -49,7 +49,8 @@ AUTUMN = date(2026, 11, 22)
 )
 def test_the_price_of_a_model_in_a_lane_on_a_day(model: str, mode: Mode, on: date, expected: Price | None) -> None:
     """The tariff in force on that day holds; a name that merely begins like a known one has no price."""
-    assert price(model, mode, on) == expected
+    found = price(model, mode, on)
+    assert (found and (found.input, found.output)) == (expected and (expected.input, expected.output))
 
 
 def test_a_price_that_rises_soon_is_announced_with_both_prices() -> None:
@@ -93,6 +94,10 @@ def test_the_table_is_called_old_after_sixty_days() -> None:
         ("gemini", "gemini-2.5-flash", "medium", 1024, 768, 256),
         ("gemini", "gemini-2.5-flash", "default", 384, 384, 258),
         ("gemini", "gemini-2.5-flash", "default", 1024, 768, 516),
+        ("openai", "gpt-6-luna", "medium", 1024, 768, 922),
+        ("anthropic", "claude-haiku-5-5", "medium", 1024, 768, 1036),
+        ("anthropic", "claude-haiku-4-5", "medium", 4000, 3000, 1600),
+        ("deepseek", "deepseek-flash", "medium", 1024, 768, 650),
     ],
 )
 def test_a_picture_counts_for_what_the_service_says(

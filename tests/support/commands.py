@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 SAMPLES = Path(__file__).parents[2] / "sample_images"
-_SECRETS = ("GOOGLE_API_KEY", "GEMINI_API_KEY", "GOOGLE_GEMINI_BASE_URL")
+_SERVICES = ("GOOGLE", "GEMINI", "GOOGLE_GEMINI", "OPENAI", "ANTHROPIC", "MISTRAL", "OPENROUTER", "DEEPSEEK")
+_SECRETS = tuple(f"{name}_{what}" for name in _SERVICES for what in ("API_KEY", "BASE_URL"))
 
 
 @dataclass(frozen=True, slots=True)

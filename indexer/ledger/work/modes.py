@@ -28,7 +28,7 @@ def wants_batch(ledger: Ledger, shard: str) -> bool:
 
 def leave_batch(ledger: Ledger, campaign: int) -> int:
     """Commit that everything unfinished of a campaign goes on by ordinary calls; returns how many works that moved."""
-    unfinished = "campaign = ? AND mode = 'batch' AND state IN ('wanted', 'out')"
+    unfinished = "campaign = ? AND mode <> 'interactive' AND state IN ('wanted', 'out')"
     if not ledger.connection.execute(f"SELECT 1 FROM works WHERE {unfinished} LIMIT 1", (campaign,)).fetchone():
         return 0
     with ledger.transaction("leave batch") as connection:

@@ -6,6 +6,7 @@ again once. A provider that is free needs no intents, so its answers are committ
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
@@ -26,6 +27,7 @@ from indexer.providers.seam import Provider
 _GROUP = 64
 _MOST_WAITS = 8
 _LONGEST_WAIT = 60.0
+_FLEX_WAIT, _FLEX_LONGEST, _FLEX_MOST_WAITS = 30.0, 600.0, 60
 
 
 class CallLane:
@@ -59,6 +61,11 @@ class CallLane:
             raise self._stopped
         return done
 
+    def is_open(self) -> bool:
+        """Say whether calls of this mode may go out now; some services have hours in which they cost half."""
+        now = self._session.clock.time()
+        return self._spec.opens_at(self._mode, now) <= now
+
     def _pass(self) -> int | None:
         """Ask everything that waits now, once; what goes back to waiting is for the next pass. None: nothing to ask."""
         done = begun = 0
@@ -80,6 +87,8 @@ class CallLane:
     def _affordable(self) -> Iterator[tuple[Work, bytes, float]]:
         """Yield what waits, and its highest price, as long as the budget carries it; what comes cheaper is put back."""
         for work, image in self._waiting():
+            if not self.is_open():
+                return
             asked = self._question.with_room(work.reason, work.attempts)
             high = self._session.pricing.quote(asked, self._mode).high_usd
             if high > self._budget:
@@ -170,8 +179,13 @@ class CallLane:
     def _slow_down(self, fault: RateLimited | Unreachable) -> None:
         self._limited += 1
         wished = fault.retry_after if isinstance(fault, RateLimited) else None
-        self._retry_after = max(self._retry_after, min(wished or 2.0 ** min(self._limited, 6), _LONGEST_WAIT))
-        if self._limited > _MOST_WAITS:
+        if self._mode is Mode.FLEX:  # its capacity comes and goes: whoever pays half waits longer, and for longer
+            usual, longest, most = _FLEX_WAIT * 2.0 ** min(self._limited - 1, 5), _FLEX_LONGEST, _FLEX_MOST_WAITS
+            usual *= random.uniform(0.75, 1.25)
+        else:
+            usual, longest, most = 2.0 ** min(self._limited, 6), _LONGEST_WAIT, _MOST_WAITS
+        self._retry_after = max(self._retry_after, min(max(wished or 0.0, usual), longest))
+        if self._limited > most:
             self._stopped = fault
 
     def _rest(self) -> None:

@@ -24,7 +24,7 @@ from indexer.providers.seam import BatchService
 
 _MISSING = Failure(Reason.MISSING, "the service returned no line for this photo")
 _CANCELLED = Failure(Reason.MISSING, "the job was cancelled before this photo's turn", Handling.AGAIN)
-_UNBILLED = (Reason.REJECTED, Reason.SERVER_ERROR)
+_UNBILLED = (Reason.REJECTED, Reason.SERVER_ERROR, Reason.EXPIRED)
 """What a service refused or failed to serve costs nothing; an answer without its usage costs nobody knows what."""
 
 

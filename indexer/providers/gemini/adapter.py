@@ -51,6 +51,10 @@ class Gemini:
         self._schema_field = SchemaField(schema_field)
         self.batches = GeminiBatches(self._service, self._schema_field, tier)
 
+    def model(self) -> str:
+        """Return the default model."""
+        return SPEC.default_model
+
     def check(self, question: Question) -> str:
         """Return why every request of this question would be refused, "" when nothing is known against it."""
         line = self.batches.encode(Request("question", question, _SOME_JPEG, question.template))

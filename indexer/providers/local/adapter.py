@@ -30,6 +30,10 @@ class Local:
             return Row(request.key, Failure(Reason.UNREADABLE, detail))
         return Row(request.key, _described(picture, labelled=request.question.model == LABELLED))
 
+    def model(self) -> str:
+        """Return the default model."""
+        return SPEC.default_model
+
     def check(self, question: Question) -> str:
         """Nothing is asked, so nothing is refused."""
         return ""

@@ -1,0 +1,323 @@
+"""Anthropic at work. Its batches have no label: a lost one is found by time and size and proven by its results."""
+
+from __future__ import annotations
+
+import binascii
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from indexer.domain.answer import Answer, Failure, Handling, Reason, Row, Usage
+from indexer.domain.errors import BadSetting, KeyMissing, NotFound, Refused, Unreachable, Unsendable
+from indexer.domain.job import Job, JobState, Limits
+from indexer.domain.prompts import facts_asked
+from indexer.domain.question import Question, Request
+from indexer.providers import jsonl
+from indexer.providers.answer import one_line, read_answer
+from indexer.providers.anthropic import SPEC
+from indexer.providers.anthropic.check import check_file
+from indexer.providers.http import Http, Service, Timeouts, checked_key, checked_url
+from indexer.providers.seam import BatchFile, Inline, Match
+from indexer.providers.spec import Opening
+from indexer.providers.strict_schema import strict
+from indexer.providers.tokens import text_tokens
+
+BASE_URL = "https://api.anthropic.com"
+_VERSION = "2023-06-01"
+_KEY_PAGE = "https://platform.claude.com/settings/keys"
+_MARGIN = 0.9
+_BYTES, _LINES = 256_000_000, 100_000
+_QUEUED_TOKENS = 2**50  # requests are what queues, 200,000 of them; a full queue is told with 429
+_SKEW = 900.0  # seconds by which the service's clock may differ from ours
+_MOST_PAGES = 100
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
+_CACHED_FROM = (("claude-haiku-4", 4096), ("claude-opus-4", 4096), ("claude-haiku", 2048), ("claude", 1024))
+_CREDIT = "credit balance is too low"
+
+
+class Anthropic:
+    """The Anthropic provider; see `indexer.providers.seam` for what each verb promises."""
+
+    spec = SPEC
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+        self.batches = AnthropicBatches(http)
+
+    def model(self) -> str:
+        """Return the default model."""
+        return SPEC.default_model
+
+    def check(self, question: Question) -> str:
+        """Return why every request would be refused, "" when nothing is known against it."""
+        try:
+            strict(question.schema)
+        except BadSetting as fault:
+            return str(fault)
+        return ""
+
+    def ask(self, request: Request) -> Row:
+        """Ask one call; a refusal of this photo is a `Failure`, what all would meet is raised."""
+        what = "describe the photo"
+        try:
+            said = self._http.send(
+                what, "POST", "v1/messages", content=params(request), timeout=self._http.timeouts.ask
+            )
+        except (NotFound, Unsendable):
+            raise
+        except Refused as refusal:
+            if "image" not in str(refusal):
+                raise
+            return Row(request.key, Failure(Reason.REJECTED, str(refusal)))
+        outcome, usage = _read_message(said.json(what))
+        return Row(request.key, outcome, usage)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+
+class AnthropicBatches(Inline):
+    """Anthropic's message batches: the requests travel with the creation, the results come from an address."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def limits(self, model: str) -> Limits:
+        """What one batch may hold, less ten percent."""
+        return Limits(int(_BYTES * _MARGIN), _LINES, _QUEUED_TOKENS)
+
+    def encode(self, request: Request) -> bytes:
+        """Return the request as a batch line."""
+        key = json.dumps(request.key).encode("ascii")
+        return b"".join((b'{"custom_id":', key, b',"params":', params(request), b"}"))
+
+    def decode(self, line: bytes) -> Row:
+        """Read a result line; never raises."""
+        key, found = jsonl.read_line(line)
+        result = found.get("result") if found else None
+        if not isinstance(result, dict):
+            return Row(key, Failure(Reason.MALFORMED, "the result line cannot be read"))
+        kind, message = result.get("type"), result.get("message")
+        if kind == "succeeded" and isinstance(message, dict):
+            outcome, usage = _read_message(message)
+            return Row(key, outcome, usage)
+        if kind == "expired":
+            return Row(key, Failure(Reason.EXPIRED, "the batch expired before this photo's turn"))
+        if kind == "canceled":
+            return Row(key, Failure(Reason.MISSING, "the batch was cancelled before this photo's turn", Handling.AGAIN))
+        return Row(key, _read_error(result.get("error")))
+
+    def create(self, shard: BatchFile) -> Job:
+        """Create the batch, once; its requests are streamed from the file."""
+        for fault in check_file(shard.path):
+            raise Unsendable(f"line {fault.line} would be refused: {fault.field} {fault.problem}", hint=fault.fix)
+        what = "create the batch"
+        length = shard.path.stat().st_size + len(_HEAD) + len(_TAIL) - 1
+        said = self._http.send(
+            what,
+            "POST",
+            "v1/messages/batches",
+            content=_requests(shard.path),
+            headers={"Content-Length": str(length)},
+            timeout=self._http.timeouts.upload,
+        )
+        job = _read_job(said.json(what))
+        if job is None:
+            raise Unreachable("could not create the batch: the answer names none", hint="run again: it is looked for")
+        return job
+
+    def find(self, shard: BatchFile) -> list[Match]:
+        """Return the batches of this size made since the creation that was lost; those that ended prove themselves."""
+        keys = jsonl.keys_of(shard.path)
+        since = (shard.created_at or 0.0) - _SKEW
+        found = [job for job in self._since(since) if job.requests in (None, shard.requests)]
+        matches: list[Match] = []
+        for job in sorted(found, key=lambda job: (job.created_at or math.inf, job.name)):
+            if not job.state.ended:
+                matches.append(Match(job, certain=False))
+            elif keys and self._holds(job, keys):
+                matches.append(Match(job))
+        return matches
+
+    def poll(self, name: str) -> Job:
+        """Return the batch as it stands."""
+        job = _read_job(self._http.get("look at the batch", f"v1/messages/batches/{_checked(name)}"))
+        if job is None:
+            raise Unreachable(f"could not look at {name}: the answer is not a batch", hint="try again later")
+        return job
+
+    def cancel(self, name: str) -> bool:
+        """Ask the service to stop the batch; one that has ended already is fine."""
+        path = f"v1/messages/batches/{_checked(name)}/cancel"
+        try:
+            self._http.patiently(lambda: self._http.post("cancel the batch", path))
+        except NotFound:
+            raise
+        except Refused:
+            if not self.poll(name).state.ended:
+                raise
+        return True
+
+    def fetch(self, job: Job, target: Path) -> None:
+        """Stream the results."""
+        address = job.output_file or f"v1/messages/batches/{_checked(job.name)}/results"
+        jsonl.download(self._http, [address], target)
+
+    def _since(self, since: float) -> Iterator[Job]:
+        """The batches made since then, the newest first."""
+        after = ""
+        for _ in range(_MOST_PAGES):
+            page = self._http.get("list the batches", f"v1/messages/batches?limit=100{after}")
+            entries = page.get("data")
+            entries = entries if isinstance(entries, list) else []
+            for job in filter(None, map(_read_job, entries)):
+                if job.created_at is not None and job.created_at < since:
+                    return
+                yield job
+            last = page.get("last_id")
+            if not page.get("has_more") or not last:
+                return
+            after = f"&after_id={last}"
+
+    def _holds(self, job: Job, keys: frozenset[str]) -> bool:
+        """Whether the first results of an ended batch carry keys of ours."""
+        address = job.output_file or f"v1/messages/batches/{_checked(job.name)}/results"
+        try:
+            with self._http.download("look into the results", address) as pieces:
+                head = next(iter(pieces), b"")
+        except NotFound:
+            return False
+        key, _ = jsonl.read_line(head.split(b"\n", 1)[0])
+        return key in keys
+
+
+_HEAD, _TAIL = b'{"requests":[', b"]}"
+
+
+def _requests(path: Path) -> Iterator[bytes]:
+    """The body of a creation: the lines of the file with commas between them."""
+    yield _HEAD
+    with path.open("rb") as stream:
+        before = next(stream, b"").rstrip(b"\n")
+        for line in stream:
+            yield before + b","
+            before = line.rstrip(b"\n")
+        yield before
+    yield _TAIL
+
+
+def params(request: Request) -> bytes:
+    """Return the parameters of one message. A prompt that all photos share stands in `system`, where it is cached."""
+    question = request.question
+    settings = question.settings
+    image = {"type": "image", "source": {"type": "base64", "media_type": request.mime_type, "data": "@picture@"}}
+    shared = not facts_asked(question.template)
+    text: dict[str, Any] = {"type": "text", "text": request.prompt}
+    if shared and text_tokens(request.prompt + question.schema) >= _cached_from(question.model):
+        text["cache_control"] = {"type": "ephemeral", "ttl": "1h"}
+    asked = {"type": "text", "text": "Describe this picture." if shared else request.prompt}
+    told: dict[str, Any] = {
+        "model": question.model,
+        "max_tokens": request.max_output_tokens or settings.max_output_tokens,
+        "temperature": settings.temperature,
+        **({"system": [text]} if shared else {}),
+        "messages": [{"role": "user", "content": [image, asked]}],
+        "output_config": {"format": {"type": "json_schema", "schema": strict(question.schema)}},
+    }
+    before, _, after = json.dumps(told, separators=(",", ":")).encode("ascii").rpartition(b"@picture@")
+    return b"".join((before, binascii.b2a_base64(request.image, newline=False), after))
+
+
+def _cached_from(model: str) -> int:
+    """The least tokens of a prefix that this model caches."""
+    return next(least for start, least in _CACHED_FROM if model.startswith(start) or start == "claude")
+
+
+def _read_message(found: Mapping[str, Any]) -> tuple[Answer | Failure, Usage | None]:
+    usage = _read_usage(found.get("usage"))
+    stop = found.get("stop_reason")
+    parts = found.get("content")
+    texts = [
+        part["text"]
+        for part in (parts if isinstance(parts, list) else [])
+        if isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str)
+    ]
+    if stop == "refusal":
+        return Failure(Reason.BLOCKED, "the model refused to describe it"), usage
+    model = found.get("model")
+    try:
+        return read_answer("".join(texts), model if isinstance(model, str) else ""), usage
+    except ValueError as problem:
+        if stop == "max_tokens":
+            return Failure(Reason.TRUNCATED, "the answer was cut off at the output limit"), usage
+        return Failure(Reason.MALFORMED, one_line(str(problem))), usage
+
+
+def _read_usage(usage: object) -> Usage | None:
+    if not isinstance(usage, dict) or not isinstance(usage.get("input_tokens"), int):
+        return None
+    read, written = usage.get("cache_read_input_tokens") or 0, usage.get("cache_creation_input_tokens") or 0
+    output = usage.get("output_tokens") or 0
+    return Usage(usage["input_tokens"] + read + written, output, cached_tokens=read, cache_write_tokens=written)
+
+
+def _read_error(error: object) -> Failure:
+    inner = error.get("error", error) if isinstance(error, dict) else {}
+    inner = inner if isinstance(inner, dict) else {}
+    kind, words = str(inner.get("type") or ""), one_line(str(inner.get("message") or ""))
+    detail = f"{words or 'the service gave no reason'} ({kind or 'error'})"
+    if _CREDIT in words or kind in ("authentication_error", "billing_error"):
+        return Failure(Reason.REJECTED, detail, Handling.PAUSE)
+    return Failure(Reason.REJECTED if kind == "invalid_request_error" else Reason.SERVER_ERROR, detail)
+
+
+def _read_job(found: object) -> Job | None:
+    if not isinstance(found, dict) or not isinstance(found.get("id"), str):
+        return None
+    counts = found.get("request_counts")
+    told = {name: n for name, n in counts.items() if isinstance(n, int)} if isinstance(counts, dict) else {}
+    served = told.get("succeeded", 0) + told.get("errored", 0)
+    state = JobState.RUNNING
+    if found.get("processing_status") == "ended":
+        lost = {told.get("expired", 0): JobState.EXPIRED, told.get("canceled", 0): JobState.CANCELLED}
+        state = JobState.FINISHED if served or not any(lost) else lost[max(lost)]
+    address = found.get("results_url")
+    return Job(
+        name=found["id"],
+        state=state,
+        output_file=address if isinstance(address, str) else "",
+        requests=sum(told.values()) or None,
+        succeeded=told.get("succeeded"),
+        failed=told.get("errored"),
+        created_at=_moment(found.get("created_at")),
+        ended_at=_moment(found.get("ended_at")),
+    )
+
+
+def _moment(value: object) -> float | None:
+    try:
+        return datetime.fromisoformat(str(value)).timestamp() if value else None
+    except ValueError:
+        return None
+
+
+def _checked(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise NotFound(f"{name[:90]!r} is not the name of a batch")
+    return name
+
+
+def open_anthropic(opening: Opening) -> Anthropic:
+    """Return the provider that the environment describes: ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL (without /v1)."""
+    key = SPEC.key(opening.environ)
+    hint = f"get one at {_KEY_PAGE}, then: export ANTHROPIC_API_KEY=..."
+    if not key:
+        raise KeyMissing("no key for Anthropic: ANTHROPIC_API_KEY is not set", hint=hint)
+    url = checked_url("ANTHROPIC_BASE_URL", opening.environ.get("ANTHROPIC_BASE_URL", ""), BASE_URL)
+    headers = {"x-api-key": checked_key("Anthropic", key, hint), "anthropic-version": _VERSION}
+    return Anthropic(Http(Service("Anthropic", url, key, headers, hint), Timeouts(), opening.sleep))

@@ -1,0 +1,81 @@
+"""What the check of any batch file of JSON lines begins with: bytes, lines, JSON, keys."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from indexer.providers.seam import LineFault
+
+_REMEMBERED = 1_000_000
+_WRAP = "write one JSON object a line"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What one service asks of a batch file: bytes and lines at most, and what to look at in each line."""
+
+    service: str
+    max_bytes: int
+    max_lines: int
+    look: Callable[[dict[str, Any]], Iterator[tuple[str, str, str]]]
+
+
+def check_lines(path: Path, rules: Rules) -> Iterator[LineFault]:
+    """Yield the faults of the batch file at `path`, in the order of its lines; `OSError` when it cannot be read."""
+    size = path.stat().st_size
+    if size > rules.max_bytes:
+        problem = f"the file has {size:,} bytes, {rules.service} takes {rules.max_bytes:,}"
+        yield LineFault(0, "", problem, "cut it into several files")
+    seen: set[int] = set()
+    number = 0
+    with path.open("rb") as stream:
+        for number, raw in enumerate(stream, start=1):
+            if number == rules.max_lines + 1:
+                yield LineFault(0, "", f"more than {rules.max_lines:,} lines", "cut it into several files")
+            yield from (LineFault(number, *fault) for fault in _check_line(raw, seen, rules))
+    if number == 0:
+        yield LineFault(0, "", "the file has no requests", "write one request a line")
+
+
+def _check_line(raw: bytes, seen: set[int], rules: Rules) -> Iterator[tuple[str, str, str]]:
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")):
+        yield "", "the file begins with a byte order mark", "save it as UTF-8 without one"
+        return
+    if not raw.strip():
+        yield "", "the line is blank", "take it out"
+        return
+    try:
+        found = json.loads(raw.decode("utf-8"))
+    except UnicodeDecodeError:
+        yield "", "the line is not UTF-8", "save the file as UTF-8"
+        return
+    except (ValueError, RecursionError):
+        yield "", "the line is not JSON", _WRAP
+        return
+    if not isinstance(found, dict):
+        yield "", "the line is not a JSON object", _WRAP
+        return
+    key = found.get("custom_id")
+    if not isinstance(key, str) or not key:
+        yield "custom_id", "is missing", "give every line a name of its own"
+    elif hash(key) in seen:
+        yield "custom_id", f"{key[:80]!r} stands in two lines", "give every line a name of its own"
+    elif len(seen) < _REMEMBERED:
+        seen.add(hash(key))
+    yield from rules.look(found)
+
+
+def messages(body: Any, at: str) -> Iterator[tuple[str, str, str]]:
+    """Yield what is wrong with the messages of a request body."""
+    if not isinstance(body, dict):
+        yield at, "is missing", "put the request there"
+        return
+    if body.get("stream"):
+        yield f"{at}.stream", "is not allowed in a batch", "take it out"
+    told = body.get("messages")
+    if not isinstance(told, list) or not told:
+        yield f"{at}.messages", "is missing or empty", "put at least one message there"

@@ -1,0 +1,215 @@
+"""Mistral at work: single calls in the chat shape, and batch jobs that carry a label."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+from indexer.domain.answer import Row
+from indexer.domain.errors import BadSetting, KeyMissing, NotFound, Refused, Unreachable, Unsendable
+from indexer.domain.job import Job, JobState, Limits
+from indexer.domain.question import Question, Request
+from indexer.providers import chat, jsonl
+from indexer.providers.chat_calls import ask, decode, upload
+from indexer.providers.http import Http, Service, Timeouts, checked_key, checked_url
+from indexer.providers.mistral import SPEC
+from indexer.providers.mistral.check import check_file
+from indexer.providers.seam import BatchFile, Match
+from indexer.providers.spec import Opening
+from indexer.providers.strict_schema import strict
+
+BASE_URL = "https://api.mistral.ai"
+_KEY_PAGE = "https://console.mistral.ai/api-keys"
+_ENDPOINT = "/v1/chat/completions"
+_MARGIN = 0.9
+_BYTES, _LINES = 512_000_000, 1_000_000
+_QUEUED_TOKENS = 2**50  # a million requests may be pending; a full queue is told with 429
+_LABEL = "captionary"
+_MOST_HOURS = 7 * 24 - 1
+_USUAL_HOURS = 24
+_PAGE, _MOST_PAGES = 100, 500
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
+_STATES = {
+    "QUEUED": JobState.QUEUED,
+    "RUNNING": JobState.RUNNING,
+    "CANCELLATION_REQUESTED": JobState.RUNNING,
+    "SUCCESS": JobState.FINISHED,
+    "FAILED": JobState.FAILED,
+    "TIMEOUT_EXCEEDED": JobState.EXPIRED,
+    "CANCELLED": JobState.CANCELLED,
+}
+_DIALECT = chat.Dialect()
+
+
+class Mistral:
+    """The Mistral provider; see `indexer.providers.seam` for what each verb promises."""
+
+    spec = SPEC
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+        self.batches = MistralBatches(http)
+
+    def model(self) -> str:
+        """Return the default model."""
+        return SPEC.default_model
+
+    def check(self, question: Question) -> str:
+        """Return why every request would be refused, "" when nothing is known against it."""
+        try:
+            strict(question.schema)
+        except BadSetting as fault:
+            return str(fault)
+        return ""
+
+    def ask(self, request: Request) -> Row:
+        """Ask one call."""
+        body = chat.body(request, _DIALECT)
+        return ask(self._http, request.key, body, path="v1/chat/completions", timeout=self._http.timeouts.ask)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+
+class MistralBatches:
+    """Mistral's batch jobs: an uploaded file, a job with metadata, a file of answers and one of errors."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def limits(self, model: str) -> Limits:
+        """What one batch may hold, less ten percent."""
+        return Limits(int(_BYTES * _MARGIN), _LINES, _QUEUED_TOKENS)
+
+    def encode(self, request: Request) -> bytes:
+        """Return the request as a batch line; the model stands on the job."""
+        key = json.dumps(request.key).encode("ascii")
+        return b"".join((b'{"custom_id":', key, b',"body":', chat.body(request, _DIALECT, model=False), b"}"))
+
+    def decode(self, line: bytes) -> Row:
+        """Read a line of the output or the error file; never raises."""
+        return decode(line)
+
+    def upload(self, shard: BatchFile) -> str:
+        """Send the batch file and return its id."""
+        for fault in check_file(shard.path):
+            raise Unsendable(
+                f"line {fault.line} of {shard.path} would be refused: {fault.field} {fault.problem}", hint=fault.fix
+            )
+        found = self._http.patiently(lambda: upload(self._http, shard, {"purpose": "batch"}, "v1/files"))
+        handle = found.get("id")
+        if not isinstance(handle, str) or not handle:
+            raise Unreachable("could not upload the batch file: the answer names no file", hint="try again later")
+        return handle
+
+    def create(self, shard: BatchFile) -> Job:
+        """Create the job, once."""
+        hours = _USUAL_HOURS if shard.deadline is None else math.ceil(shard.deadline / 3600)
+        body = {
+            "endpoint": _ENDPOINT,
+            "input_files": [shard.handle],
+            "model": shard.question.model,
+            "metadata": {_LABEL: shard.label},
+            "timeout_hours": min(max(hours, 1), _MOST_HOURS),
+        }
+        job = _read_job(self._http.post("create the batch job", "v1/batch/jobs", body).json("create the batch job"))
+        if job is None:
+            raise Unreachable(
+                "could not create the batch job: the answer names none", hint="run again: it is looked for"
+            )
+        return job
+
+    def find(self, shard: BatchFile) -> list[Match]:
+        """Return the jobs whose metadata carry the shard's label, oldest first."""
+        found: dict[str, Job] = {}
+        for page in range(_MOST_PAGES):
+            told = self._http.get("list the batch jobs", f"v1/batch/jobs?page={page}&page_size={_PAGE}")
+            entries = told.get("data")
+            entries = entries if isinstance(entries, list) else []
+            for job in filter(None, map(_read_job, entries)):
+                if job.display_name == shard.label:
+                    found[job.name] = job
+            if len(entries) < _PAGE:
+                break
+        return [Match(job) for job in sorted(found.values(), key=lambda job: (job.created_at or math.inf, job.name))]
+
+    def poll(self, name: str) -> Job:
+        """Return the job as it stands."""
+        job = _read_job(self._http.get("look at the batch job", f"v1/batch/jobs/{_checked(name)}"))
+        if job is None:
+            raise Unreachable(f"could not look at {name}: the answer is not a job", hint="try again later")
+        return job
+
+    def cancel(self, name: str) -> bool:
+        """Ask the service to stop the job; one that has ended already is fine."""
+        path = f"v1/batch/jobs/{_checked(name)}/cancel"
+        try:
+            self._http.patiently(lambda: self._http.post("cancel the batch job", path))
+        except NotFound:
+            raise
+        except Refused:
+            if not self.poll(name).state.ended:
+                raise
+        return True
+
+    def fetch(self, job: Job, target: Path) -> None:
+        """Stream answers and errors into one file."""
+        handles = job.output_file.split()
+        jsonl.download(self._http, [f"v1/files/{_checked(each)}/content" for each in handles], target)
+
+    def discard(self, handle: str) -> None:
+        """Delete an uploaded file; one that is gone already is fine."""
+        if not handle:
+            return
+        path = f"v1/files/{_checked(handle)}"
+        try:
+            self._http.patiently(lambda: self._http.send("delete the batch file", "DELETE", path))
+        except NotFound:
+            return
+
+
+def _read_job(found: object) -> Job | None:
+    """Read a job; a state that nobody knows yet counts as running."""
+    if not isinstance(found, dict) or not isinstance(found.get("id"), str):
+        return None
+    metadata, inputs, errors = found.get("metadata") or {}, found.get("input_files") or [], found.get("errors") or []
+    words = "; ".join(str(each.get("message")) for each in errors[:3] if isinstance(each, dict))
+    files = (found.get("output_file"), found.get("error_file"))
+    return Job(
+        name=found["id"],
+        state=_STATES.get(str(found.get("status")), JobState.RUNNING),
+        display_name=str(metadata.get(_LABEL) or "") if isinstance(metadata, dict) else "",
+        input_file=str(inputs[0]) if inputs else "",
+        output_file=" ".join(each for each in files if isinstance(each, str) and each),
+        requests=found.get("total_requests") or None,
+        succeeded=found.get("succeeded_requests"),
+        failed=found.get("failed_requests"),
+        error=words[:500],
+        created_at=_moment(found.get("created_at")),
+        ended_at=_moment(found.get("completed_at")),
+    )
+
+
+def _moment(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and value > 0 else None
+
+
+def _checked(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise NotFound(f"{name[:90]!r} is not a name that the service gives")
+    return name
+
+
+def open_mistral(opening: Opening) -> Mistral:
+    """Return the provider that the environment describes: MISTRAL_API_KEY, MISTRAL_BASE_URL (without /v1)."""
+    key = SPEC.key(opening.environ)
+    hint = f"get one at {_KEY_PAGE}, then: export MISTRAL_API_KEY=..."
+    if not key:
+        raise KeyMissing("no key for Mistral: MISTRAL_API_KEY is not set", hint=hint)
+    url = checked_url("MISTRAL_BASE_URL", opening.environ.get("MISTRAL_BASE_URL", ""), BASE_URL)
+    headers = {"Authorization": f"Bearer {checked_key('Mistral', key, hint)}"}
+    return Mistral(Http(Service("Mistral", url, key, headers, hint), Timeouts(), opening.sleep))
