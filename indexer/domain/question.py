@@ -52,8 +52,8 @@ class Question:
         The five of the first version always stand in it. A setting that came later stands in it only where it differs
         from its default, so that a key that was given once never changes.
         """
-        told = {each.name: getattr(self.settings, each.name) for each in fields(Settings)}
-        usual = {each.name: each.default for each in fields(Settings) if each.name not in _FIRST_SETTINGS}
+        told = {each.name: getattr(self.settings, each.name) for each in fields(self.settings)}
+        usual = {each.name: each.default for each in fields(self.settings) if each.name not in _FIRST_SETTINGS}
         return canonical_json(
             {name: value for name, value in told.items() if name not in usual or value != usual[name]}
         )

@@ -1,0 +1,70 @@
+"""Libraries that earlier versions made: they open, report, search, and buy nothing again.
+
+Each archive in `kept/` is named for the version and commit that made it. To add one: index the sample pictures and one
+file that is not a picture under /tmp/kept/photos by batch against the Gemini fake, and pack `ledger.sqlite3` and
+`lancedb/` of the library.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from search import Index
+from tests.fakes.gemini import Emulator
+from tests.support.commands import SAMPLES
+from tests.support.virtual import opened
+
+KEPT = sorted((Path(__file__).parent / "kept").glob("*.tar.xz"))
+
+
+@pytest.fixture(params=KEPT, ids=lambda path: path.name.removesuffix(".tar.xz"))
+def library(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A library as an earlier version left it."""
+    folder = tmp_path / "library"
+    with tarfile.open(request.param) as archive:
+        archive.extractall(folder, filter="data")
+    return folder
+
+
+def test_it_opens_and_reports_and_searches(library: Path, emulator: Emulator) -> None:
+    """The same counts and dollars as on the day it was made."""
+    with opened(library, emulator) as held:
+        report = held.status()
+        failures = held.failures()
+    assert (report.files.seen, report.files.described, report.files.failed, report.rows) == (12, 11, 1, 11)
+    assert report.cost.spent_usd == pytest.approx(0.00289425)
+    assert [Path(failure.path).name for failure in failures] == ["broken.jpg"]
+    assert Index.open(library).search("dog", min_score=0)[0].path.endswith(".jpg")
+
+
+def test_the_same_pictures_at_another_place_are_not_bought_again(
+    library: Path, emulator: Emulator, tmp_path: Path
+) -> None:
+    """No request, the same answers."""
+    before = {Path(row["path"]).name: row["description"] for row in Index.open(library).to_arrow().to_pylist()}
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    for path in SAMPLES.glob("*.jpg"):
+        shutil.copy(path, moved)
+    with opened(library, emulator) as held:
+        report = held.index([moved], provider="gemini", approve=False)
+    after = {
+        Path(row["path"]).name: row["description"]
+        for row in Index.open(library).to_arrow().to_pylist()
+        if row["path"].startswith(str(moved))
+    }
+    assert report.files.described == 11
+    assert report.requests.submitted == 0
+    assert emulator.served() == []
+    assert after == {name: words for name, words in before.items() if name in after}
+    assert len(after) == 11
+
+
+def test_its_table_can_be_made_again_without_a_request(library: Path, emulator: Emulator) -> None:
+    """The ledger holds all that was paid for."""
+    with opened(library, emulator) as held:
+        assert held.rebuild() == 11
