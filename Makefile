@@ -17,7 +17,7 @@ help:
 	@touch $@
 
 .venv/installed: .venv/ready
-	@$(PIP) --no-compile -e '.[test]'
+	@$(PIP) --no-compile -e '.[test,recipes]'
 	@touch $@
 
 install: .venv/installed ## a virtual environment in .venv with everything pinned, and the tools for tests

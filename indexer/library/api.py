@@ -86,7 +86,7 @@ class Library:
         note: Callable[[str], None] | None = None,
         seams: Seams | None = None,
     ) -> Library:
-        """Open the library in `folder` (default: the user's data directory), made where there is none.
+        """Open the library in `folder` (else CAPTIONARY_LIBRARY, else the user's), made where there is none.
 
         `progress` is called often, with numbers, `note` with a line for a person: what a terminal would show. Raises
         `LibraryMissing` without `create`, `LibraryUnwritable` where it cannot be made.

@@ -66,11 +66,11 @@ class Access:
 
     @classmethod
     def to(cls, folder: AnyPath | None, *, create: bool, seams: Seams, watcher: Watcher) -> Access:
-        """Find the library in `folder` (default: the user's data directory), or make one where there is none.
+        """Find the library in `folder` (else CAPTIONARY_LIBRARY, else the user's), or make one where there is none.
 
         Raises `LibraryMissing` without `create`, `LibraryUnwritable` where it cannot be made.
         """
-        path = Path(os.fsdecode(folder)).expanduser() if folder is not None else default_folder()
+        path = Path(os.fsdecode(folder or seams.environ.get("CAPTIONARY_LIBRARY") or default_folder())).expanduser()
         if not (path / LEDGER_FILE).exists():
             if not create:
                 raise LibraryMissing(f"there is no library at {path}", hint="make one with: index FOLDER")

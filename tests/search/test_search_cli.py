@@ -269,12 +269,16 @@ def guard(event, arguments):
     if event in ("socket.connect", "socket.getaddrinfo", "socket.bind"):
         raise SystemExit(f"{event} {arguments}")
 sys.addaudithook(guard)
-from search import cli
+import os
+from indexer.console import start
+sys.argv = ["search", "boat"]
+os._exit = sys.exit
 try:
-    cli.main(["boat"])
+    start.search()
 except SystemExit as ended:
     code = ended.code
-heavy = {"torch", "sentence_transformers", "transformers", "lancedb", "google.genai", "pandas"} & set(sys.modules)
+heavy = {"torch", "sentence_transformers", "transformers", "lancedb", "google.genai", "pandas"}
+heavy &= {name for name, module in sys.modules.items() if module is not None}
 raise SystemExit(f"loaded {heavy}" if heavy else code)
 """
     environment = {**os.environ, "CAPTIONARY_LIBRARY": str(library)}
