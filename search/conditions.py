@@ -46,7 +46,7 @@ def _parsed(text: str) -> Condition:
     found = _CONDITION.fullmatch(text)
     if not found:
         hint = "for example people>=2, document=receipt, shop~deli"
-        raise UsageError(f"{text!r} is no condition on a field", hint=hint)
+        raise UsageError(f"{text!r} is not a condition on a field", hint=hint)
     name, sign, value = found.groups()
     return Condition(name, "=" if sign == "==" else sign, value)
 

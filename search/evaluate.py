@@ -63,7 +63,7 @@ def _parsed(line: str, number: int) -> list[tuple[str, str]]:
         return []
     query, tab, path = line.partition("\t")
     if not (tab and query.strip() and path.strip()):
-        raise UsageError(f"line {number} is no question", hint="each line is: query<TAB>path")
+        raise UsageError(f"line {number} is not a query and a path", hint="each line is: query<TAB>path")
     return [(query.strip(), to_text(resolve_root(path.strip())))]
 
 

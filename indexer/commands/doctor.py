@@ -25,14 +25,13 @@ def doctor(context: click.Context, /, **options: Any) -> int:
       index doctor
     """
     from indexer.library.doctor import examine_installation, examine_library
-    from indexer.storage.layout import default_folder
     from indexer.storage.paths import for_terminal
 
     call = Call(context, options)
-    folder = (call.folder or default_folder()).expanduser()
+    folder = call.place
     findings = list(examine_installation(os.environ))
     if folder.is_dir():
-        findings += examine_library(folder)
+        findings += examine_library(folder, os.environ)
     if call.as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings]))
     else:

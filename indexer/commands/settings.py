@@ -75,11 +75,13 @@ def show_settings(context: click.Context, /, **options: Any) -> int:
 
 
 @click.command()
-@click.argument("shell", type=click.Choice(_SHELLS))
+@click.argument("shell", type=click.Choice(_SHELLS), metavar="SHELL")
 @everywhere
 @click.pass_context
 def completion(context: click.Context, /, shell: str, **options: Any) -> int:
     """Print what makes your shell complete words with the Tab key.
+
+    SHELL is bash, zsh or fish.
 
     \b
     Examples, each for the startup file of its shell:

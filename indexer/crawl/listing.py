@@ -143,7 +143,8 @@ class _Listing:
         own = read_ignore_file(self._path.rstrip(b"/") + b"/")
         if own:
             self._rules = self._rules.with_file(own.level)
-            self._problems += [Problem(self._path, f"a line of its ignore file is no pattern: {x}") for x in own.faults]
+            words = "a line of its ignore file is not a pattern"
+            self._problems += [Problem(self._path, f"{words}: {x}") for x in own.faults]
 
     def _take(self, entries: Iterable[os.DirEntry[bytes]]) -> None:
         files, hidden, ruled = self._files, self._hidden, bool(self._rules)

@@ -60,7 +60,7 @@ class Plan:
 
     Counts are distinct works: `planned = reused + failed + pending`, and `new` of the pending ones are still to be
     sent; `otherwise` of these have an answer to another question, which is kept. `cost` is what they are expected to
-    cost by the asked lane (`interactive_cost`: the same by ordinary calls), `likely_usd` the middle of it where
+    cost by the asked lane (`interactive_cost`: the same by interactive requests), `likely_usd` the middle of it where
     `basis` answers measured here say so, `most_usd` what they can cost at the very most. Input tokens are counted by
     the service's rules, output tokens are the most that may come. `shards` is the number of waves that the service's
     queue allows. `given` names the facts of each photo that are sent with it. After a pilot, `sample` and `measured`

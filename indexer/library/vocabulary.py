@@ -38,7 +38,7 @@ def read_vocabulary(path: Path) -> dict[str, str]:
     for alias in tags.keys() & aliases.keys():
         raise _bad(path, aliases[alias], f"{alias!r} is a tag of its own in line {tags[alias]}")
     if not tags:
-        raise BadSetting(f"the vocabulary {path} names no tag", hint=f"{_GRAMMAR}; or take the setting away")
+        raise BadSetting(f"the vocabulary {path} has no tags", hint=f"{_GRAMMAR}; or take the setting away")
     return {**found, **{tag: tag for tag in tags}}
 
 
@@ -51,9 +51,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
         raise _bad(path, raw[: fault.start].count(b"\n") + 1, "is not UTF-8") from fault
     except (OSError, ValueError) as fault:
         words = (isinstance(fault, OSError) and fault.strerror) or fault
-        raise BadSetting(
-            f"the vocabulary {path} cannot be read: {words}", hint="mend the setting vocabulary"
-        ) from fault
+        raise BadSetting(f"the vocabulary {path} cannot be read: {words}", hint="fix the setting vocabulary") from fault
     for number, line in enumerate(text.split("\n"), start=1):
         if told := _COMMENT.sub("", line).strip():
             yield number, told

@@ -147,14 +147,14 @@ class Run:
         return lane.moved
 
     def _meet_deadline(self) -> None:
-        """From the deadline on, what no batch has answered is asked by ordinary calls."""
+        """From the deadline on, what no batch has answered is asked by interactive requests."""
         ends = approvals.deadline(self.ledger)
         campaign = approvals.current_campaign(self.ledger)
         if ends is None or campaign is None or self._session.clock.time() < ends:
             return
         moved = modes.leave_batch(self.ledger, campaign)
         if moved:
-            self._session.watcher.note(f"the deadline is over: {moved} photos go on by ordinary calls")
+            self._session.watcher.note(f"the deadline has passed: {moved:,} photos are now asked one by one")
 
     def _send(self, number: int, mode: Mode, waiting: int, lane: BatchLane) -> None:
         if mode is not Mode.BATCH:

@@ -43,7 +43,7 @@ def test_the_books_balance_by_run_batch_and_model(tmp_path: Path, emulator: Emul
     assert (found.total.answered, found.total.failed, found.total.out) == (22, 1, 0)
     models = {row.name: row.answered for row in found.accounts if row.kind == "model"}
     assert models == {"gemini gemini-3.5-flash-lite": 11, "gemini gemini-2.5-flash-lite": 11}
-    assert sum(row.requests for row in found.accounts if row.name == "ordinary calls") == 3
+    assert sum(row.requests for row in found.accounts if row.name == "interactive") == 3
 
 
 def test_what_does_not_balance_is_said(tmp_path: Path, library: Library) -> None:

@@ -418,7 +418,7 @@ def test_a_vocabulary_is_read(tmp_path: Path) -> None:
         (b"cat: a\ndog: A\n", "line 2: 'a' means 'cat' already"),
         (b"cat: dog\n\ndog\n", "line 1: 'dog' is a tag of its own in line 3"),
         (b"cat\ncaf\xe9\n", "line 2: is not UTF-8"),
-        (b"# nothing\n", "names no tag"),
+        (b"# nothing\n", "has no tags"),
         (None, "cannot be read: No such file or directory"),
     ],
 )

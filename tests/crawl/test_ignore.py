@@ -22,7 +22,7 @@ def test_a_line_that_is_no_pattern_is_told_and_the_others_count(tmp_path: Path) 
     (tmp_path / ".captionignore").write_text("*.png\n!\n")
     (folder,) = walked(tmp_path)
     assert [base(file.path) for file in folder.files] == [b"a.jpg"]
-    assert [problem.detail for problem in folder.problems] == ["a line of its ignore file is no pattern: !"]
+    assert [problem.detail for problem in folder.problems] == ["a line of its ignore file is not a pattern: !"]
     assert folder.whole
 
 

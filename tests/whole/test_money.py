@@ -125,7 +125,7 @@ def test_a_pilot_goes_ahead_of_photos_that_a_budget_left_waiting(
     assert (done.exit_code, done.files.described) == (0, PHOTOS)
     assert emulator.books()["served"] == {"batch": PHOTOS - 3, "interactive": 3}
     assert [plan.pilot for plan in shown] == [3, 0]
-    assert f"of a pilot of {pilot}, {batch} are answered already" in shown[0].warnings
+    assert f"{batch} of the {pilot} first photos are already answered" in shown[0].warnings
     assert len(shown[1].sample) == 3
 
 

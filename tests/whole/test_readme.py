@@ -20,6 +20,7 @@ from indexer.domain.question import Question
 from indexer.providers import spec
 from indexer.providers.pricing import Pricing
 from indexer.storage.settings import read_config
+from tests.fakes.gemini import Emulator
 from tests.support.commands import SAMPLES, environment
 
 ROOT = Path(__file__).parents[2]
@@ -51,6 +52,19 @@ def test_every_command_runs_for_a_newcomer(home: Path, line: str) -> None:
     done = run(home, ["bash", "-c", line])
     assert done.returncode == ("--tag" in line), done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_way_with_a_key_runs_line_by_line(home: Path, emulator: Emulator) -> None:
+    """The same photos, now with a key, before a service that behaves as Gemini: plan, then descriptions."""
+    text = next(text for kind, text in BLOCKS if kind == "text" and "export GEMINI_API_KEY" in text)
+    lines = [line.partition("#")[0].strip() for line in text.splitlines()]
+    assert lines[1:] == ["index ~/Photos --dry-run", "index ~/Photos"]
+    assert run(home, ["bash", "-c", "index ~/Photos"]).returncode == 0
+    keyed = f"export GEMINI_API_KEY=test GOOGLE_GEMINI_BASE_URL={emulator.url}; "
+    planned = run(home, ["bash", "-c", keyed + lines[1]])
+    assert (planned.returncode, "11 to describe, 0 already described" in planned.stderr) == (0, True)
+    done = run(home, ["bash", "-c", f"{keyed}{lines[2]} --yes"])
+    assert (done.returncode, "11 described" in done.stdout) == (0, True)
 
 
 @pytest.mark.parametrize("program", [text for kind, text in BLOCKS if kind == "python"])

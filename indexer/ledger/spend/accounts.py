@@ -44,7 +44,7 @@ _SUMS = """
 _BY = {
     "run": """(SELECT printf('%d (%s, %s)', r.id, r.command, strftime('%Y-%m-%d %H:%M', r.started_at, 'unixepoch'))
                FROM runs r WHERE r.started_at <= t.started_at ORDER BY r.id DESC LIMIT 1)""",
-    "batch": "coalesce(t.shard, 'ordinary calls')",
+    "batch": "coalesce(t.shard, 'interactive')",
     "model": """coalesce((SELECT q.provider || ' ' || q.model FROM works w JOIN questions q ON q.id = w.question
                           WHERE w.key = t.work), 'forgotten photos')""",
 }

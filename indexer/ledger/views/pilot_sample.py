@@ -50,7 +50,7 @@ def candidates(ledger: Ledger, photos: Container[str], scope: Scope) -> list[Can
 
 
 def taken(ledger: Ledger, question: int, campaign: int) -> list[Taken]:
-    """Return what became of the photos that this campaign asked by ordinary calls, by path."""
+    """Return what became of the photos that this campaign asked by interactive requests, by path."""
     rows = ledger.connection.execute(
         """
         SELECT (SELECT min(f.path) FROM files f WHERE f.photo = w.photo AND f.state <> 'gone'),

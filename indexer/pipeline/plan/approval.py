@@ -49,9 +49,9 @@ class Approval:
         return plan if ask.deadline is None or self._free else self._with_deadline(plan)
 
     def _with_deadline(self, plan: Plan) -> Plan:
-        """What is not back by the deadline goes on by ordinary calls, so the cap must carry these."""
+        """What is not back by the deadline goes on by interactive requests, so the cap must carry these."""
         most = plan.new * self._session.pricing.quote(self._ask.question, Mode.INTERACTIVE).high_usd
-        told = "what is not back by the deadline is asked by ordinary calls, at their price"
+        told = "photos not back by the deadline are asked one by one, at the interactive price"
         cost = Cost(plan.cost.low, max(plan.cost.high, plan.interactive_cost.high))
         return replace(plan, cost=cost, most_usd=max(most, plan.most_usd), warnings=(*plan.warnings, told))
 

@@ -41,7 +41,7 @@ class Pilot:
     def choose(self, photos: Iterable[str]) -> list[str]:
         """Return which to take, of the `photos` that are to be asked about and of those that wait for a batch.
 
-        Photos of a pilot that was cut short wait for an ordinary call already.
+        Photos of a pilot that was cut short wait for an interactive request already.
         """
         ledger = self._session.ledger
         number = questions.known_question(ledger, self._ask.question)
@@ -51,7 +51,7 @@ class Pilot:
         return _spread(self._session, found, max(0, min(wished, len(found))))
 
     def run(self) -> None:
-        """Ask them by ordinary calls, within the budget."""
+        """Ask them by interactive requests, within the budget."""
         number = questions.known_question(self._session.ledger, self._ask.question) or 0
         CallLane(self._session, self._ask.question, number, Mode.INTERACTIVE, "pilot").run(budget.left(self._session))
 

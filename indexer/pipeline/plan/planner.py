@@ -43,9 +43,9 @@ _CALL = (1.5, 8.0)
 class Circumstances:
     """What else shapes a plan.
 
-    `pilot` is the wished size, `rendition_bytes` the mean of those at hand, `concurrency` how many ordinary calls run
-    at once. `one_per_burst` is as in `Ask`; `refresh` asks again where the facts in the prompt have changed; `trusted`
-    is the number of measured answers from which on the estimate is theirs.
+    `pilot` is the wished size, `rendition_bytes` the mean of those at hand, `concurrency` how many interactive requests
+    run at once. `one_per_burst` is as in `Ask`; `refresh` asks again where the facts in the prompt have changed;
+    `trusted` is the number of measured answers from which on the estimate is theirs.
     """
 
     limits: Limits
@@ -73,7 +73,7 @@ def make_plan(
     bill = _Bill(ledger, question, pricing, around, fresh or items.waiting(ledger, number, mode))
     plan = bill.plan(mode, new, first)
     if around.pilot and first < min(around.pilot, new):
-        told = f"of a pilot of {around.pilot}, {around.pilot - first} are answered already"
+        told = f"{around.pilot - first} of the {around.pilot} first photos are already answered"
         plan = replace(plan, warnings=(*plan.warnings, told))
     return replace(
         plan,
@@ -116,7 +116,7 @@ class _Bill:
         self._used: list[Used] = rows if len(rows) >= max(LEAST, around.trusted) else []
 
     def plan(self, mode: Mode, new: int, first: int) -> Plan:
-        """Price `new` requests, `first` of them by ordinary calls ahead of the others."""
+        """Price `new` requests, `first` of them by interactive requests ahead of the others."""
         question, pricing = self._question, self._pricing
         lanes = ((mode, new - first), (Mode.INTERACTIVE, first))
         parts = [self._range(lane, count) for lane, count in lanes if count]
@@ -197,7 +197,7 @@ def _mean(weighted: Iterable[tuple[float, int]]) -> float:
 
 
 def _pilot_size(ledger: Ledger, question: int | None, new: int, wished: int | None) -> int:
-    """How many photos go ahead by ordinary calls; photos that have an answer to this question count."""
+    """How many photos go ahead by interactive requests; photos that have an answer to this question count."""
     answered = answers.count_answers(ledger, question)
     if wished is not None:
         return max(0, min(wished - answered, new))

@@ -166,7 +166,7 @@ class CallLane:
             if outcome.handling is Handling.PAUSE:
                 self._stopped = ProviderError(
                     f"the service stopped serving this account: {outcome.detail}",
-                    hint="mend the account, then run again",
+                    hint="fix the account, then run again",
                 )
             return False
         self._limited = 0

@@ -107,10 +107,10 @@ def _options(session: Session, question: Question) -> str:
 def _words(session: Session, question: Question, counts: dict[str, int]) -> str:
     total = sum(counts.values())
     told = ", ".join(f"{count} {reason}" for reason, count in sorted(counts.items()) if reason)
-    words = f"stopped, because of the first {total} answers by batch too many cannot be used: {told}"
+    words = f"stopped: too many of the first {total} batch answers cannot be used: {told}"
     if counts.get(Reason.MALFORMED, 0) > MOST_UNUSABLE * total:
         words += session.spec(question.provider).schema_advice
-    return words + "; index failures tells more, and a new approval (--yes) sends another few to try"
+    return words + "; see index failures; a new approval (--yes) tries another few"
 
 
 def _verdict(ledger: Ledger, question: Question) -> Verdict | None:

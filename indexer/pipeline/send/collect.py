@@ -92,5 +92,5 @@ def _blame_account(rows: Iterable[Row]) -> None:
         if isinstance(row.outcome, Failure) and row.outcome.handling is Handling.PAUSE:
             raise NoCredit(
                 f"the service stopped serving this account: {row.outcome.detail}",
-                hint="mend the account, then run `index collect`; nothing that was served is asked again",
+                hint="fix the account, then run index collect; nothing that was answered is asked again",
             )

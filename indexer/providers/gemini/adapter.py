@@ -157,7 +157,7 @@ def _checked_url(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise BadSetting(
-            f"GOOGLE_GEMINI_BASE_URL is {url!r}, which is no web address",
+            f"GOOGLE_GEMINI_BASE_URL is {url!r}, which is not a web address",
             hint="leave it unset, or give https://HOST",
         )
     return url

@@ -122,7 +122,7 @@ def poll(service: Service, name: str) -> Job:
     """Return the job as it stands; NotFound when the service does not know it, or not yet."""
     job = read_job(service.patiently(lambda: service.get("look at the batch job", _job_path(name))))
     if job is None:
-        raise Unreachable(f"could not look at {name}: the answer is no job", hint="try again later")
+        raise Unreachable(f"could not look at {name}: the answer is not a job", hint="try again later")
     return job
 
 
@@ -203,7 +203,7 @@ def _receive(service: Service, handle: str, write: Callable[[bytes], int]) -> _R
                 tail.clear()
             tail += piece[start:]
     if head not in (b"", b"{"):
-        raise Unreachable("what came is no result file", hint="check for a proxy that answers by itself")
+        raise Unreachable("the answer is not a result file", hint="check for a proxy that answers by itself")
     return _Received(size, lines + bool(tail), torn=not _is_whole(bytes(tail)))
 
 

@@ -53,7 +53,7 @@ def _contents(request: Mapping[str, Any]) -> Iterator[Finding]:
         path = f"request.contents[{index}]"
         role = content.get("role", "")
         if role not in ("", "user", "model", "function"):
-            yield Finding(f"{path}.role", f"{role[:40]!r} is no role", "user or model")
+            yield Finding(f"{path}.role", f"{role[:40]!r} is not a role", "user or model")
         if not role and len(contents) > 1:
             yield Finding(f"{path}.role", "is missing, with several contents", 'give each its role: "user" or "model"')
         yield from _parts(content.get("parts", ()), path)
@@ -124,7 +124,7 @@ def _mime(mime: str, path: str) -> Iterator[Finding]:
     if not mime:
         yield Finding(where, "is missing", "give the type of the data, image/jpeg for one")
     elif mime == "image/jpg":
-        yield Finding(where, "image/jpg is no registered type", "write image/jpeg")
+        yield Finding(where, "image/jpg is not a registered type", "write image/jpeg")
     elif mime not in _IMAGES and not mime.startswith(_OTHER_MEDIA):
         yield Finding(where, f"{mime[:60]!r} is not read by the service", _CONVERT)
 
@@ -136,7 +136,7 @@ def _file(data: Mapping[str, Any], path: str) -> Iterator[Finding]:
     if not uri:
         yield Finding(where, "is missing", upload)
     elif uri.startswith("file://") or "://" not in uri:
-        yield Finding(where, f"{uri[:60]!r} is no uri of an uploaded file: the service cannot see it", upload)
+        yield Finding(where, f"{uri[:60]!r} is not an uploaded file: the service cannot see it", upload)
     elif uri.startswith("gs://"):
         yield Finding(where, "gs:// is read by Vertex AI only", upload)
     elif "/files/" not in uri:
@@ -179,7 +179,7 @@ def _schema(schema: Mapping[str, Any], path: str) -> Iterator[Finding]:
     for name in ("required", "property_ordering"):
         strange = [item for item in schema.get(name, ()) if item is not None and item not in properties]
         if strange:
-            yield Finding(f"{path}.{name}", f"names {strange[0][:40]!r}, which is no property", "name only properties")
+            yield Finding(f"{path}.{name}", f"names {strange[0][:40]!r}, which is not a property", "name only those")
     for name, part in properties.items():
         yield from _schema(part, f"{path}.properties.{name[:60]}")
     if "items" in schema:

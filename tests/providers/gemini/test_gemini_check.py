@@ -87,7 +87,7 @@ FIELD_FAULTS = [
     ("request/contents", ..., "request.contents", "missing", "role"),
     ("request/contents", [], "request.contents", "empty", "role"),
     ("request/contents/0/parts", [], "request.contents[0].parts", "empty", "text"),
-    ("request/contents/0/role", "assistant", "request.contents[0].role", "no role", "model"),
+    ("request/contents/0/role", "assistant", "request.contents[0].role", "not a role", "model"),
     ("request/contents/0/content", "x", "request.contents[0].content", "not a field", "parts"),
     ("request/contents/0/parts/0", "Describe.", "request.contents[0].parts[0]", "is text", "{...}"),
     ("request/contents/0/parts/0/text", "", "request.contents[0].parts[0].text", "500", "leave the part out"),
@@ -170,7 +170,7 @@ FIELD_FAULTS = [
     (f"{SCHEMA}/type", "DICT", "request.generation_config.response_schema.type", "values", "OBJECT"),
     (f"{SCHEMA}/type", ["OBJECT"], "request.generation_config.response_schema.type", "a list", "[ ]"),
     (f"{SCHEMA}/properties", {}, "request.generation_config.response_schema.properties", "empty", "name"),
-    (f"{SCHEMA}/required", ["tags"], "request.generation_config.response_schema.required", "no property", "only"),
+    (f"{SCHEMA}/required", ["tags"], "request.generation_config.response_schema.required", "not a property", "only"),
     (
         f"{SCHEMA}/properties/tags",
         {"type": "ARRAY"},

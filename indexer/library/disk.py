@@ -1,0 +1,71 @@
+"""The disk below a library: room, links, and whether it can be trusted with locks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+_FAR = ("nfs", "cifs", "smb", "fuse.sshfs", "fuse.rclone", "fuse.davfs", "afs")
+_LITTLE_SPACE = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at; `fix` says what to do when it is not `good`."""
+
+    what: str
+    good: bool
+    words: str
+    fix: str = ""
+
+
+def disk(folder: Path) -> Iterator[Finding]:
+    """Look at the disk that `folder` lies on."""
+    yield _space(folder)
+    yield _hard_links(folder)
+    yield _kind(folder)
+
+
+def _space(folder: Path) -> Finding:
+    free = shutil.disk_usage(folder).free
+    return Finding("disk", free > _LITTLE_SPACE, f"{free / 1e9:.1f} GB free", "make room, or move the library")
+
+
+def _hard_links(folder: Path) -> Finding:
+    """LanceDB commits by hard link, which some file systems do not have."""
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".doctor-") as place:
+        source = Path(place) / "a"
+        source.touch()
+        try:
+            (Path(place) / "b").hardlink_to(source)
+        except OSError as fault:
+            words = f"the file system has no hard links ({fault.strerror})"
+            return Finding("file system", False, words, "move the library to a local disk: --library DIR")
+    return Finding("file system", True, "can hold the table")
+
+
+def _kind(folder: Path) -> Finding:
+    """A file system over the network keeps no locks that SQLite can trust."""
+    kind = _file_system(os.path.realpath(folder))
+    far = kind.startswith(_FAR)
+    words = f"{kind or 'unknown'}{', over the network' if far else ''}"
+    return Finding("disk kind", not far, words, "keep the library on a local disk: --library DIR")
+
+
+def _file_system(folder: str) -> str:
+    """The kind of file system that `folder` lies on, "" where the system does not say."""
+    try:
+        lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    except OSError:
+        return ""
+    found = ("", "")
+    for line in lines:
+        fields, _, tail = line.partition(" - ")
+        place = fields.split()[4].encode().decode("unicode_escape")
+        if (folder == place or folder.startswith(place.rstrip("/") + "/")) and len(place) >= len(found[0]):
+            found = (place, tail.split()[0])
+    return found[1]
