@@ -15,6 +15,7 @@ from indexer.commands.forget import forget
 from indexer.commands.invocation import everywhere
 from indexer.commands.progress import collect, failures, rebuild, retry, status
 from indexer.commands.prompts import diff, prompts
+from indexer.commands.quote import quote
 from indexer.commands.run import run
 from indexer.commands.settings import completion, config
 from indexer.commands.spend import report
@@ -77,7 +78,7 @@ def cli(**_: Any) -> None:
     """
 
 
-_WORK = (run, status, collect, retry, failures, rebuild)
+_WORK = (run, quote, status, collect, retry, failures, rebuild)
 _BOOKS = (forget, report, tags, prompts, diff, export)
 for command in (*_WORK, *_BOOKS, config, completion, doctor, evaluate, check):
     cli.add_command(command)

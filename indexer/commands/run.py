@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 import click
 
-from indexer.commands.invocation import Call, bounded, everywhere, spending
+from indexer.commands.invocation import Call, Dollars, bounded, everywhere, spending
 from indexer.commands.wording import plan_lines
 from indexer.domain.errors import ApprovalRequired, MissingPath, UsageError
 from indexer.domain.nearest import did_you_mean
@@ -20,7 +20,7 @@ from indexer.domain.nearest import did_you_mean
 @click.option(
     "--provider",
     metavar="NAME",
-    help="local (no key, no network), a name that index doctor lists, or auto: a model whose key is set, else local.",
+    help="local (no key, no network), a name that index doctor lists, best (the cheapest route), or auto.",
 )
 @click.option(
     "--mode",
@@ -39,6 +39,7 @@ from indexer.domain.nearest import did_you_mean
 )
 @click.option("--no-pilot", is_flag=True, help="Describe none first. [20 from 50 photos on]")
 @bounded
+@click.option("--max-per-1000", type=Dollars(), metavar="USD", help="With best: no dearer route than this for 1,000.")
 @click.option("--price", metavar="IN,OUT", help="US dollars per million tokens, for a model without a known price.")
 @click.option(
     "--gate", multiple=True, metavar="NAME=VALUE", help="What the first photos must show: valid, refused, length, cost."

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from indexer import providers
 from indexer.domain.answer import Reason
@@ -34,6 +34,7 @@ from indexer.ledger.views.tags import TagCount
 from indexer.ledger.work import questions
 from indexer.library import tag_rules
 from indexer.library.folder import Access, Seams, refuse_roots
+from indexer.library.routes import BEST, Best, Offer, bounds_of, offer
 from indexer.library.tag_rules import Retagged
 from indexer.pipeline.index_options import IndexOptions, checked, checked_amount, checked_paths
 from indexer.pipeline.report import Report, RunFacts, make_report
@@ -53,6 +54,7 @@ _LOG = logging.getLogger("captionary")
 _LOG.addHandler(logging.NullHandler())
 MOST_ATTEMPTS = 3
 """A photo is asked so often at most, unless it is named again."""
+_CRAWL = ("exclude", "follow", "hidden", "max_pixels", "workers", "confirm_deleted")
 _RETRIED = ("truncated", "malformed", "missing", "expired", "server_error", "rejected")
 
 Approve = bool | Callable[[Plan], bool]
@@ -101,6 +103,8 @@ class Library:
     def preview(self, paths: Sequence[AnyPath], **options: Unpack[IndexOptions]) -> tuple[Report, Plan]:
         """As `plan`, and how `paths` stand."""
         options, paths = checked(options), checked_paths(paths)
+        if options.get("provider") == BEST:
+            options = self._best(Best(self._access, options), paths, options)
         with self._access.writing("plan", options) as (run, config):
             ask = self._ask(run, paths, options, config)
             seen = run.crawl(ask)
@@ -116,6 +120,8 @@ class Library:
         `ApprovalRequired` when it says no; then nothing was paid.
         """
         options, paths = checked(options), checked_paths(paths)
+        if options.get("provider") == BEST:
+            return self._index_best(paths, options, _callable(approve))
         with self._access.writing("run", options) as (run, config):
             ask = self._ask(run, paths, options, config)
             seen = run.crawl(ask)
@@ -128,6 +134,55 @@ class Library:
             run.finish()
             facts = RunFacts(run.number, plan.reused, plan.cost, stopped=run.stopped, notes=tuple(seen.notes))
             return self._report(run.ledger, (ask.question, ask.mode), Scope(ask.roots), facts)
+
+    def quote(
+        self,
+        paths: Sequence[AnyPath],
+        *,
+        deadline: float | None = None,
+        budget: float | None = None,
+        max_per_1000: float | None = None,
+        all_routes: bool = False,
+    ) -> Offer:
+        """Return what each provider, model and mode would cost for `paths`, and when it would be ready.
+
+        `deadline` is in seconds, money in US dollars; `all_routes` shows those whose key is not set, too. No service
+        is asked anything.
+        """
+        bounds = bounds_of(deadline, budget, max_per_1000)
+        roots = self._look(checked_paths(paths), {})
+        with self._access.reading() as ledger:
+            return offer(ledger, self._access, Scope(roots), bounds, all_routes=all_routes)
+
+    def _look(self, paths: Sequence[AnyPath], options: IndexOptions) -> tuple[bytes, ...]:
+        """Bring the files at `paths` up to date without asking anybody; returns the roots."""
+        quiet: Any = {"provider": "local"} | {name: value for name, value in options.items() if name in _CRAWL}
+        with self._access.writing("quote") as (run, config):
+            ask = self._ask(run, paths, quiet, config)
+            run.crawl(ask)
+            run.finish()
+            return ask.roots
+
+    def _best(self, best: Best, paths: Sequence[AnyPath], options: IndexOptions) -> IndexOptions:
+        roots = self._look(paths, options)
+        with self._access.reading() as ledger:
+            return best.choose(ledger, Scope(roots))
+
+    def _index_best(self, paths: Sequence[AnyPath], options: IndexOptions, approve: Callable[[Plan], bool]) -> Report:
+        best = Best(self._access, options)
+        while True:
+            chosen = self._best(best, paths, options)
+            with self._access.writing("run", chosen) as (run, config), best.surviving(run.ledger) as died:
+                ask = self._ask(run, paths, chosen, config)
+                seen = run.crawl(ask)
+                plan = run.plan(ask)
+                run.ask(ask, plan, best.approve(approve))
+                run.finish()
+                facts = RunFacts(run.number, plan.reused, plan.cost, stopped=run.stopped, notes=tuple(seen.notes))
+                return self._report(run.ledger, (ask.question, ask.mode), Scope(ask.roots), facts)
+            if not died:
+                break
+        raise AssertionError("a run that did not die has returned")
 
     def collect(
         self, *, wait: bool = False, budget: float | None = None, deadline: float | None = None, approve: bool = False

@@ -142,7 +142,7 @@ class Access:
             options=self.options,
             clock=clock,
             pause=pause,
-            pricing=self._pricing(ledger, config),
+            pricing=self.pricing(ledger, config),
             tuning=Tuning(
                 lookup_seconds=config.lookup_seconds,
                 poll_seconds=config.poll_seconds,
@@ -179,7 +179,8 @@ class Access:
             )
         return self._providers[name]
 
-    def _pricing(self, ledger: Ledger, config: Config) -> Pricing:
+    def pricing(self, ledger: Ledger, config: Config) -> Pricing:
+        """Return the prices of today, with those that were told for this library."""
         told = {**config.prices, **ledger.settings(_PRICE)}
         table = prices.TABLE.with_tariffs(prices.read_tariffs(told)) if told else prices.TABLE
         today = datetime.datetime.fromtimestamp(self.clock.time(), datetime.UTC).date()

@@ -15,10 +15,10 @@ from indexer.storage.paths import AnyPath
 class IndexOptions(TypedDict, total=False):
     """What `plan` and `index` take by keyword; everything has a default.
 
-    `prompt` and `schema` are files; money is in US dollars, `deadline` in seconds from the approval, `price`
-    "IN,OUT" in dollars per million tokens. Each `gate` is "NAME=VALUE"; `refresh` "given" asks again where facts
-    given to the prompt have changed. `one_per_burst` asks about one photo of each burst, whose description the others
-    take; False asks about these as well.
+    `prompt` and `schema` are files; money is in US dollars, `deadline` in seconds from the approval, `price` "IN,OUT"
+    in dollars per million tokens. Each `gate` is "NAME=VALUE"; `max_per_1000` bounds the routes of the provider "best",
+    in dollars. `refresh` "given" asks again where facts given to the prompt have changed. `one_per_burst` asks about
+    one photo of each burst, whose description the others take; False asks about these as well.
     """
 
     provider: str
@@ -31,6 +31,7 @@ class IndexOptions(TypedDict, total=False):
     pilot: int
     budget: float
     deadline: float
+    max_per_1000: float
     price: str
     gate: Sequence[str]
     refresh: str

@@ -28,6 +28,8 @@ def read_options(spec: Spec, table: Mapping[str, Any]) -> dict[str, Any]:
 def refuse_unknown(tables: Mapping[str, Mapping[str, Any]], find: Any) -> None:
     """Raise `BadSetting` for a table that belongs to no provider, and for settings that its provider lacks."""
     for name, table in tables.items():
+        if name == "best" and set(table) <= {"providers"}:
+            continue
         try:
             spec = find(name)
         except UsageError as fault:

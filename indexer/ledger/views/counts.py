@@ -180,6 +180,20 @@ def count_rows(ledger: Ledger) -> int:
     return int(ledger.connection.execute("SELECT count(*) FROM files WHERE row_digest IS NOT NULL").fetchone()[0])
 
 
+def count_new(ledger: Ledger, scope: Scope, least: int) -> int:
+    """Return how many photos of `scope` can be described and have no answer of at least this rank."""
+    condition, values = scope.where()
+    row = ledger.connection.execute(
+        f"""
+        SELECT count(DISTINCT f.photo) FROM files f
+        WHERE f.state = 'present' AND f.reason IS NULL AND f.photo IS NOT NULL AND {condition}
+          AND NOT EXISTS (SELECT 1 FROM answers a WHERE a.photo = f.photo AND a.standing >= ?)
+        """,
+        (*values, least),
+    ).fetchone()
+    return int(row[0])
+
+
 def turnaround(ledger: Ledger, question: Question) -> Sequence[float]:
     """Return how many seconds the library's own finished jobs of this provider and model took, sorted."""
     rows = ledger.connection.execute(

@@ -152,6 +152,15 @@ def fail_unsent(ledger: Ledger, work: str, failure: Failure) -> None:
         fail(ledger, work, str(failure.reason), failure.detail)
 
 
+def give_up(ledger: Ledger, provider: str) -> None:
+    """Forget the approved work of a provider that was never sent, in the caller's transaction: another one does it."""
+    ledger.connection.execute(
+        "DELETE FROM works WHERE state = 'wanted' AND renewing = 0"
+        " AND question IN (SELECT id FROM questions WHERE provider = ?)",
+        (provider,),
+    )
+
+
 def waiting(ledger: Ledger, question: int | None, mode: Mode) -> list[str]:
     """Return the photos whose works wait to be sent by the lane `mode`."""
     rows = ledger.connection.execute(

@@ -25,5 +25,6 @@ SPEC = Spec(
     trains="no",
     result_seconds=28 * 86_400.0,
     checks="indexer.providers.anthropic.check:check_file",
+    turnaround=(1_800.0, 10_800.0),
     automatic=3,
 )

@@ -36,5 +36,6 @@ SPEC = Spec(
     file_seconds=_KEPT,
     result_seconds=_KEPT,
     checks="indexer.providers.gemini.check:check_file",
+    turnaround=(1_800.0, 21_600.0),
     automatic=1,
 )

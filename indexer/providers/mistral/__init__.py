@@ -13,5 +13,6 @@ SPEC = Spec(
     opens="indexer.providers.mistral.adapter:open_mistral",
     key_variables=("MISTRAL_API_KEY",),
     checks="indexer.providers.mistral.check:check_file",
+    turnaround=(1_800.0, 21_600.0),
     automatic=4,
 )

@@ -34,5 +34,6 @@ SPEC = Spec(
     file_seconds=29 * 86_400.0,
     result_seconds=29 * 86_400.0,
     checks="indexer.providers.openai.check:check_file",
+    turnaround=(3_600.0, 43_200.0),
     automatic=2,
 )

@@ -1,0 +1,61 @@
+"""`index quote PATH...`: what every route would cost, and when it would be ready."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from indexer.commands.invocation import Call, Dollars, Duration, everywhere
+from indexer.commands.wording import count_photos, span
+
+if TYPE_CHECKING:
+    from indexer.library.routes import Offer
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=bytes))
+@click.option("--deadline", type=Duration(), metavar="TIME", help="Only routes that are likely ready by then: 6h, 2d.")
+@click.option("--budget", type=Dollars(), metavar="USD", help="Only routes that cannot cost more in all.")
+@click.option("--max-per-1000", type=Dollars(), metavar="USD", help="Only routes below this for 1,000 photos.")
+@click.option("--all", "all_routes", is_flag=True, help="Show routes whose key is not set, too.")
+@everywhere
+@click.pass_context
+def quote(context: click.Context, /, paths: tuple[bytes, ...], all_routes: bool, **options: Any) -> int:
+    """Show what each provider would cost and when it would be ready.
+
+    Looks at the photos in PATHS that have no description yet. Nothing is sent.
+
+    \b
+    Examples:
+      index quote ~/Photos
+      index quote ~/Photos --deadline 6h --budget 5
+      index quote ~/Photos --all --json
+    """
+    bounds = {name: options.pop(name) for name in ("deadline", "budget", "max_per_1000")}
+    call = Call(context, options)
+    call.check(paths)
+    found = call.library(create=True).quote(list(paths), all_routes=all_routes, **bounds)
+    call.screen.close()
+    if call.as_json:
+        click.echo(json.dumps(found.to_dict(), ensure_ascii=True))
+        return 0
+    for line in _lines(found):
+        click.echo(line)
+    return 0
+
+
+def _lines(found: Offer) -> list[str]:
+    lines = [f"{count_photos(found.photos)}, {found.new:,} without a description"]
+    for route in found.routes:
+        name = f"{route.provider} {route.model} by {route.mode}"
+        if not route.usable:
+            lines.append(f"  {name}: {route.why_not}")
+            continue
+        mark = "*" if route.chosen else " "
+        cost = f"${route.usd.low:.2f} to ${route.usd.high:.2f}"
+        ready = f"ready in {span(route.ready_s.p50)} to {span(route.ready_s.p90)} ({route.ready_s.source})"
+        waves = f", {route.waves} waves" if route.waves > 1 else ""
+        lines += [f"{mark} {name}", f"    {cost}, {ready}{waves}"]
+    return lines if found.routes else [*lines, "no key is set: --all shows every route"]

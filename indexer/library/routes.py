@@ -1,0 +1,145 @@
+"""`quote` and `--provider best`: the routes for some photos, the best of them, and who goes on when it dies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from indexer import providers
+from indexer.domain.errors import CaptionaryError, ProviderError, UsageError
+from indexer.domain.plan import Plan
+from indexer.domain.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE
+from indexer.domain.question import Question
+from indexer.ledger.scope import Scope
+from indexer.ledger.store import Ledger
+from indexer.ledger.views import counts, prompts
+from indexer.ledger.work import items, questions
+from indexer.library.folder import Access
+from indexer.pipeline.index_options import IndexOptions
+from indexer.pipeline.plan.routing import Bounds, Market, Route, is_dead, remote, routes
+from indexer.providers.spec import Rank
+
+BEST = "best"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """The routes for `photos`, of which `new` have no description yet."""
+
+    photos: int
+    new: int
+    routes: tuple[Route, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The offer as programs are promised it."""
+        return {"photos": self.photos, "new": self.new, "routes": [route.to_dict() for route in self.routes]}
+
+    @property
+    def best(self) -> Route:
+        """The chosen route; raises `UsageError`, with each reason, where none can be used."""
+        for route in self.routes:
+            if route.chosen:
+                return route
+        why = "; ".join(f"{route.provider} by {route.mode}: {route.why_not}" for route in self.routes[:4])
+        raise NoRoute(f"no route can be used: {why}", hint="index quote PATH --all shows every route")
+
+
+class NoRoute(ProviderError):
+    """No provider, model and mode keeps all the bounds."""
+
+
+def offer(ledger: Ledger, access: Access, scope: Scope, bounds: Bounds, *, all_routes: bool = True) -> Offer:
+    """Return the routes for what lies in `scope`; asks no service anything."""
+    config = access.config()
+    market = Market(access.pricing(ledger, config), access.seams.environ, {}, config.concurrency)
+    named = config.tables.get(BEST, {}).get("providers", ())
+    named = named.split(",") if isinstance(named, str) else tuple(named)
+    specs = remote([access.spec(name) for name in providers.BUILT_IN], named)
+    new = counts.count_new(ledger, scope, Rank.LOCAL_MODEL)
+    found = routes(ledger, _asked(ledger, config.model), specs, new, market, bounds)
+    if not all_routes:
+        found = [route for route in found if not route.why_not.endswith("is not set")]
+    seen = counts.standing_of_files(ledger, scope, "", None).seen
+    return Offer(seen, new, tuple(found))
+
+
+def _asked(ledger: Ledger, model: str | None) -> Question:
+    """The prompt and the schema in force, of nobody yet."""
+    last = counts.last_asked(ledger)
+    before = questions.question_of(ledger, last[0]) if last else None
+    template, schema = prompts.chosen(ledger)
+    base = before or Question("", model or "", DEFAULT_TEMPLATE, DEFAULT_SCHEMA)
+    return replace(base, template=template or base.template, schema=schema or base.schema)
+
+
+class Best:
+    """One run with `--provider best`: it begins with the best route and ends with whichever still lives."""
+
+    def __init__(self, access: Access, options: IndexOptions) -> None:
+        self._access = access
+        self._options = options
+        self._dead: set[tuple[str, str]] = set()
+        self._left: float | None = options.get("budget")
+        self._route: Route | None = None
+        self._approved: Plan | None = None
+
+    def choose(self, ledger: Ledger, scope: Scope) -> IndexOptions:
+        """Return the options with the best route that is not dead; raises `NoRoute` where there is none."""
+        bounds = Bounds(self._options.get("budget"), self._options.get("max_per_1000"), self._options.get("deadline"))
+        found = offer(ledger, self._access, scope, bounds)
+        living = [route for route in found.routes if (route.provider, route.mode) not in self._dead and route.usable]
+        if not living:
+            first = found.best  # says why, where nothing was usable from the start
+            raise NoRoute(f"no route is left after {first.provider}", hint="index quote PATH --all shows every route")
+        self._route = living[0]
+        told = f"best route: {_named(self._route)}, at most ${self._route.per_1000_usd:.2f} for 1,000 photos"
+        told += f"; the next one: {_named(living[1])}" if len(living) > 1 else "; there is no other"
+        self._access.watcher.note(told)
+        chosen = self._options.copy()
+        chosen.pop("max_per_1000", None)
+        chosen["provider"], chosen["mode"] = self._route.provider, str(self._route.mode)
+        if not self._route.model.startswith("("):
+            chosen["model"] = self._route.model
+        return chosen
+
+    def approve(self, ask: Callable[[Plan], bool]) -> Callable[[Plan], bool]:
+        """Return what says yes to a plan: somebody the first time, then the bounds of that yes."""
+
+        def answer(plan: Plan) -> bool:
+            if self._approved is not None and plan.most_usd <= self._approved.most_usd + 1e-9:
+                return True
+            if not ask(plan):
+                return False
+            self._approved = self._approved or plan
+            return True
+
+        return answer
+
+    @contextmanager
+    def surviving(self, ledger: Ledger) -> Iterator[list[CaptionaryError]]:
+        """Yield a list that holds why the route died, when it did; its photos that were not sent wait for the next."""
+        died: list[CaptionaryError] = []
+        try:
+            yield died
+        except ProviderError as fault:
+            if self._route is None or isinstance(fault, NoRoute) or not is_dead(fault):
+                raise
+            died.append(fault)
+            self._dead.add((self._route.provider, self._route.mode))
+            with ledger.transaction("route given up"):
+                items.give_up(ledger, self._route.provider)
+            self._access.watcher.note(f"{_named(self._route)} cannot go on: {fault}; trying the next route")
+
+
+def _named(route: Route) -> str:
+    return f"{route.provider} {route.model} by {route.mode}"
+
+
+def bounds_of(deadline: float | None, budget: float | None, max_per_1000: float | None) -> Bounds:
+    """Return the bounds; raises `UsageError` for a negative one."""
+    for name, value in (("deadline", deadline), ("budget", budget), ("max_per_1000", max_per_1000)):
+        if value is not None and not 0 <= value < float("inf"):
+            raise UsageError(f"{name} = {value!r} is not a number from 0 up", hint="give a number from 0 up")
+    return Bounds(budget, max_per_1000, deadline)

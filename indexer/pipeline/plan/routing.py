@@ -1,0 +1,175 @@
+"""Routes: what describing some photos would cost, and when it would be ready, by every provider, model and mode.
+
+Nothing is asked of any service. What a route costs is counted by its own rules; how long it takes is known from the
+jobs of this library, else from what was published of the service (read in November 2026).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from indexer.domain.errors import (
+    CaptionaryError,
+    KeyMissing,
+    KeyRefused,
+    NoCredit,
+    NotFound,
+    RateLimited,
+    Unreachable,
+    UsageError,
+)
+from indexer.domain.mode import Mode
+from indexer.domain.plan import Cost
+from indexer.domain.question import Question
+from indexer.ledger.store import Ledger
+from indexer.ledger.views import counts
+from indexer.providers.pricing import Pricing
+from indexer.providers.spec import Rank, Spec
+
+_ENOUGH = 3
+_CALL_SECONDS = (3.0, 8.0)
+_WAVE_TOKENS = 2_000_000  # of a queue that nobody knows
+_FLEX = 3.0  # how many times as long as a call a flex call is taken to last
+_OFF_PEAK = (6 * 3600.0, 17 * 3600.0)
+_THOUSAND = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Seconds until the last answer: in the middle, and in nine cases of ten; `source` says how that is known."""
+
+    p50: float
+    p90: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One way to have photos described. `usd` is for all that are new, `per_1000_usd` the high price of a thousand.
+
+    `waves` is how often the account's queue has to be filled. `why_not` says why it is not `usable`; `trains` whether
+    the service may train on what it is sent.
+    """
+
+    provider: str
+    model: str
+    mode: Mode
+    usd: Cost
+    per_1000_usd: float
+    ready_s: Ready
+    waves: int
+    trains: str
+    usable: bool = True
+    why_not: str = ""
+    chosen: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """The route as programs are promised it."""
+        return {**asdict(self), "mode": str(self.mode)}
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a route must keep: US dollars in all and for a thousand photos, seconds until nine of ten are sure."""
+
+    budget: float | None = None
+    max_per_1000: float | None = None
+    deadline: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """Where routes are looked for: prices, keys, how many tokens may queue, calls at once."""
+
+    pricing: Pricing
+    environ: Mapping[str, str]
+    queue: Mapping[str, int]
+    concurrency: int = 4
+
+
+def routes(
+    ledger: Ledger, asked: Question, specs: Sequence[Spec], new: int, market: Market, bounds: Bounds = Bounds()
+) -> list[Route]:
+    """Return every route for `new` photos, the usable ones first, each group by price; the best one is `chosen`.
+
+    `asked` is the question whose prompt and schema all of them would answer.
+    """
+    found: list[Route] = []
+    for spec in specs:
+        model = asked.model if asked.provider == spec.name else spec.default_model
+        question = replace(asked, provider=spec.name, model=model or "(by price)")
+        found.extend(_judged(_route(ledger, question, mode, new, market), spec, market, bounds) for mode in spec.modes)
+    found.sort(key=lambda route: (not route.usable, route.usd.high, route.mode is not Mode.BATCH, route.ready_s.p90))
+    if found and found[0].usable:
+        found[0] = replace(found[0], chosen=True)
+    return found
+
+
+def _route(ledger: Ledger, question: Question, mode: Mode, new: int, market: Market) -> Route:
+    spec = market.pricing.spec(question.provider)
+    try:
+        quote = market.pricing.quote(question, mode)
+        one, tokens, why_not = quote.likely, quote.input_tokens, ""
+    except UsageError as fault:
+        one, tokens, why_not = Cost(), 0, str(fault)
+    waves = 1
+    if mode is Mode.BATCH:
+        waves = max(1, math.ceil(new * tokens / market.queue.get(spec.name, _WAVE_TOKENS)))
+    return Route(
+        provider=spec.name,
+        model=question.model,
+        mode=mode,
+        usd=Cost(new * one.low, new * one.high),
+        per_1000_usd=_THOUSAND * one.high,
+        ready_s=_ready(ledger, question, spec, mode, new if mode is not Mode.BATCH else waves, market.concurrency),
+        waves=waves,
+        trains=spec.trains,
+        usable=not why_not,
+        why_not=why_not,
+    )
+
+
+def _ready(ledger: Ledger, question: Question, spec: Spec, mode: Mode, count: int, concurrency: int) -> Ready:
+    """`count` waves of a batch, or `count` calls."""
+    if mode is Mode.BATCH:
+        took = counts.turnaround(ledger, question)
+        if len(took) >= _ENOUGH:
+            return Ready(count * _quantile(took, 0.5), count * _quantile(took, 0.9), "history")
+        middle, late = spec.turnaround
+        return Ready(count * middle, count * late, "published")
+    middle, late = (count * seconds / max(1, concurrency) for seconds in _CALL_SECONDS)
+    if mode is Mode.FLEX:
+        return Ready(_FLEX * middle, _FLEX * late, "estimate")
+    waits = _OFF_PEAK if mode is Mode.OFF_PEAK else (0.0, 0.0)
+    return Ready(middle + waits[0], late + waits[1], "estimate")
+
+
+def _quantile(took: Sequence[float], share: float) -> float:
+    """The quantile of a small sample, on the safe side: the next one that was seen."""
+    return took[min(len(took) - 1, math.ceil(share * len(took)))]
+
+
+def _judged(route: Route, spec: Spec, market: Market, bounds: Bounds) -> Route:
+    why_not = route.why_not
+    if not why_not and spec.key_variables and not spec.key(market.environ):
+        why_not = f"{' or '.join(spec.key_variables)} is not set"
+    if not why_not and bounds.budget is not None and route.usd.high > bounds.budget:
+        why_not = f"could cost ${route.usd.high:.2f}, above the budget"
+    if not why_not and bounds.max_per_1000 is not None and route.per_1000_usd > bounds.max_per_1000:
+        why_not = f"could cost ${route.per_1000_usd:.2f} for 1,000 photos, above the price"
+    if not why_not and bounds.deadline is not None and route.ready_s.p90 > bounds.deadline:
+        why_not = "may be ready too late"
+    return replace(route, usable=not why_not, why_not=why_not)
+
+
+def remote(specs: Sequence[Spec], named: Sequence[str] = ()) -> list[Spec]:
+    """Return the providers that routes are looked for among: remote ones, and those that somebody named."""
+    return [spec for spec in specs if spec.name in named or (not named and spec.rank >= Rank.REMOTE_MODEL)]
+
+
+def is_dead(fault: CaptionaryError) -> bool:
+    """Say whether a fault ends a route for now: no credit, a dead key, a model that is gone, nobody there."""
+    return isinstance(fault, KeyMissing | KeyRefused | NoCredit | NotFound | RateLimited | Unreachable)

@@ -1,0 +1,165 @@
+"""Routes: the quote of every provider, the best one within bounds, and who goes on when it dies."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from indexer.domain.errors import ApprovalRequired, CaptionaryError
+from tests.fakes.services import Answer, Service
+from tests.support.commands import index
+from tests.support.services import SHOPS, environ, library, photos
+
+
+class Street:
+    """Several services at once, and the variables that lead to them."""
+
+    def __init__(self, stack: ExitStack, *names: str) -> None:
+        self.services: dict[str, Any] = {name: stack.enter_context(SHOPS[name].service()) for name in names}
+        self.environ: dict[str, str] = {}
+        for name, service in self.services.items():
+            self.environ |= environ(SHOPS[name], service)
+
+    def served(self) -> dict[str, int]:
+        """How many photos each of them was asked about."""
+        return {name: service.served.total() for name, service in self.services.items() if service.served}
+
+
+@pytest.fixture
+def street() -> Any:
+    """OpenAI, Anthropic and Mistral."""
+    with ExitStack() as stack:
+        yield Street(stack, "openai", "anthropic", "mistral")
+
+
+def calls(service: Service) -> int:
+    """How many requests a service has seen."""
+    return service.calls.total()
+
+
+def test_a_quote_asks_nobody_and_names_the_cheapest(street: Street, tmp_path: Path) -> None:
+    """Every route with a key, usable ones first by price, and one that is chosen."""
+    with library(tmp_path / "library", street.environ) as opened:
+        offer = opened.quote([photos(tmp_path / "photos")])
+    assert (offer.photos, offer.new) == (5, 5)
+    assert {route.provider for route in offer.routes} == {"openai", "anthropic", "mistral"}
+    highs = [route.usd.high for route in offer.routes if route.usable]
+    assert highs == sorted(highs)
+    assert [route.chosen for route in offer.routes].count(True) == 1
+    assert offer.best is offer.routes[0]
+    assert str(offer.best.mode) == "batch"
+    assert sum(map(calls, street.services.values())) == 0
+
+
+@pytest.mark.parametrize(
+    ("bounds", "why"),
+    [
+        ({"deadline": 60.0}, "too late"),
+        ({"budget": 0.000001}, "above the budget"),
+        ({"max_per_1000": 0.0001}, "above the price"),
+    ],
+)
+def test_a_bound_makes_routes_unusable_with_its_reason(
+    street: Street, bounds: dict[str, Any], why: str, tmp_path: Path
+) -> None:
+    """What cannot be used says why."""
+    with library(tmp_path / "library", street.environ) as opened:
+        offer = opened.quote([photos(tmp_path / "photos")], **bounds)
+    assert any(why in route.why_not for route in offer.routes)
+    assert not any(route.usable and str(route.mode) == "batch" for route in offer.routes)
+
+
+def test_all_routes_are_shown_on_request(tmp_path: Path) -> None:
+    """Without a key too, each with the variable that it needs."""
+    with library(tmp_path / "library", {}) as opened:
+        pictures = photos(tmp_path / "photos")
+        assert opened.quote([pictures]).routes == ()
+        offer = opened.quote([pictures], all_routes=True)
+    assert {"gemini", "openai", "anthropic", "mistral", "deepseek", "openrouter"} <= {r.provider for r in offer.routes}
+    assert all("is not set" in route.why_not for route in offer.routes)
+
+
+def test_the_best_route_describes_and_later_runs_ask_nothing(street: Street, tmp_path: Path) -> None:
+    """Bought once, of the cheapest."""
+    pictures = photos(tmp_path / "photos")
+    with library(tmp_path / "library", street.environ) as opened:
+        best = opened.quote([pictures]).best.provider
+        report = opened.index([pictures], provider="best", pilot=0, approve=True)
+        assert report.provider == best
+        assert report.files.described == 5
+        assert street.served() == {best: 5}
+        opened.index([pictures], pilot=0, approve=False)
+        assert street.served() == {best: 5}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(402, {"error": {"message": "Insufficient Balance"}}),
+        Answer(401, {"error": {"message": "no such key"}}),
+        Answer(404, {"error": {"message": "the model does not exist", "code": "model_not_found"}}),
+    ],
+)
+def test_a_route_that_dies_hands_on_what_was_not_sent(street: Street, answer: Answer, tmp_path: Path) -> None:
+    """The next one within the approved bounds goes on, and nothing is asked twice."""
+    pictures = photos(tmp_path / "photos")
+    with library(tmp_path / "library", street.environ) as opened:
+        first, *_ = opened.quote([pictures]).routes
+        street.services[first.provider].fail_once("POST", answer, times=10_000)
+        report = opened.index([pictures], provider="best", pilot=0, budget=1.0, approve=True)
+    assert report.files.described == 5
+    assert report.provider != first.provider
+    assert sum(street.served().values()) == 5
+
+
+def test_a_dearer_successor_needs_a_new_yes(street: Street, tmp_path: Path) -> None:
+    """What was approved covers the price that was shown, and no other."""
+    pictures = photos(tmp_path / "photos")
+    plans: list[Any] = []
+
+    def once(plan: Any) -> bool:
+        plans.append(plan)
+        return len(plans) == 1
+
+    with library(tmp_path / "library", street.environ) as opened:
+        routes = opened.quote([pictures]).routes
+        for provider in {route.provider for route in routes} - {routes[-1].provider}:
+            street.services[provider].fail_once("POST", Answer(401, {"error": {"message": "dead"}}), times=10_000)
+        with pytest.raises(ApprovalRequired):
+            opened.index([pictures], provider="best", pilot=0, approve=once)
+    assert street.served() == {}
+
+
+def test_no_route_left_is_told(street: Street, tmp_path: Path) -> None:
+    """When all of them are dead, the error says where to look."""
+    for service in street.services.values():
+        service.fail_once("POST", Answer(401, {"error": {"message": "dead"}}), times=10_000)
+    with library(tmp_path / "library", street.environ) as opened:
+        with pytest.raises(CaptionaryError, match="no route") as caught:
+            opened.index([photos(tmp_path / "photos")], provider="best", pilot=0, budget=1.0, approve=True)
+        assert opened.status().files.pending == 5
+    assert "quote" in caught.value.hint
+
+
+def test_the_command_prints_a_table_and_json(tmp_path: Path) -> None:
+    """For people and for programs."""
+    pictures = photos(tmp_path / "photos")
+    done = index("quote", pictures, "--all", "--library", tmp_path / "library")
+    assert done.code == 0, done.err
+    assert "5 photos, 5 without a description" in done.out
+    told = index("quote", pictures, "--all", "--json", "--library", tmp_path / "library").json
+    assert {
+        "provider",
+        "model",
+        "mode",
+        "usd",
+        "per_1000_usd",
+        "ready_s",
+        "waves",
+        "trains",
+        "usable",
+        "why_not",
+    } <= set(told["routes"][0])
