@@ -175,7 +175,7 @@ class Access:
             return self.seams.provider(name)
         if name not in self._providers:
             self._providers[name] = self.spec(name).open(
-                Opening(self.seams.environ, self.options(name), clock=self.clock.time)
+                Opening(self.seams.environ, self.options(name), self.clock.sleep, self.clock.time)
             )
         return self._providers[name]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import binascii
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from indexer.domain.answer import Answer, Failure, Handling, Reason, Usage
@@ -71,9 +71,14 @@ def _spelt(schema: str) -> str:
     return f"Answer with one JSON object and nothing else, by this JSON Schema:\n{schema}"
 
 
-def read(found: Mapping[str, Any]) -> tuple[Answer | Failure, Usage | None]:
-    """Return what a chat completion says, and what it cost (None: it does not say)."""
+def read(found: Mapping[str, Any], *, batch: bool = False) -> tuple[Answer | Failure, Usage | None]:
+    """Return what a chat completion says, and what it cost (None: it does not say).
+
+    A completion in a `batch` is billed as one, whatever tier it names.
+    """
     usage = read_usage(found)
+    if batch and usage is not None:
+        usage = replace(usage, mode=None)
     choices = found.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
     message = choice.get("message") if isinstance(choice, dict) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from indexer.domain.answer import Failure, Reason, Row
@@ -23,8 +24,16 @@ def ask(http: Http, key: str, body: bytes, *, path: str = "chat/completions", ti
         if _is_every_photos(str(refusal)):
             raise
         return Row(key, Failure(Reason.REJECTED, str(refusal)))
-    outcome, usage = chat.read(said.json("describe the photo"))
+    found = said.json("describe the photo")
+    if isinstance(found.get("error"), dict) and not found.get("choices"):
+        code = found["error"].get("code")
+        raise http.as_error("describe the photo", replace(said, status=code if _is_status(code) else 502))
+    outcome, usage = chat.read(found)
     return Row(key, outcome, usage)
+
+
+def _is_status(code: object) -> bool:
+    return isinstance(code, int) and 400 <= code < 600
 
 
 def _is_every_photos(words: str) -> bool:
@@ -55,7 +64,7 @@ def decode(line: bytes) -> Row:
         status, body = response.get("status_code"), response.get("body")
         body = body if isinstance(body, dict) else {}
         if isinstance(status, int) and 200 <= status < 300:
-            outcome, usage = chat.read(body)
+            outcome, usage = chat.read(body, batch=True)
             return Row(key, outcome, usage)
         inner = body.get("error")
         return Row(key, chat.read_error(status, inner if isinstance(inner, dict) else body))

@@ -16,6 +16,7 @@ _UNSUPPORTED = ("$schema", "default", "examples", "minLength", "maxLength", "for
 def strict(text: str) -> dict[str, Any]:
     """Return the JSON Schema `text` with every property required and no additional ones, at every level.
 
+    A property that may be absent, because `required` names others, may be null instead.
     Raises `BadSetting` when the text is not a JSON Schema of an object.
     """
     try:
@@ -45,7 +46,19 @@ def _strict(schema: Any, depth: int) -> Any:
             made[name] = {k: _strict(v, depth + 1) for k, v in inner.items()} if named else _strict(inner, depth + 1)
     properties = made.get("properties")
     if isinstance(properties, dict):
-        made["properties"] = {name: _strict(value, depth + 1) for name, value in properties.items()}
+        required = schema.get("required") or list(properties)
+        inner = {name: _strict(value, depth + 1) for name, value in properties.items()}
+        made["properties"] = {name: value if name in required else _nullable(value) for name, value in inner.items()}
         made["required"] = list(properties)
         made["additionalProperties"] = False
     return made
+
+
+def _nullable(schema: Any) -> Any:
+    if not isinstance(schema, dict):
+        return schema
+    kind = schema.get("type")
+    if "enum" not in schema and isinstance(kind, str | list):
+        kinds = [kind] if isinstance(kind, str) else kind
+        return {**schema, "type": kinds if "null" in kinds else [*kinds, "null"]}
+    return {"anyOf": [schema, {"type": "null"}]}

@@ -19,6 +19,7 @@ from indexer.providers.chat_calls import ask, decode, upload
 from indexer.providers.http import Http, Service, Timeouts, checked_key, checked_url
 from indexer.providers.openai import SPEC
 from indexer.providers.openai.check import check_file
+from indexer.providers.openai.strictness import schema_faults
 from indexer.providers.seam import BatchFile, Match
 from indexer.providers.spec import Opening
 from indexer.providers.strict_schema import strict
@@ -31,6 +32,8 @@ _MARGIN = 0.9
 _BYTES, _LINES = 200_000_000, 50_000
 _QUEUED_TOKENS = 2_000_000  # of a new account; a full queue is found out and waited for
 _LABEL = "captionary"
+_FORM = {"purpose": "batch", "expires_after[anchor]": "created_at", "expires_after[seconds]": str(14 * 86_400)}
+_CLOCKS_APART = 3600.0  # our clock and the service's
 _MOST_PAGES = 500
 _FILE_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _STATES = {
@@ -61,10 +64,11 @@ class OpenAI:
     def check(self, question: Question) -> str:
         """Return why every request would be refused, "" when nothing is known against it."""
         try:
-            strict(question.schema)
+            schema = strict(question.schema)
         except BadSetting as fault:
             return str(fault)
-        return ""
+        faults = schema_faults(schema, "the answer schema")
+        return next((f"{at} {problem}; {fix}" for at, problem, fix in faults), "")
 
     def ask(self, request: Request) -> Row:
         """Ask one call, at the flex or the standard tier."""
@@ -107,7 +111,7 @@ class OpenAIBatches:
                 f"line {fault.line} of {shard.path} would be refused: {fault.field} {fault.problem}",
                 hint=f"{fault.fix}; see them all with: index check {shard.path}",
             )
-        found = self._http.patiently(lambda: upload(self._http, shard, {"purpose": "batch"}))
+        found = self._http.patiently(lambda: upload(self._http, shard, _FORM))
         size = found.get("bytes")
         if size not in (None, shard.path.stat().st_size):
             raise Unreachable(
@@ -139,9 +143,10 @@ class OpenAIBatches:
             page = self._http.get("list the batch jobs", f"batches?limit=100{after}")
             entries = page.get("data")
             entries = entries if isinstance(entries, list) else []
-            for job in filter(None, map(read_job, entries)):
-                if job.display_name == shard.label:
-                    found[job.name] = job
+            jobs = [job for job in map(read_job, entries) if job is not None]
+            found |= {job.name: job for job in jobs if job.display_name == shard.label}
+            if jobs and (jobs[-1].created_at or math.inf) < (shard.created_at or 0.0) - _CLOCKS_APART:
+                break  # newest first: what follows is older than the shard
             last = entries[-1].get("id") if entries and isinstance(entries[-1], dict) else None
             if not page.get("has_more") or not last:
                 break

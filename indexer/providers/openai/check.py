@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from indexer.providers.batch_lines import Rules, check_lines, messages
+from indexer.providers.openai.strictness import schema_faults
 from indexer.providers.seam import LineFault
 
 _URLS = ("/v1/chat/completions", "/v1/responses", "/v1/embeddings", "/v1/completions", "/v1/moderations")
@@ -51,25 +52,4 @@ def _schema(body: Any) -> Iterator[tuple[str, str, str]]:
     told = form.get("json_schema") if isinstance(form, dict) else None
     if not isinstance(told, dict) or not told.get("strict"):
         return
-    at = "body.response_format.json_schema.schema"
-    yield from _strict(told.get("schema"), at)
-
-
-def _strict(schema: Any, at: str) -> Iterator[tuple[str, str, str]]:
-    if not isinstance(schema, dict):
-        yield at, "is missing", "put a JSON Schema there"
-        return
-    properties = schema.get("properties")
-    if isinstance(properties, dict):
-        if schema.get("additionalProperties") is not False:
-            yield at, "allows additional properties", 'add "additionalProperties": false'
-        required = schema.get("required")
-        missing = sorted(set(properties) - set(required if isinstance(required, list) else []))
-        if missing:
-            yield at, f"does not require {', '.join(missing)[:80]}", "name every property under required"
-        for name, inner in properties.items():
-            if isinstance(inner, dict) and ("properties" in inner or "items" in inner):
-                yield from _strict(inner, f"{at}.properties.{name[:40]}")
-    items = schema.get("items")
-    if isinstance(items, dict) and "properties" in items:
-        yield from _strict(items, f"{at}.items")
+    yield from schema_faults(told.get("schema"), "body.response_format.json_schema.schema")
