@@ -9,6 +9,8 @@ from PIL import Image, ImageCms
 
 _SCREEN = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 _PLAIN = frozenset({"L", "LA", "RGB", "RGBA", "CMYK", "LAB"})
+_SAME = 10
+"""Profiles of sRGB by different makers differ by a few levels of 255 in the darkest colours."""
 _WIDER = {"1": "L", "La": "LA", "PA": "RGBA", "RGBa": "RGBA"}
 
 
@@ -37,6 +39,7 @@ def screen(image: Image.Image, profile: bytes) -> Image.Image:
 
 def _scaled(image: Image.Image) -> Image.Image:
     """Bring grey values of unknown depth to 0..255: by the range of their type, or by their own where it has none."""
+    image = _little_endian(image)
     low, high = _extrema(image)
     if image.mode.startswith("I;16"):
         # Nothing above 12 bits: a scanner's or a microscope's 12-bit values, which would come out black.
@@ -48,8 +51,17 @@ def _scaled(image: Image.Image) -> Image.Image:
     elif low >= 0 and high <= 65535 and image.mode == "I":
         low, high = 0.0, 65535.0
     scale = 255 / (high - low) if high > low else 0.0
-    wide = image.convert("F") if image.mode != "F" else image
+    wide = image if image.mode == "F" else image.convert("F")
     return wide.point(lambda value: value * scale + (0.5 - low * scale)).convert("L")
+
+
+def _little_endian(image: Image.Image) -> Image.Image:
+    """Return 16-bit values in the byte order that Pillow converts."""
+    if image.mode != "I;16B":
+        return image
+    swapped = bytearray(image.tobytes())
+    swapped[::2], swapped[1::2] = swapped[1::2], swapped[::2]
+    return Image.frombytes("I;16", image.size, bytes(swapped))
 
 
 def _extrema(image: Image.Image) -> tuple[float, float]:
@@ -74,10 +86,22 @@ def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
     try:
         if profile:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            if "srgb" in ImageCms.getProfileDescription(source).lower():
-                return None
         else:
             source = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
-        return ImageCms.buildTransform(source, _SCREEN, mode, "RGB", ImageCms.Intent.RELATIVE_COLORIMETRIC)
+        found = ImageCms.buildTransform(source, _SCREEN, mode, "RGB", ImageCms.Intent.RELATIVE_COLORIMETRIC)
+        # Only what calls itself sRGB is measured: the others were always carried over, and photos keep their ids.
+        named = profile and "srgb" in ImageCms.getProfileDescription(source).lower()
+        return None if named and _changes_nothing(found, mode) else found
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         return None
+
+
+def _changes_nothing(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
+    """Return whether a transform leaves colours as they are, as far as an eye can tell."""
+    if mode != "RGB":
+        return mode == "L"
+    levels = range(0, 256, 51)
+    colours = bytes(value for red in levels for green in levels for blue in levels for value in (red, green, blue))
+    swatch = Image.frombytes("RGB", (len(colours) // 3, 1), colours)
+    shown = ImageCms.applyTransform(swatch, transform)
+    return shown is not None and all(abs(one - two) <= _SAME for one, two in zip(colours, shown.tobytes(), strict=True))

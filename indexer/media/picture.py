@@ -7,7 +7,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -15,8 +15,22 @@ from typing import BinaryIO
 from PIL import Image, UnidentifiedImageError, features
 
 from indexer.domain.answer import Reason
+from indexer.media import bmp, boxes, jpeg, png, psd, tiff_pixels
+from indexer.media.refusal import PictureError
 from indexer.media.sniff import Kind
 from indexer.media.tiff import FileSpan, Span, first_directory
+
+__all__ = [
+    "DECODED",
+    "DECODER_FAULTS",
+    "DEFAULT_LIMITS",
+    "UNSUPPORTED",
+    "PictureError",
+    "PictureLimits",
+    "content",
+    "fault",
+    "opened",
+]
 
 DECODED = {
     Kind.JPEG: ("JPEG",),
@@ -31,9 +45,9 @@ DECODED = {
 }
 UNSUPPORTED = {
     Kind.JXL: "JPEG XL is not decoded here; export it as JPEG or PNG",
-    Kind.PSD: "Photoshop documents are not decoded here; export it as JPEG or PNG",
-    Kind.SVG: "SVG is a drawing, not a photo; export it as PNG",
+    Kind.DRAWING: "drawings and icons are no photos; export it as PNG",
 }
+_TIFF_VARIANT = "this variant of TIFF is not decoded here; export it as 8-bit RGB without extra channels, or as PNG"
 _MAX_SCANS = 100
 """Encoders write about ten; the finest script in use has some sixty."""
 _CODECS = {Kind.AVIF: "avif", Kind.WEBP: "webp", Kind.JP2: "jpg_2000"}
@@ -69,15 +83,6 @@ class PictureLimits:
     max_jpeg_pixels: int = 600_000_000
 
 
-class PictureError(Exception):
-    """Why a picture has no rendition; `detail` is one line for a person and names no path."""
-
-    def __init__(self, reason: Reason, detail: str) -> None:
-        super().__init__(reason, detail)
-        self.reason = reason
-        self.detail = detail
-
-
 DEFAULT_LIMITS = PictureLimits()
 
 
@@ -95,31 +100,97 @@ def content(source: Path | bytes, limits: PictureLimits) -> Iterator[BinaryIO]:
 
 
 def opened(stream: BinaryIO, kind: Kind, limits: PictureLimits) -> Image.Image:
-    """Return the picture of `stream` with its header read and its size accepted, and no pixel decoded."""
-    if kind is Kind.HEIC:
-        _learn_heif()
-    stream.seek(0)
-    try:
-        image = Image.open(stream, formats=DECODED[kind])
-    except UnidentifiedImageError as error:
-        raise _unidentified(stream, kind) from error
-    pixels = image.width * image.height
+    """Return the picture of `stream` with its header read and its size accepted.
+
+    No pixel is decoded yet but in the rare layouts that are read by hand here.
+    """
+    by_hand = _by_hand(stream, kind, limits)
+    if by_hand is not None:
+        return by_hand
+    image = _identified(stream, kind)
     scalable = kind is Kind.JPEG and not image.info.get("progressive")
-    most = limits.max_jpeg_pixels if scalable else limits.max_pixels
-    if pixels > most:
-        raise PictureError(Reason.TOO_LARGE, f"{_mega(pixels)} are more than the limit of {_mega(most)}")
-    if kind is Kind.JPEG and not scalable and _scans(stream) > _MAX_SCANS:
-        raise PictureError(Reason.TOO_LARGE, f"it paints its pixels more than {_MAX_SCANS} times over")
-    if kind is Kind.JPEG and pixels // 64 > 8 * stream.seek(0, os.SEEK_END):
-        # Each block of 8 x 8 takes a bit at the very least; the decoder would paint what is not there grey.
-        raise PictureError(Reason.UNREADABLE, "its header claims a larger picture than the file can hold")
+    _accept(image.width * image.height, limits.max_jpeg_pixels if scalable else limits.max_pixels)
+    if kind is Kind.JPEG:
+        _refuse_empty_promise(stream, image, scalable=scalable)
     return image
 
 
-def _scans(stream: BinaryIO) -> int:
-    """Count the scans of a JPEG; the decoder goes over all pixels for each, and a scan may be a few bytes long."""
+def _accept(pixels: int, most: int) -> None:
+    if pixels > most:
+        raise PictureError(Reason.TOO_LARGE, f"{_mega(pixels)} are more than the limit of {_mega(most)}")
+
+
+def _refuse_empty_promise(stream: BinaryIO, image: Image.Image, *, scalable: bool) -> None:
+    """Refuse a JPEG that costs far more to decode than its bytes can be worth."""
+    # The decoder goes over all pixels for each scan, and a scan may be a few bytes long.
+    if not scalable and jpeg.marks(jpeg.content_of(stream)).scans > _MAX_SCANS:
+        raise PictureError(Reason.TOO_LARGE, f"it paints its pixels more than {_MAX_SCANS} times over")
+    if image.width * image.height // 64 > 8 * stream.seek(0, os.SEEK_END):
+        # Each block of 8 x 8 takes a bit at the very least; the decoder would paint what is not there grey.
+        raise PictureError(Reason.UNREADABLE, "its header claims a larger picture than the file can hold")
+
+
+def _by_hand(stream: BinaryIO, kind: Kind, limits: PictureLimits) -> Image.Image | None:
+    """Decode what Pillow does not read, or reads wrong; None for everything else."""
+    if kind is Kind.BMP:
+        head = bmp.masked(stream)
+        if head is None or _pillow_reads(stream, kind):
+            return None
+        _accept(head.width * head.height, limits.max_pixels)
+        return bmp.decoded(stream, head)
+    if kind is Kind.PSD:
+        document = psd.opened(FileSpan(stream))
+        _accept(document.width * document.height, limits.max_pixels)
+        return psd.composite(FileSpan(stream), document)
+    if kind is Kind.TIFF:
+        data = FileSpan(stream)
+        if not tiff_pixels.read_wrong(data) and _pillow_reads(stream, kind):
+            return None
+        found = tiff_pixels.layout(data)
+        if found is not None:
+            _accept(found.width * found.height, limits.max_pixels)
+            return tiff_pixels.decoded(data, found)
+        if tiff_pixels.read_wrong(data) and _is_whole_tiff(data):
+            raise PictureError(Reason.UNSUPPORTED, _TIFF_VARIANT)
+    return None
+
+
+def _pillow_reads(stream: BinaryIO, kind: Kind) -> bool:
     stream.seek(0)
-    return stream.read().count(b"\xff\xda")
+    try:
+        Image.open(stream, formats=DECODED[kind])
+    except Image.DecompressionBombError:
+        return True
+    except DECODER_FAULTS:
+        return False
+    return True
+
+
+def _identified(stream: BinaryIO, kind: Kind) -> Image.Image:
+    if kind is Kind.HEIC:
+        _learn_heif()
+    try:
+        stream.seek(0)
+        return Image.open(stream, formats=DECODED[kind])
+    except Image.DecompressionBombError:
+        raise
+    except DECODER_FAULTS as error:
+        again = _mended(stream, kind)
+        if again is not None:
+            with suppress(UnidentifiedImageError, ValueError, OSError):
+                return Image.open(io.BytesIO(again), formats=DECODED[kind])
+        if isinstance(error, UnidentifiedImageError):
+            raise _unidentified(stream, kind) from error
+        raise
+
+
+def _mended(stream: BinaryIO, kind: Kind) -> bytes | None:
+    """Return the file without what keeps the decoder from pixels that are whole, None when there is no such thing."""
+    if kind is Kind.PNG:
+        return png.repaired(stream)
+    if kind in (Kind.AVIF, Kind.HEIC):
+        return boxes.mended(jpeg.content_of(stream))
+    return None
 
 
 def _unidentified(stream: BinaryIO, kind: Kind) -> PictureError:
@@ -128,7 +199,11 @@ def _unidentified(stream: BinaryIO, kind: Kind) -> PictureError:
     if codec and not features.check(codec):
         return PictureError(Reason.UNSUPPORTED, f"this Pillow has no {kind}; pip install --upgrade pillow")
     if kind is Kind.TIFF and _is_whole_tiff(FileSpan(stream)):
-        return PictureError(Reason.UNSUPPORTED, "this variant of TIFF is not decoded here; export it with 8 or 16 bits")
+        return PictureError(Reason.UNSUPPORTED, _TIFF_VARIANT)
+    if kind in (Kind.HEIC, Kind.AVIF) and boxes.is_whole(FileSpan(stream)):
+        package = "pillow-heif" if kind is Kind.HEIC else "pillow"
+        detail = f"this variant of {kind.upper()} is not decoded here; try pip install --upgrade {package}"
+        return PictureError(Reason.UNSUPPORTED, detail)
     return PictureError(Reason.UNREADABLE, f"it cannot be read as {kind.upper()}: broken or cut short")
 
 
@@ -157,6 +232,8 @@ def fault(error: Exception) -> PictureError:
         return PictureError(Reason.TOO_LARGE, "it would unfold to more pixels than the limit")
     if isinstance(error, OSError) and error.strerror:
         return PictureError(Reason.UNREADABLE, f"it cannot be read: {error.strerror}")
+    if str(error).startswith("Unsupported BMP"):
+        return PictureError(Reason.UNSUPPORTED, "this variant of BMP is not decoded here; export it as PNG")
     told = "".join(sign for sign in str(error) if sign.isprintable()).split(" <", 1)[0].strip()[:120]
     return PictureError(Reason.UNREADABLE, f"it cannot be decoded: {told or type(error).__name__}")
 

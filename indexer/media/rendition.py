@@ -18,12 +18,12 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 from indexer.domain.answer import Reason
 from indexer.domain.keys import digest
 from indexer.domain.photo import Rendition
-from indexer.media import colour, raw_preview
+from indexer.media import boxes, colour, jpeg, raw_preview, tiff_pixels, told_colours
 from indexer.media.perceptual_hash import phash
 from indexer.media.picture import (
     DECODED,
@@ -116,30 +116,39 @@ def _rendered(stream: BinaryIO, kind: Kind, limits: PictureLimits) -> Rendition:
         return _from_raw(stream, limits)
     most = limits.max_jpeg_pixels if kind is Kind.JPEG else limits.max_pixels
     with pillow_at_ease(most), native_silence() if kind is Kind.TIFF else nullcontext():
-        return _from_image(opened(stream, kind, limits), kind)
+        return _from_image(opened(stream, kind, limits), stream, kind)
 
 
 def _from_raw(stream: BinaryIO, limits: PictureLimits) -> Rendition:
     """Render the JPEG preview inside a RAW file, turned as the RAW file says."""
     span = FileSpan(stream)
-    jpeg = raw_preview.preview(span)
-    if jpeg is None:
+    found = raw_preview.preview(span)
+    if found is None:
         raise PictureError(Reason.UNSUPPORTED, _NO_PREVIEW)
     with pillow_at_ease(limits.max_jpeg_pixels):
-        image = opened(io.BytesIO(jpeg), Kind.JPEG, limits)
-        return _from_image(image, Kind.RAW, orientation=raw_preview.orientation(span))
+        preview = io.BytesIO(found)
+        image = opened(preview, Kind.JPEG, limits)
+        return _from_image(image, preview, Kind.RAW, orientation=raw_preview.orientation(span))
 
 
-def _from_image(image: Image.Image, kind: Kind, *, orientation: int = 1) -> Rendition:
+def _from_image(image: Image.Image, stream: BinaryIO, kind: Kind, *, orientation: int = 1) -> Rendition:
     width, height = image.size
-    image.draft(None, _fitted(image.size, ANALYSIS_DECODE))
-    image.load()
-    turn = _TURNS.get(_orientation(image) or orientation)
+    format_, note = image.format, "the JPEG preview inside a RAW file" if kind is Kind.RAW else _frames(image)
+    orientation = _orientation(image) or orientation
+    told = boxes.properties(FileSpan(stream)) if kind in (Kind.AVIF, Kind.HEIC) else boxes.Properties()
+    image = _decoded(image, stream)
+    if kind is Kind.AVIF and (box := boxes.crop_box(told.crop, image.size)):
+        image = image.crop(box)
+        width, height = image.size
+    turn = _TURNS.get(orientation)
     if turn in _SIDEWAYS:
         width, height = height, width
-    note = "the JPEG preview inside a RAW file" if kind is Kind.RAW else _frames(image)
-    upright = image.transpose(turn) if turn is not None else image
-    seen = colour.screen(_fit(colour.eight_bits(upright), ANALYSIS_DECODE), image.info.get("icc_profile") or b"")
+    profile = image.info.get("icc_profile") or b""
+    plain = _plain(image, stream, format_)
+    upright = plain.transpose(turn) if turn is not None else plain
+    fitted = _fit(colour.eight_bits(upright), ANALYSIS_DECODE)
+    grey = fitted.mode in ("L", "LA")
+    seen = colour.screen(fitted, told_colours.profile(stream, kind, profile, told.colours, grey=grey))
     analysis = seen.resize(_fitted(seen.size, ANALYSIS_SIDE), Image.Resampling.BOX)
     return Rendition(
         digest=digest("pixels", str(DIGEST_VERSION), str(width), str(height), analysis.tobytes()),
@@ -150,6 +159,45 @@ def _from_image(image: Image.Image, kind: Kind, *, orientation: int = 1) -> Rend
         jpeg=_encoded(_fit(seen, RENDITION_SIDE)),
         note=note,
     )
+
+
+def _decoded(image: Image.Image, stream: BinaryIO) -> Image.Image:
+    """Decode, a JPEG at a fraction of its size, and refuse one that is not whole."""
+    if image.format not in ("JPEG", "MPO"):
+        image.load()
+        return image
+    fitted = _fitted(image.size, ANALYSIS_DECODE)
+    image.draft(None, fitted)
+    info = image.info
+
+    def again(data: bytes) -> Image.Image:
+        other = Image.open(io.BytesIO(data), formats=("JPEG",))
+        other.draft(None, fitted)
+        other.load()
+        return other
+
+    try:
+        image.load()
+    except OSError as error:
+        if error.strerror or "truncated" not in str(error):
+            raise
+        whole = jpeg.with_end(jpeg.content_of(stream), again)
+        whole.info = info
+        return whole
+    jpeg.refuse_zeros(stream, again)
+    if image.info.get("progressive") or jpeg.ends_grey(image):
+        jpeg.refuse_half(jpeg.content_of(stream), image, again)
+    return image
+
+
+def _plain(image: Image.Image, stream: BinaryIO, format_: str | None) -> Image.Image:
+    """Put right what Pillow makes of some TIFFs: palettes of eight bits, and white that is zero in deep ones."""
+    if format_ != "TIFF":
+        return image
+    data = FileSpan(stream)
+    if image.mode == "P":
+        return tiff_pixels.with_palette(image, data)
+    return ImageOps.invert(colour.eight_bits(image)) if tiff_pixels.is_inverted(image, data) else image
 
 
 def _orientation(image: Image.Image) -> int | None:

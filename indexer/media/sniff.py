@@ -9,7 +9,7 @@ HEAD_BYTES = 64
 
 
 class Kind(StrEnum):
-    """The kinds of picture we can name; not all of them can be decoded here."""
+    """The kinds of picture we can name; not all of them can be decoded here, and drawings are no photos."""
 
     JPEG = "jpeg"
     PNG = "png"
@@ -23,7 +23,7 @@ class Kind(StrEnum):
     JXL = "jxl"
     RAW = "raw"
     PSD = "psd"
-    SVG = "svg"
+    DRAWING = "drawing"
 
 
 _EXTENSIONS = {
@@ -39,7 +39,7 @@ _EXTENSIONS = {
     Kind.JXL: "jxl",
     Kind.RAW: "3fr arw cr2 cr3 crw dcr dng erf fff iiq k25 kdc mef mos mrw nef nrw orf pef raf rw2 rwl sr2 srf srw x3f",
     Kind.PSD: "psd psb",
-    Kind.SVG: "svg svgz",
+    Kind.DRAWING: "svg svgz ico cur pcx dcx tga icb vda vst icns xpm xbm wmf emf eps ai cdr dds wbmp sgi xcf",
 }
 _BY_EXTENSION = {
     extension.encode(): kind for kind, extensions in _EXTENSIONS.items() for extension in extensions.split()
@@ -53,6 +53,8 @@ _SIGNATURES = (
     (0, b"\x00\x00\x00\x0cjP  \r\n\x87\n", Kind.JP2),
     (0, b"\xff\x4f\xff\x51", Kind.JP2),
     (0, b"8BPS\x00", Kind.PSD),
+    (0, b"\x00\x00\x01\x00", Kind.DRAWING),
+    (0, b"icns", Kind.DRAWING),
     (0, b"FUJIFILMCCD-RAW", Kind.RAW),
     (0, b"IIU\x00", Kind.RAW),
     (0, b"IIRO", Kind.RAW),
@@ -68,7 +70,8 @@ _SIGNATURES = (
     (0, b"MM\x00+", Kind.TIFF),
 )
 _BMP_HEADERS = frozenset({12, 16, 40, 52, 56, 64, 108, 124})
-_HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"})
+_BMP_BITS = frozenset({1, 2, 4, 8, 16, 24, 32, 64})
+_HEIC_BRANDS = frozenset(b"heic heix heim heis hevc hevx hevm hevs mif1 mif2 mif3 msf1".split())
 
 
 def sniff(head: bytes, name: bytes) -> Kind | None:
@@ -99,10 +102,18 @@ def by_content(head: bytes) -> Kind | None:
         return Kind.WEBP
     if head[4:8] == b"ftyp":
         return _by_brand(head)
-    # "BM" alone begins many a text file; the reserved zeros and the header size make sure.
-    if head.startswith(b"BM") and head[6:10] == b"\0\0\0\0" and int.from_bytes(head[14:18], "little") in _BMP_HEADERS:
-        return Kind.BMP
-    return None
+    return Kind.BMP if head.startswith(b"BM") and _begins_bmp(head) else None
+
+
+def _begins_bmp(head: bytes) -> bool:
+    """Tell a BMP from the many texts that begin with its two letters: by header size, planes and depth."""
+    size = int.from_bytes(head[14:18], "little")
+    planes = 22 if size == 12 else 26
+    if size not in _BMP_HEADERS:
+        return False
+    return head[6:10] == b"\0\0\0\0" or (
+        head[planes : planes + 2] == b"\1\0" and int.from_bytes(head[planes + 2 : planes + 4], "little") in _BMP_BITS
+    )
 
 
 def _by_brand(head: bytes) -> Kind | None:
@@ -111,6 +122,7 @@ def _by_brand(head: bytes) -> Kind | None:
     brands = {head[8:12], *(head[at : at + 4] for at in range(16, end - 3, 4))}
     if b"crx " in brands:
         return Kind.RAW
-    if brands & {b"avif", b"avis"}:
+    # A "mif3" file is so small that its codec stands where others have a version.
+    if brands & {b"avif", b"avis"} or head[8:16] == b"mif3avif":
         return Kind.AVIF
     return Kind.HEIC if brands & _HEIC_BRANDS else None

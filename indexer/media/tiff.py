@@ -1,4 +1,4 @@
-"""The structure of TIFF: entries in directories. EXIF is made of it, and most RAW files are.
+"""The structure of TIFF and BigTIFF: entries in directories. EXIF is made of it, and most RAW files are.
 
 Everything here reads bytes that nobody vouches for. What does not fit is left out; nothing but an `OSError` of the
 file itself is raised.
@@ -13,13 +13,15 @@ from typing import BinaryIO, Literal, Protocol
 
 MAX_VALUE_BYTES = 4 * 2**20
 """Values longer than this are not read: no caption and no list of previews is."""
+MAX_ENTRY_BYTES = 128 * 2**20
+"""Entries that claim more than this are left out; a full-size preview may well be one entry."""
 MAX_NUMBERS = 65_536
 MAX_ENTRIES = 512
 MAX_DIRECTORIES = 32
 SUB_DIRECTORIES = 0x14A
 
-_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 13: 4}
-_SIGNED = frozenset({6, 8, 9, 10})
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 13: 4, 16: 8, 17: 8, 18: 8, 129: 1}
+_SIGNED = frozenset({6, 8, 9, 10, 17})
 _RATIONAL = frozenset({5, 10})
 
 Order = Literal["little", "big"]
@@ -64,7 +66,9 @@ class Entry:
 
     @property
     def raw(self) -> bytes:
-        """The bytes of the value, empty when the file ends before they do."""
+        """The bytes of the value, empty when it is too long to read or the file ends before it does."""
+        if self.length > MAX_VALUE_BYTES:
+            return b""
         value = self.source[self.start : self.start + self.length]
         return value if len(value) == self.length else b""
 
@@ -113,10 +117,33 @@ def byte_order(data: Span) -> Order | None:
     return "little" if start == b"II" else "big" if start == b"MM" else None
 
 
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """How wide the numbers of a directory are: its count of entries, one entry, and an offset."""
+
+    count: int
+    entry: int
+    offset: int
+
+
+_CLASSIC, _BIG = _Shape(2, 12, 4), _Shape(8, 20, 8)
+
+
+def _shape(data: Span, order: Order) -> _Shape:
+    return _BIG if int.from_bytes(data[2:4], order) == 43 else _CLASSIC
+
+
+def first_offset(data: Span) -> int:
+    """Return where the first directory lies, 0 when `data` is no TIFF structure."""
+    order = byte_order(data)
+    if order is None:
+        return 0
+    return int.from_bytes(data[8:16] if _shape(data, order) is _BIG else data[4:8], order)
+
+
 def first_directory(data: Span) -> Directory:
     """Return the first directory of a TIFF structure, empty when `data` is none."""
-    order = byte_order(data)
-    return directory(data, int.from_bytes(data[4:8], order)) if order else Directory()
+    return directory(data, first_offset(data))
 
 
 def directory(data: Span, offset: int) -> Directory:
@@ -124,20 +151,21 @@ def directory(data: Span, offset: int) -> Directory:
     order = byte_order(data)
     if order is None or offset < 8:
         return Directory()
-    count = min(int.from_bytes(data[offset : offset + 2], order), MAX_ENTRIES)
-    block = data[offset + 2 : offset + 2 + 12 * count + 4]
+    shape = _shape(data, order)
+    count = min(int.from_bytes(data[offset : offset + shape.count], order), MAX_ENTRIES)
+    start, length = offset + shape.count, shape.entry * count
+    block = data[start : start + length + shape.offset]
     entries: dict[int, Entry] = {}
-    for at in range(0, min(12 * count, len(block) - 11), 12):
-        entry = _entry(data, block[at : at + 12], order)
+    for at in range(0, min(length, len(block) - shape.entry + 1), shape.entry):
+        entry = _entry(data, block[at : at + shape.entry], order)
         if entry is not None:
             entries.setdefault(int.from_bytes(block[at : at + 2], order), entry)
-    return Directory(entries, int.from_bytes(block[12 * count :], order))
+    return Directory(entries, int.from_bytes(block[length:], order))
 
 
 def directories(data: Span) -> Iterator[Directory]:
     """Yield the chain of directories and their sub-directories, each once however they loop."""
-    order = byte_order(data)
-    waiting = [int.from_bytes(data[4:8], order)] if order else []
+    waiting = [first_offset(data)] if byte_order(data) else []
     seen: set[int] = set()
     while waiting and len(seen) < MAX_DIRECTORIES:
         offset = waiting.pop(0)
@@ -151,11 +179,12 @@ def directories(data: Span) -> Iterator[Directory]:
 
 
 def _entry(data: Span, raw: bytes, order: Order) -> Entry | None:
-    """Read one entry of 12 bytes; values longer than 4 bytes lie elsewhere in `data`."""
+    """Read one entry; values longer than an offset lie elsewhere in `data`."""
+    width = (len(raw) - 4) // 2
     kind = int.from_bytes(raw[2:4], order)
-    length = _SIZES.get(kind, 0) * int.from_bytes(raw[4:8], order)
-    if not 0 < length <= MAX_VALUE_BYTES:
+    length = _SIZES.get(kind, 0) * int.from_bytes(raw[4 : 4 + width], order)
+    if not 0 < length <= MAX_ENTRY_BYTES:
         return None
-    if length <= 4:
-        return Entry(kind, raw, 8, length, order)
-    return Entry(kind, data, int.from_bytes(raw[8:12], order), length, order)
+    if length <= width:
+        return Entry(kind, raw, 4 + width, length, order)
+    return Entry(kind, data, int.from_bytes(raw[4 + width :], order), length, order)
