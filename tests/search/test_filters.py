@@ -186,10 +186,10 @@ def test_both_ends_of_a_range_count_in(
         (Query(near=(0, 0, -1)), "outside the globe"),
         (Query(near=(math.nan, 0, 1)), "outside the globe"),
         (Query(near=(0, 0, math.inf)), "outside the globe"),
-        (Query(near=(0, 0)), "no circle"),  # type: ignore[arg-type]
-        (Query(near=("a", 0, 1)), "no circle"),  # type: ignore[arg-type]
-        (Query(min_score="high"), "no score"),  # type: ignore[arg-type]
-        (Query(min_score=math.nan), "no score"),
+        (Query(near=(0, 0)), "not a circle"),  # type: ignore[arg-type]
+        (Query(near=("a", 0, 1)), "not a circle"),  # type: ignore[arg-type]
+        (Query(min_score="high"), "not a score"),  # type: ignore[arg-type]
+        (Query(min_score=math.nan), "not a score"),
         (Query(sort="size"), "sort 'size'"),  # type: ignore[arg-type]
         (Query(collapse="all"), "collapse 'all'"),  # type: ignore[arg-type]
         (Query(tags="dog"), "list"),
