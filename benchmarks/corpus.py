@@ -89,7 +89,7 @@ def encoder_in(home: Path) -> Encoder:
 
 def rows_of(photos: list[Captioned], encoder: Encoder) -> list[PhotoRow]:
     """The rows that projecting would write for described photos."""
-    documents = [compose(photo.path, Facts(), Answer(photo.description), generated_by="gemini") for photo in photos]
+    documents = [compose(photo.path, Facts(), Answer(photo.description)) for photo in photos]
     vectors = encoder.encode([document.text for document in documents], threads=os.cpu_count() or 1)
     return [
         PhotoRow(

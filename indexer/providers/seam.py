@@ -12,11 +12,15 @@ the caller looks first.
 
 from __future__ import annotations
 
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from indexer.domain.answer import Row
+from indexer.domain.errors import NotFound
 from indexer.domain.job import Job, Limits
 from indexer.domain.question import Question, Request
 from indexer.providers.spec import Spec
@@ -36,9 +40,10 @@ class LineFault:
 class BatchFile:
     """A shard as a provider sees it.
 
-    `path` may be gone once the job runs; `label` names the job at the service. `created_at` is when a create was sent
-    whose outcome is not known, in seconds since the epoch. `handle` is what the service calls the newest upload,
-    `handles` are all of them. `deadline` is how many seconds from now the answers are wanted, None without a wish.
+    `path` may be gone once the job runs; `label` names the job at the service. No create whose outcome is unknown was
+    sent before `created_at`, in seconds since the epoch; None: none was sent at all. `handle` is what the service calls
+    the newest upload, `handles` are all of them. `deadline` is how many seconds from now the answers are wanted, None
+    without a wish.
     """
 
     path: Path
@@ -150,3 +155,52 @@ class Uncancellable:
     def cancel(self, name: str) -> bool:
         """Say that it cannot."""
         return False
+
+
+class Unlabelled(ABC):
+    """A batch service that keeps no name with a job: one is ours only when its results carry keys of our file.
+
+    `__init__` must be called. What the results of a job say once is remembered, so each is looked into once.
+    """
+
+    def __init__(self) -> None:
+        self._ours: dict[tuple[str, str], bool] = {}
+
+    @abstractmethod
+    def candidates(self, shard: BatchFile) -> Iterable[Job]:
+        """Return the jobs that may be the shard's by what can be known of them: time of creation, requests, model."""
+
+    @abstractmethod
+    def fetch(self, job: Job, target: Path) -> None:
+        """Stream all result lines of the job to `target`; see `BatchService`."""
+
+    @abstractmethod
+    def decode(self, line: bytes) -> Row:
+        """Read one result line; see `BatchService`."""
+
+    def find(self, shard: BatchFile) -> list[Match]:
+        """Return the candidates, oldest first: uncertain while they run; ended ones only when they prove to be ours."""
+        found = sorted(self.candidates(shard), key=lambda job: (job.created_at or math.inf, job.name))
+        return [Match(job, job.state.ended) for job in found if not job.state.ended or self._is_ours(job, shard)]
+
+    def _is_ours(self, job: Job, shard: BatchFile) -> bool:
+        known = self._ours.get((job.name, shard.label))
+        if known is None:
+            known = self._ours[job.name, shard.label] = bool(job.output_file) and self._proves(job, shard)
+        return known
+
+    def _proves(self, job: Job, shard: BatchFile) -> bool:
+        """Whether the first key in the results stands in the batch file; results that are gone prove nothing."""
+        results = shard.path.with_name(f".{shard.path.stem}.found.part")
+        try:
+            self.fetch(job, results)
+            with results.open("rb") as lines:
+                key = next((key for line in lines if (key := self.decode(line).key) is not None), None)
+        except NotFound:
+            return False
+        finally:
+            results.unlink(missing_ok=True)
+        if key is None or not shard.path.exists():
+            return False
+        with shard.path.open("rb") as lines:
+            return any(f'"{key}"'.encode() in line for line in lines)

@@ -58,12 +58,12 @@ class Spec:
     a frozen dataclass whose fields are the settings of its own table. `tokens` counts a request by the service's rule
     from question, filled prompt, width and height in pixels. `opens` is "module:function", called with an `Opening`.
     `trains` says whether the service may train on what it is sent: "no", "yes" or "unknown". `schema_advice` is told
-    where answers ignore the schema. An uploaded file lives `file_seconds`, results `result_seconds` after their job.
-    `checks` is "module:function", which finds the faults of a batch file without a key. `turnaround` are the seconds
-    that a batch takes in the middle and in nine cases of ten, as far as it was published. `price` is the price of a
-    model that the table does not know, by the settings of the provider's own table; `opens_at` is the moment from which
-    calls of a mode may go out, by the time now. `automatic` is its place among the providers whose key a new library
-    looks for, None when it is never chosen by itself.
+    where answers ignore the schema; `packages` are the distributions that it needs at work. An uploaded file lives
+    `file_seconds`, results `result_seconds` after their job. `checks` is "module:function", which finds the faults of a
+    batch file without a key. `turnaround` are the seconds that a batch takes in the middle and in nine cases of ten, as
+    far as it was published. `price` is the price of a model that the table does not know, by the settings of the
+    provider's own table; `opens_at` is the moment from which calls of a mode may go out, by the time now. `automatic`
+    is its place among the providers whose key a new library looks for, None when it is never chosen by itself.
     """
 
     name: str
@@ -78,6 +78,7 @@ class Spec:
     tokens: Callable[[Question, str, int, int], Tokens] = by_patches
     trains: str = "unknown"
     schema_advice: str = ""
+    packages: tuple[str, ...] = ()
     file_seconds: float = math.inf
     result_seconds: float = math.inf
     checks: str = ""

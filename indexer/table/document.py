@@ -18,9 +18,6 @@ from indexer.domain.tags import distinct
 from indexer.table.words import name_words
 
 DOCUMENT_VERSION = 1
-LOCAL = "local"
-"""The provider that only measures pixels: its text is for words only, as embedded it drowns meaning in colours."""
-
 _FOLDERS = 3
 _LONGEST_VISIBLE_TEXT = 500
 
@@ -40,9 +37,11 @@ class Document:
     digest: str
 
 
-def compose(path_text: str, facts: Facts, answer: Answer | None, *, generated_by: str | None) -> Document:
-    """Compose the document of the photo at `path_text`; `generated_by` names the provider of `answer`."""
-    measured = answer is not None and generated_by == LOCAL
+def compose(path_text: str, facts: Facts, answer: Answer | None, *, measured: bool = False) -> Document:
+    """Compose the document of the photo at `path_text`.
+
+    `measured`: the answer comes of pixels alone. Its text is for words only: embedded, it drowns meaning in colours.
+    """
     described = None if measured else answer
     human = _sentences(facts.title, facts.caption)
     tags = distinct(answer.tags if answer else (), facts.keywords)

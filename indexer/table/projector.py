@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from indexer.table.photo_table import PhotoRow, PhotoTable
 
 _BATCH = 4096
-_LOCAL = Rank.PIXELS
 _REBUILDING = "rebuilding"  # a setting of the ledger, while the table is made again
 
 
@@ -172,7 +171,8 @@ class Projector:
         answer, provider, version, standing = best or (None, None, None, 0)
         if answer is not None:
             answer = replace(answer, tags=tagging.of(answer.tags))
-        document = compose(to_text(source.path), source.facts, answer, generated_by=provider)
+        measured = answer is not None and standing <= Rank.PIXELS
+        document = compose(to_text(source.path), source.facts, answer, measured=measured)
         return _Composed(source, photo, document, answer, provider, version, standing)
 
     def _vectors(self, composed: Sequence[_Composed]) -> dict[str, NDArray[np.float32]]:
@@ -214,7 +214,7 @@ def _row(item: _Composed, vector: NDArray[np.float32] | None, own: Sequence[Fiel
         provider=item.provider,
         model=answer.model if answer else None,
         prompt_version=item.prompt_version,
-        described=item.standing > _LOCAL,
+        described=item.standing > Rank.PIXELS,
         cluster=source.burst,
         offline=source.offline,
         vector=vector,

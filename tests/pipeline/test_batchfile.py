@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexer.pipeline.send.framing import ShardWriter, compress, read_lines
@@ -14,6 +14,7 @@ from indexer.pipeline.send.framing import ShardWriter, compress, read_lines
 LINES = st.lists(st.binary(min_size=1, max_size=60).map(lambda raw: b"{" + raw.replace(b"\n", b"") + b"}"), max_size=8)
 
 
+@settings(deadline=None)  # a disk that others use may take its time
 @given(LINES)
 def test_every_line_comes_back_as_it_was_written(lines: list[bytes]) -> None:
     """Whatever their bytes: other line ends inside, as U+2028 and NEL, cut nothing; gzipped it is the same."""
@@ -28,6 +29,7 @@ def test_every_line_comes_back_as_it_was_written(lines: list[bytes]) -> None:
         assert not path.exists()
 
 
+@settings(deadline=None)  # a disk that others use may take its time
 @given(st.binary(max_size=200))
 def test_no_line_of_any_file_is_lost(raw: bytes) -> None:
     """Only blank lines are left out, and a torn last line is a line."""

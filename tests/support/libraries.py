@@ -38,7 +38,7 @@ def photo_row(path: str, description: str = "", tags: Sequence[str] = (), **colu
     """A row as projecting would write it: described by a model when there is a description, else facts only."""
     facts = Facts(caption=columns.pop("caption", None), place=columns.get("place"), camera=columns.get("camera"))
     answer = Answer(description, tuple(tags), columns.get("visible_text", "")) if description else None
-    document = compose(path, facts, answer, generated_by="gemini" if answer else None)
+    document = compose(path, facts, answer)
     vector = encoder().encode([document.text])[0] if document.text else None
     row = PhotoRow(
         path=path,

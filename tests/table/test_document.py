@@ -24,7 +24,7 @@ FACTS = Facts(
 
 def test_what_is_embedded_is_what_the_picture_means() -> None:
     """Description, tags, visible text and human words are embedded; names, places and cameras are not."""
-    document = compose(PATH, FACTS, ANSWER, generated_by="gemini")
+    document = compose(PATH, FACTS, ANSWER)
     for said in ("lean out of a window", "dog, window, holiday", "ZIMMER FREI", "Bella and Max", "Summer"):
         assert said in document.text
     for outer in ("Como", "Canon", "Bellagio", "2019", "DogsAtWindow"):
@@ -34,15 +34,15 @@ def test_what_is_embedded_is_what_the_picture_means() -> None:
 
 def test_only_the_last_folders_are_words() -> None:
     """The way to the pictures' home is the same for all and says nothing."""
-    words = compose(PATH, Facts(), None, generated_by=None).words
+    words = compose(PATH, Facts(), None).words
     assert "Como" in words
     assert "ann" not in words.split()
 
 
 def test_a_move_costs_no_embedding() -> None:
     """The digest does not depend on the path, the place or the camera."""
-    here = compose(PATH, FACTS, ANSWER, generated_by="gemini")
-    there = compose("/elsewhere/x.jpg", replace(FACTS, camera=None), ANSWER, generated_by="gemini")
+    here = compose(PATH, FACTS, ANSWER)
+    there = compose("/elsewhere/x.jpg", replace(FACTS, camera=None), ANSWER)
     assert here.digest == there.digest
     assert here.words != there.words
 
@@ -59,13 +59,13 @@ def test_a_move_costs_no_embedding() -> None:
 )
 def test_new_meaning_is_a_new_digest(changed: tuple[Facts, Answer]) -> None:
     """Each part of the embedded text counts."""
-    before = compose(PATH, FACTS, ANSWER, generated_by="gemini")
-    assert compose(PATH, changed[0], changed[1], generated_by="gemini").digest != before.digest
+    before = compose(PATH, FACTS, ANSWER)
+    assert compose(PATH, changed[0], changed[1]).digest != before.digest
 
 
 def test_nothing_known_is_nothing_embedded() -> None:
     """A bare file has no text, no description and no tags, but its name is searched."""
-    document = compose(PATH, Facts(), None, generated_by=None)
+    document = compose(PATH, Facts(), None)
     assert (document.text, document.description, document.tags) == ("", None, ())
     assert "Dogs At Window" in document.words
 
@@ -73,7 +73,7 @@ def test_nothing_known_is_nothing_embedded() -> None:
 def test_pixel_measures_are_for_words_only() -> None:
     """What `local` says of colours is searched by words and shown, but never embedded."""
     measured = Answer("A picture in portrait format, mostly grey.", ("grey", "portrait format"))
-    document = compose(PATH, Facts(caption="Bella at home"), measured, generated_by="local")
+    document = compose(PATH, Facts(caption="Bella at home"), measured, measured=True)
     assert document.text == "Bella at home."
     assert "mostly grey" in document.words
     assert document.description == "Bella at home. A picture in portrait format, mostly grey."
@@ -82,19 +82,19 @@ def test_pixel_measures_are_for_words_only() -> None:
 
 def test_a_remote_description_is_shown_alone() -> None:
     """Where a model has described the picture, its words are the description."""
-    assert compose(PATH, FACTS, ANSWER, generated_by="gemini").description == ANSWER.description
+    assert compose(PATH, FACTS, ANSWER).description == ANSWER.description
 
 
 def test_tags_are_merged_once() -> None:
     """Answer's tags first, then the author's keywords, in lower case, each once."""
     facts = Facts(keywords=("DOG", "  Lake   Como ", ""))
-    assert compose(PATH, facts, ANSWER, generated_by="gemini").tags == ("dog", "window", "lake como")
+    assert compose(PATH, facts, ANSWER).tags == ("dog", "window", "lake como")
 
 
 def test_other_languages_are_embedded_in_english() -> None:
     """With an English description in the answer, that is embedded and the other is searched by words."""
     answer = Answer("Zwei Hunde am Fenster.", fields={ENGLISH_FIELD: "Two dogs at a window."})
-    document = compose(PATH, Facts(), answer, generated_by="gemini")
+    document = compose(PATH, Facts(), answer)
     assert "Two dogs" in document.text
     assert "Hunde" not in document.text
     assert "Hunde" in document.words
@@ -104,7 +104,7 @@ def test_other_languages_are_embedded_in_english() -> None:
 def test_long_visible_text_does_not_drown_the_description() -> None:
     """Only the beginning of a page is embedded; all of it is searched by words."""
     page = " ".join(f"word{number}" for number in range(500))
-    document = compose(PATH, Facts(), replace(ANSWER, visible_text=page), generated_by="gemini")
+    document = compose(PATH, Facts(), replace(ANSWER, visible_text=page))
     assert "word499" not in document.text
     assert "word499" in document.words
     assert all(f"word{number}" in f"{document.text} {document.words}" for number in range(500))

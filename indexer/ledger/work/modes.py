@@ -38,12 +38,12 @@ def leave_batch(ledger: Ledger, campaign: int) -> int:
 def remember_room(ledger: Ledger, question: Question, requests: int) -> None:
     """Commit how many requests a batch may have at most, because the service's queue would not take more at once."""
     with ledger.transaction("room in the queue", uncounted=True):
-        ledger.set_setting(_ROOM + question.model, str(requests))
+        ledger.set_setting(f"{_ROOM}{question.provider} {question.model}", str(requests))
 
 
 def room(ledger: Ledger, question: Question) -> int | None:
     """Return how many requests a batch may have at most, None where no queue has told."""
-    told = ledger.setting(_ROOM + question.model)
+    told = ledger.setting(f"{_ROOM}{question.provider} {question.model}")
     return int(told) if told else None
 
 

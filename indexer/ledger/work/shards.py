@@ -258,6 +258,9 @@ def record_queue_full(ledger: Ledger, number: str, error: str, not_before: float
         attempt=held.attempt + 1,
         job="",
         job_state=str(JobState.INTENDED),
+        submitted_at=None,
+        lost_at=None,
+        cancelled_at=None,
         refusal=str(Refusal.QUEUE),
         error=error,
         not_before=not_before,
@@ -292,6 +295,12 @@ def _stay(ledger: Ledger, number: str, name: str, **columns: object) -> None:
     names = ", ".join(f"{column} = ?" for column in columns)
     with ledger.transaction(name) as connection:
         connection.execute(f"UPDATE shards SET {names} WHERE id = ?", (*columns.values(), number))
+
+
+def is_job_of_another(ledger: Ledger, number: str, job: str) -> bool:
+    """Say whether a shard other than `number` has the job of that name."""
+    found = ledger.connection.execute("SELECT 1 FROM shards WHERE job = ? AND id <> ?", (job, number)).fetchone()
+    return found is not None
 
 
 def out_attempts(ledger: Ledger, number: str) -> dict[str, Booking]:

@@ -106,7 +106,7 @@ class BatchLane:
             label=job_name(self._ledger.library_id, shard.id, shard.attempt),
             question=questions.question_of(self._ledger, shard.question),
             requests=shard.requests,
-            created_at=shard.created_at,
+            created_at=(shard.uploaded_at or shard.packed_at) if shard.creates else None,
             handle=shard.input_file,
             handles=tuple(shard.uploads.split()),
             deadline=None if ends is None else max(0.0, ends - now),
@@ -181,9 +181,11 @@ class BatchLane:
     def _adopt(self, shard: Shard, service: BatchService) -> bool:
         """Take over the oldest job of this shard and cancel further ones; False when there is none.
 
-        A job of which nobody can say yet whether it is ours holds everything up until its results tell.
+        A job of which nobody can say yet whether it is ours holds everything up until its results tell. What is the
+        job of another shard of this library is not this one's.
         """
-        matches = service.find(self._file(shard))
+        found = service.find(self._file(shard))
+        matches = [match for match in found if not shards.is_job_of_another(self._ledger, shard.id, match.job.name)]
         jobs = _certain(matches)
         if not jobs:
             return bool(matches)
@@ -217,11 +219,13 @@ class BatchLane:
             _cancel_others(service, self._ours(shard, service), shard.job)
 
     def _cancel(self, shard: Shard, service: BatchService) -> None:
+        """Ask the service to stop a job; one that it cannot stop runs to its end, and what it answers is kept."""
         try:
-            service.cancel(shard.job)
+            stopped = service.cancel(shard.job)
         except NotFound:
             return  # polling tells whether that is so
-        shards.record_cancelled(self._ledger, shard.id)
+        if stopped:
+            shards.record_cancelled(self._ledger, shard.id)
 
     def _wait_for_job(self, shard: Shard, service: BatchService) -> None:
         """A job that is not found may be too new, or the look-up may lag; only one that stays away is given up."""

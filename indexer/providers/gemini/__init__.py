@@ -33,6 +33,7 @@ SPEC = Spec(
         "; the service seems to ignore the answer schema: set schema_field under [gemini] in captionary.toml to the "
         "other of response_schema and response_json_schema and run again"
     ),
+    packages=("google-genai",),
     file_seconds=_KEPT,
     result_seconds=_KEPT,
     checks="indexer.providers.gemini.check:check_file",
