@@ -50,11 +50,13 @@ docs: .venv/installed ## the manual pages and the README's table of commands, fr
 test: lint types ## lint, types and tests; what CI runs
 	$(BIN)/pytest -q -n auto --dist loadfile
 
-faults: install ## every fault of the service against a whole run, as a table
-	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.whole.fault_matrix
+PROVIDER = gemini
 
-kills: install ## killed with signal 9 at every commit, around every remote call, and at 200 moments
-	CAPTIONARY_TEST_ALL_KILLS=1 $(BIN)/pytest -q tests/whole/test_kills.py
+faults: install ## every fault of a service against a whole run, as a table (PROVIDER=openai)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.whole.fault_matrix $(PROVIDER)
+
+kills: install ## killed with signal 9 at every commit, around every remote call, and at 200 moments (PROVIDER=openai)
+	CAPTIONARY_TEST_ALL_KILLS=1 $(BIN)/pytest -q tests/whole/test_kills.py -k $(PROVIDER)
 
 FILES = 1000000
 

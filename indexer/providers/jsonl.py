@@ -6,12 +6,13 @@ import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from indexer.domain.errors import NotFound, Unreachable
 from indexer.providers.http import Http
 from indexer.storage.atomic import whole_file
 
+_HEAD = 1 << 16
 _KEY = re.compile(rb'"custom_id"\s*:\s*"([A-Za-z0-9_-]{1,64})"')
 
 
@@ -21,18 +22,26 @@ def download(http: Http, addresses: Iterable[str], target: Path) -> None:
     def attempt() -> None:
         with whole_file(target) as stream:
             for address in addresses:
-                tail = b"\n"
-                with http.download("download the results", address) as pieces:
-                    for piece in pieces:
-                        stream.write(piece)
-                        tail = (tail + piece)[-1 << 20 :] if b"\n" not in piece[:-1] else piece
-                if not tail.endswith(b"\n"):
-                    last = tail.rpartition(b"\n")[2]
-                    if last.strip() and not _is_whole(last):
-                        raise Unreachable("the results broke off in mid line", hint="try again later")
-                    stream.write(b"\n")
+                _copy(http, address, stream)
 
     http.patiently(attempt, also=(NotFound,))
+
+
+def _copy(http: Http, address: str, stream: BinaryIO) -> None:
+    """Append a result file; a page of somebody else's, an empty body and half a line are faults."""
+    head, tail = b"", b"\n"
+    with http.download("download the results", address) as pieces:
+        for piece in pieces:
+            stream.write(piece)
+            head = head or piece[:_HEAD]
+            tail = (tail + piece)[-1 << 20 :] if b"\n" not in piece[:-1] else piece
+    if not _KEY.search(head):
+        raise Unreachable("what came is not a result file", hint="try again later")
+    if not tail.endswith(b"\n"):
+        last = tail.rpartition(b"\n")[2]
+        if last.strip() and not _is_whole(last):
+            raise Unreachable("the results broke off in mid line", hint="try again later")
+        stream.write(b"\n")
 
 
 def read_line(line: bytes) -> tuple[str | None, dict[str, Any] | None]:

@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from tests.fakes.gemini import Emulator
+from tests.support.rigs import RIGS, Fake
 
 _HEAVY = [
     "google.genai",
@@ -23,7 +23,9 @@ _HEAVY = [
     "tokenizers",
     "indexer.library.api",
     "indexer.media.rendition",
+    "httpx",
     "httpx2",
+    "indexer.providers.openai.adapter",
 ]
 _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload([*_HEAVY, "tests.support.killing"])
@@ -40,16 +42,12 @@ class Scene:
     options: Mapping[str, Any] = field(default_factory=dict)
     environ: Mapping[str, str] = field(default_factory=dict)
     command: str = "index"
+    provider: str = "gemini"
 
     def settings(self) -> dict[str, str]:
         """The environment that the library reads."""
-        told = {
-            "GOOGLE_API_KEY": "test-key",
-            "GOOGLE_GEMINI_BASE_URL": self.url,
-            "CAPTIONARY_POLL_SECONDS": "0.1",
-            "CAPTIONARY_LOOKUP_SECONDS": "0.5",
-        }
-        return {**told, **self.environ}
+        quick = {"CAPTIONARY_POLL_SECONDS": "0.1", "CAPTIONARY_LOOKUP_SECONDS": "0.5"}
+        return {**RIGS[self.provider].variables(self.url), **quick, **self.environ}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,7 @@ def index(
     scene: Scene,
     *,
     kill_at: int | None = None,
-    emulator: Emulator | None = None,
+    emulator: Fake | None = None,
     call: tuple[int, str] | None = None,
     after: float | None = None,
 ) -> Outcome:

@@ -1,4 +1,4 @@
-"""Whatever the service does, the books balance; `make faults` plays every case, the ordinary run a spread of them."""
+"""Whatever a service does, the books balance; `make faults` plays every case, the ordinary run a spread of them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.rigs import RIGS
 from tests.whole.fault_matrix import CASES, Case, play
 
 EVERY = 1 if os.environ.get("CAPTIONARY_TEST_ALL_FAULTS") else 4
+PLAYED = [(provider, case) for provider, cases in CASES.items() for case in cases[::EVERY]]
 
 
-@pytest.mark.parametrize("case", CASES[::EVERY], ids=lambda case: case.name)
+@pytest.mark.parametrize(("provider", "case"), PLAYED, ids=[f"{name} {case.name}" for name, case in PLAYED])
 @pytest.mark.filterwarnings("ignore:.*is not a valid")
-def test_the_books_balance_whatever_the_service_does(case: Case, tmp_path: Path) -> None:
+def test_the_books_balance_whatever_the_service_does(provider: str, case: Case, tmp_path: Path) -> None:
     """Every photo ends described or failed for its reason, and nothing is served in vain but what the fault forces."""
-    assert play(case, tmp_path).faults == ""
+    assert play(RIGS[provider], case, tmp_path).faults == ""
