@@ -229,7 +229,7 @@ def test_a_better_answer_is_the_one_exported(world: World) -> None:
     [
         *((kind, "photos/plain.jpg", "nothing is replaced") for kind in ROWS),
         ("csv", "photos", "is a folder"),
-        ("csv", "nowhere/rows.csv", "not a folder"),
+        ("csv", "nowhere/rows.csv", "no folder"),
         ("xmp", "photos/plain.jpg", "not a folder"),
         ("yaml", "rows.yaml", "nothing is exported as 'yaml'"),
         ("csv", "s3://bucket/rows.csv", "not supported"),

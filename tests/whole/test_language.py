@@ -51,7 +51,7 @@ def test_what_a_person_wrote_stays() -> None:
 def test_the_option_leads_to_the_question(tmp_path: Path) -> None:
     """`--language` is all that a user says."""
     ledger = Ledger.open(tmp_path)
-    around = Surroundings(lambda _: Local(), {}, lambda _: None)
+    around = Surroundings(lambda _: Local().spec, lambda _: Local(), {}, lambda _: None)
     asked = make_ask(ledger, [tmp_path], {"provider": "local", "language": "German"}, Config(), around)
     ledger.close()
     assert asked.question == spoken(asked.question, "German")
