@@ -90,11 +90,12 @@ class PriceTable:
         return (*self._stale(on), *self._retiring(model, on), *self._repriced(model, mode, on))
 
     def with_tariffs(self, tariffs: Iterable[Tariff], read_on: date | None = None) -> PriceTable:
-        """Return a table in which `tariffs` replace everything known of their models."""
+        """Return a table in which `tariffs` replace everything known of their models, the end of their service too."""
         new = tuple(tariffs)
         named = {_bare(tariff.model) for tariff in new}
         kept = tuple(tariff for tariff in self.tariffs if tariff.model not in named)
-        return replace(self, tariffs=kept + new, read_on=read_on or self.read_on)
+        lasting = {model: day for model, day in self.retirements.items() if model not in named}
+        return replace(self, tariffs=kept + new, retirements=lasting, read_on=read_on or self.read_on)
 
     def _of(self, model: str) -> list[Tariff]:
         name = _bare(model)

@@ -52,17 +52,21 @@ class Pricing:
         known = self.table.price(question.model, mode, self.today)
         if known is None and spec.price is not None:
             return spec.price(self.options(spec.name))
-        gone = self.table.retired(question.model, self.today)
-        if gone:
-            raise UsageError(
-                f"the model {question.model} was switched off on {gone}", hint="choose another one with --model"
-            )
         if known is None:
             raise UsageError(
                 f"the model {question.model} has no price here for {mode}",
                 hint="give it with --price IN,OUT (US dollars per million tokens)",
             )
         return known
+
+    def refuse_retired(self, question: Question) -> None:
+        """Raise `UsageError` for a model that is switched off; what it served before still has its price."""
+        gone = self.table.retired(question.model, self.today)
+        if gone:
+            raise UsageError(
+                f"the model {question.model} was switched off on {gone}",
+                hint="choose another one with --model; if it does serve, say so with --price IN,OUT",
+            )
 
     def cost(self, question: Question, mode: Mode, usage: Usage) -> float:
         """Return the dollars that measured usage costs: as the service says, else by the mode that was served."""

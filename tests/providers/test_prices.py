@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.domain.errors import BadSetting
+from indexer.domain.answer import Usage
+from indexer.domain.errors import BadSetting, UsageError
 from indexer.domain.mode import Mode
 from indexer.domain.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE, fill
 from indexer.domain.question import Question, Settings
@@ -26,6 +27,7 @@ from indexer.providers.prices import (
     price,
     read_tariffs,
 )
+from indexer.providers.pricing import Pricing
 from indexer.providers.tokens import Tokens, by_patches, text_tokens
 
 AUTUMN = date(2026, 11, 22)
@@ -73,6 +75,29 @@ def test_a_price_that_rises_soon_is_announced_with_both_prices() -> None:
 def test_a_model_about_to_go_or_gone_is_warned_of(on: date, words: str) -> None:
     """Batches that end after the switch-off bring nothing."""
     assert words in "".join(TABLE.warnings("gpt-5-nano", Mode.BATCH, on))
+
+
+def test_a_model_that_is_gone_is_refused_but_what_it_served_is_booked() -> None:
+    """Nothing new is planned with it, unless a person gives its price; results that come late still have theirs."""
+    question = Question("openai", "gpt-5-nano", DEFAULT_TEMPLATE, DEFAULT_SCHEMA)
+    pricing = Pricing(spec, date(2026, 12, 12))
+    with pytest.raises(UsageError, match="was switched off on 2026-12-11"):
+        pricing.refuse_retired(question)
+    assert pricing.cost(question, Mode.BATCH, Usage(1_000_000, 0)) == pytest.approx(0.025)
+    told = TABLE.with_tariffs([flat("gpt-5-nano", Price(1.0, 2.0))])
+    Pricing(spec, date(2026, 12, 12), told).refuse_retired(question)
+    Pricing(spec, date(2026, 12, 10)).refuse_retired(question)
+
+
+def test_cached_tokens_and_the_tier_that_was_served_have_their_own_price() -> None:
+    """Read from the cache, written to it, and at the price of the mode that the service says."""
+    question = Question("openai", "gpt-6-luna", DEFAULT_TEMPLATE, DEFAULT_SCHEMA)
+    usage = Usage(3_000_000, 1_000_000, cached_tokens=1_000_000, cache_write_tokens=1_000_000)
+    pricing = Pricing(spec, AUTUMN)
+    assert pricing.cost(question, Mode.BATCH, usage) == pytest.approx(0.05 + 0.005 + 0.0625 + 0.25)
+    assert pricing.cost(question, Mode.FLEX, usage) == pytest.approx(0.05 + 0.005 + 0.0625 + 0.25)
+    served = replace(usage, mode=Mode.INTERACTIVE)
+    assert pricing.cost(question, Mode.FLEX, served) == pytest.approx(0.10 + 0.01 + 0.125 + 0.50)
 
 
 def test_the_table_is_called_old_after_sixty_days() -> None:

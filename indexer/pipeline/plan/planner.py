@@ -118,6 +118,8 @@ class _Bill:
     def plan(self, mode: Mode, new: int, first: int) -> Plan:
         """Price `new` requests, `first` of them by interactive requests ahead of the others."""
         question, pricing = self._question, self._pricing
+        if new:
+            pricing.refuse_retired(question)
         lanes = ((mode, new - first), (Mode.INTERACTIVE, first))
         parts = [self._range(lane, count) for lane, count in lanes if count]
         calls = self._range(Mode.INTERACTIVE, new)[1] if new else Cost()

@@ -111,6 +111,7 @@ def routes(
 def _route(ledger: Ledger, question: Question, mode: Mode, new: int, market: Market) -> Route:
     spec = market.pricing.spec(question.provider)
     try:
+        market.pricing.refuse_retired(question)
         quote = market.pricing.quote(question, mode)
         one, tokens, why_not = quote.likely, quote.input_tokens, ""
     except UsageError as fault:
