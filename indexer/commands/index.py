@@ -12,6 +12,7 @@ from indexer.commands.doctor import doctor
 from indexer.commands.evaluate import evaluate
 from indexer.commands.export import export
 from indexer.commands.forget import forget
+from indexer.commands.inbox import inbox
 from indexer.commands.invocation import everywhere
 from indexer.commands.progress import collect, failures, rebuild, retry, status
 from indexer.commands.prompts import diff, prompts
@@ -78,7 +79,7 @@ def cli(**_: Any) -> None:
     """
 
 
-_WORK = (run, quote, status, collect, retry, failures, rebuild)
+_WORK = (run, quote, inbox, status, collect, retry, failures, rebuild)
 _BOOKS = (forget, report, tags, prompts, diff, export)
 for command in (*_WORK, *_BOOKS, config, completion, doctor, evaluate, check):
     cli.add_command(command)

@@ -20,6 +20,7 @@ from indexer.crawl.ignore import Rules, compile_excludes, excluding
 from indexer.crawl.known_names import ARCHIVES, suffix_of
 from indexer.crawl.listing import Folder, found_alone, list_folder
 from indexer.domain.errors import MissingPath, UsageError
+from indexer.storage.layout import INBOX_FOLDER
 from indexer.storage.paths import for_terminal, is_inside, to_text
 
 
@@ -46,8 +47,9 @@ def walk(roots: Sequence[bytes], options: WalkOptions = WalkOptions()) -> Iterat
 
 
 def refuse_inside(root: bytes, places: Iterable[bytes]) -> None:
-    """Raise `UsageError` for a root that lies in one of `places`, the folders of the library itself."""
-    if any(is_inside(root, place) for place in places):
+    """Raise `UsageError` for a root that lies in one of `places`, the folders of the library itself; not its inbox."""
+    inbox = os.fsencode(INBOX_FOLDER)
+    if any(is_inside(root, place) and not is_inside(root, os.path.join(place, inbox)) for place in places):  # noqa: PTH118
         raise UsageError(f"{_shown(root)} belongs to the library", hint="give a folder of pictures")
 
 

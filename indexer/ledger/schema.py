@@ -242,4 +242,33 @@ CREATE TABLE replaced_answers (
 ) STRICT;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST,)
+_INBOX = """
+-- pictures that a program gave us to be looked at; `path` is where their bytes lie in the library
+CREATE TABLE uploads (
+    id TEXT PRIMARY KEY,
+    sha256 TEXT NOT NULL,
+    path BLOB NOT NULL,
+    added_at REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX uploads_by_path ON uploads (path);
+
+-- what was decided of them, in the order in which it was; the last one of an upload holds
+CREATE TABLE verdicts (
+    cursor INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL,
+    decision TEXT NOT NULL CHECK (decision IN ('approve', 'reject', 'human')),
+    reasons TEXT NOT NULL,
+    moderation TEXT NOT NULL,
+    checks TEXT NOT NULL,
+    description TEXT NOT NULL,
+    tags TEXT NOT NULL,
+    model TEXT NOT NULL,
+    prompt_version TEXT NOT NULL,
+    rules TEXT NOT NULL,
+    person INTEGER NOT NULL DEFAULT 0,  -- 1: a person decided, and no rule overrules it
+    decided_at REAL NOT NULL
+) STRICT;
+CREATE INDEX verdicts_by_upload ON verdicts (id, cursor);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _INBOX)

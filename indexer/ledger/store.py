@@ -166,11 +166,37 @@ def _refuse_newer(connection: sqlite3.Connection, path: Path) -> int:
 
 
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:
-    version = _refuse_newer(connection, path)
-    for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
-        connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
-    if not connection.execute("SELECT 1 FROM library WHERE name = 'library_id'").fetchone():
-        connection.execute(
-            "INSERT INTO library VALUES ('library_id', ?), ('created_at', ?)",
-            (secrets.token_hex(8), repr(time.time())),
-        )
+    """Bring the ledger to this version; whoever opens it at the same moment waits, and finds it done."""
+    if _refuse_newer(connection, path) == len(MIGRATIONS) and _is_named(connection):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        version = _refuse_newer(connection, path)
+        for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
+            for statement in _statements(script):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {number}")
+        if not _is_named(connection):
+            connection.execute(
+                "INSERT INTO library VALUES ('library_id', ?), ('created_at', ?)",
+                (secrets.token_hex(8), repr(time.time())),
+            )
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _is_named(connection: sqlite3.Connection) -> bool:
+    return bool(connection.execute("SELECT 1 FROM library WHERE name = 'library_id'").fetchone())
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Cut a script into its statements; it has no semicolons inside texts."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""

@@ -34,6 +34,7 @@ from indexer.ledger.views.tags import TagCount
 from indexer.ledger.work import questions
 from indexer.library import tag_rules
 from indexer.library.folder import Access, Seams, refuse_roots
+from indexer.library.inbox import Inbox, InboxOptions, open_inbox, seconds
 from indexer.library.routes import BEST, Best, Offer, bounds_of, offer
 from indexer.library.tag_rules import Retagged
 from indexer.pipeline.index_options import IndexOptions, checked, checked_amount, checked_paths
@@ -134,6 +135,27 @@ class Library:
             run.finish()
             facts = RunFacts(run.number, plan.reused, plan.cost, stopped=run.stopped, notes=tuple(seen.notes))
             return self._report(run.ledger, (ask.question, ask.mode), Scope(ask.roots), facts)
+
+    def inbox(
+        self,
+        checks: AnyPath,
+        *,
+        provider: str = "auto",
+        within: str | float = "24h",
+        budget_per_day: float | None = None,
+    ) -> Inbox:
+        """Return the inbox that looks at uploads for what the file `checks` says.
+
+        `within` is how long a verdict may take, "30m", "6h" or seconds; `budget_per_day` is in US dollars, of a day in
+        UTC. Raises `UsageError` for checks that cannot be meant.
+        """
+        checked_amount("budget_per_day", budget_per_day)
+        options = InboxOptions(provider, seconds(within), budget_per_day)
+        if budget_per_day is None:
+            return open_inbox(self._access, checks, options, self.index)
+        told = {**self._access.seams.environ, "CAPTIONARY_BUDGET_PER_DAY": str(budget_per_day)}
+        access = Access(self.folder, replace(self._access.seams, environ=told), self._access.watcher)
+        return open_inbox(access, checks, options, Library(access).index)
 
     def quote(
         self,

@@ -9,6 +9,7 @@ SETTINGS_FILE = "captionary.toml"
 TABLE_FOLDER = "lancedb"
 ENCODER_FOLDER = "encoder"
 BATCHES_FOLDER = "batches"
+INBOX_FOLDER = "inbox"
 RENDITIONS_FILE = "renditions.sqlite3"
 
 

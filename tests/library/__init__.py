@@ -1,1 +1,1 @@
-"""Tests of the face for programs."""
+"""Tests of library."""

@@ -37,10 +37,10 @@ class FakeChat(Service):
         content = body["messages"][0]["content"]
         text = "".join(part["text"] for part in content if part["type"] == "text")
         raw, size = picture_of(content[-1]["image_url"]["url"])
-        said = caption(raw)
+        said = self.say(raw)
         entered = math.ceil(len(text) / 4) + self.picture_tokens(*size)
         left = math.ceil(len(json.dumps(said)) / 4)
-        self.served[key or said["tags"][1]] += 1
+        self.served[key or said["tags"][-1]] += 1
         usage: Json = {"prompt_tokens": entered, "completion_tokens": left, "total_tokens": entered + left}
         dollars = (entered * self.rate(body)[0] + left * self.rate(body)[1]) / 1e6
         self.billed += dollars
@@ -58,6 +58,10 @@ class FakeChat(Service):
         if body.get("service_tier"):
             made["service_tier"] = body["service_tier"]
         return Answer(body=made)
+
+    def say(self, raw: bytes) -> Json:
+        """The answer to a picture."""
+        return caption(raw)
 
     def rate(self, body: Json) -> tuple[float, float]:
         """Dollars per million tokens, in and out."""

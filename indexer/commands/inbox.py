@@ -1,0 +1,132 @@
+"""`index inbox`: uploads to be looked at, and their verdicts."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from indexer.commands.invocation import Call, Dollars, everywhere
+
+if TYPE_CHECKING:
+    from indexer.library.inbox import Inbox
+
+_GLANCE = 2.0  # seconds between two looks of verdicts --follow
+
+
+def _options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (
+        click.option(
+            "--checks",
+            type=click.Path(path_type=Path),
+            default=Path("checks.toml"),
+            metavar="FILE",
+            help="What to look for. [checks.toml]",
+        ),
+        click.option("--provider", default="auto", metavar="NAME", help="Who looks: a provider, best or auto."),
+        click.option("--within", default="24h", metavar="TIME", help="How long a verdict may take. [24h]"),
+        click.option("--budget-per-day", type=Dollars(), metavar="USD", help="Hard cap for a day (UTC)."),
+    ):
+        command = option(command)
+    return everywhere(command)
+
+
+@click.group()
+def inbox() -> None:
+    """Look at uploads within a time and decide by your rules.
+
+    checks.toml says what to look for. Uploads are kept in the library; verdicts
+    come in order, each with a cursor.
+
+    \b
+    Examples:
+      index inbox add post-123 photo.jpg
+      index inbox advance --within 24h
+      index inbox verdicts --after 17
+    """
+
+
+def _open(context: click.Context, options: dict[str, Any]) -> tuple[Call, Inbox]:
+    told = {name: options.pop(name) for name in ("checks", "provider", "within", "budget_per_day")}
+    call = Call(context, options)
+    library = call.library(create=True)
+    checks = told.pop("checks")
+    return call, library.inbox(checks, **told)
+
+
+@inbox.command()
+@click.argument("upload", metavar="ID")
+@click.argument("file", type=click.Path(path_type=Path))
+@_options
+@click.pass_context
+def add(context: click.Context, /, upload: str, file: Path, **options: Any) -> int:
+    """Take in FILE under the name ID; it is safe when this returns.
+
+    \b
+    Example:
+      index inbox add post-123 photo.jpg
+    """
+    _, held = _open(context, options)
+    held.add(upload, file)
+    return 0
+
+
+@inbox.command()
+@_options
+@click.pass_context
+def advance(context: click.Context, /, **options: Any) -> int:
+    """Send what is due, fetch what is back, decide; returns at once.
+
+    \b
+    Example:
+      index inbox advance --provider gemini --budget-per-day 5
+    """
+    call, held = _open(context, options)
+    made = held.advance()
+    call.screen.close()
+    call.screen.note(f"{made:,} new verdicts")
+    return 0
+
+
+@inbox.command()
+@click.option("--after", default="", metavar="CURSOR", help="Only verdicts behind this one.")
+@click.option("--follow", is_flag=True, help="Stay and print verdicts as they come.")
+@_options
+@click.pass_context
+def verdicts(context: click.Context, /, after: str, follow: bool, **options: Any) -> int:
+    """Print verdicts as JSON, one a line, in order.
+
+    \b
+    Example:
+      index inbox verdicts --after 17 | jq .decision
+    """
+    _, held = _open(context, options)
+    while True:
+        for verdict in held.verdicts(after):
+            after = verdict.cursor
+            click.echo(json.dumps(verdict.to_dict(), ensure_ascii=True))
+        if not follow:
+            return 0
+        time.sleep(_GLANCE)
+
+
+@inbox.command()
+@click.argument("upload", metavar="ID")
+@click.argument("decision", type=click.Choice(["approve", "reject"]))
+@click.option("--note", default="", metavar="TEXT", help="Why.")
+@_options
+@click.pass_context
+def decide(context: click.Context, /, upload: str, decision: str, note: str, **options: Any) -> int:
+    """Decide about the upload ID yourself; no rule overrules it.
+
+    \b
+    Example:
+      index inbox decide post-123 approve --note "looked at it"
+    """
+    _, held = _open(context, options)
+    held.decide(upload, decision, note)
+    return 0
