@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from indexer.domain.answer import Answer, Failure, Reason, Row, Usage
-from indexer.domain.errors import KeyRefused, NoCredit, NotFound, RateLimited, Unreachable
+from indexer.domain.errors import KeyMissing, KeyRefused, NoCredit, NotFound, ProviderError, RateLimited, Unreachable
 from indexer.domain.job import Job, JobState, Limits
 from indexer.domain.mode import Mode
 from indexer.domain.question import Question, Request
@@ -208,12 +208,16 @@ class Parcel:
 
 
 def open_parcel(opening: Opening) -> Parcel:
-    """Only tests open it, with a service of their own."""
-    raise NotImplementedError
+    """Open it before a service that has nothing yet; tests mostly give it one of their own."""
+    key = SPEC.key(opening.environ)
+    if not key:
+        raise KeyMissing("PARCEL_API_KEY is not set", hint="export PARCEL_API_KEY=...")
+    return Parcel(ParcelService(lambda: 0.0, Path()), key)
 
 
-FAULTS = {
-    "no credit": (NoCredit("no credit is left", hint="buy some"), NoCredit),
-    "rate limit": (RateLimited("slow down", hint="wait"), RateLimited),
-    "away": (Unreachable("nobody answers", hint="try again"), Unreachable),
+FAULTS: dict[str, ProviderError] = {
+    "key refused": KeyRefused("the service refuses the key", hint="set PARCEL_API_KEY"),
+    "no credit": NoCredit("no credit is left", hint="buy some"),
+    "rate limited": RateLimited("slow down", hint="wait"),
+    "away": Unreachable("nobody answers", hint="try again"),
 }
