@@ -8,6 +8,7 @@ it takes a quarter of the time, and a search is a process that lives for a momen
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 TABLE = "photos"
 DIMENSION = 384
 """The length of the default encoder's vectors."""
+_MAKING = "making"
 _INDEX_CACHE = 512 << 20
 _METADATA_CACHE = 128 << 20
 
@@ -73,17 +75,23 @@ def open_table(database: Path) -> LanceTable:
 
 
 def create_table(database: Path, dimension: int = DIMENSION) -> LanceTable:
-    """Make the empty table, with its word index: rows written later are found by words at once."""
+    """Make the empty table, with its word index: rows written later are found by words at once.
+
+    It gets its name when it is whole: killed before that, the next run begins anew.
+    """
     try:
-        database.mkdir(parents=True, exist_ok=True)
-        table = _connect(database).create_table(TABLE, schema=schema(dimension), mode="overwrite")
-        index_words(table)
+        making = database / _MAKING
+        shutil.rmtree(making, ignore_errors=True)
+        making.mkdir(parents=True)
+        index_words(_connect(making).create_table(TABLE, schema=schema(dimension)))
+        dataset_uri(making).rename(dataset_uri(database))
+        making.rmdir()
     except (OSError, RuntimeError) as error:
         raise LibraryUnwritable(
             f"the table cannot be made in {database}: {first_line(error)}",
             hint="the disk must be writable and allow hard links",
         ) from error
-    return table
+    return open_table(database)
 
 
 def _connect(database: Path) -> DBConnection:

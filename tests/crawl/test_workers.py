@@ -90,7 +90,7 @@ def test_pictures_are_opened_in_workers_as_they_are_here() -> None:
         ("broken.jpg", b"<html>404</html>", Reason.UNREADABLE),
         ("empty.jpg", b"", Reason.UNREADABLE),
         ("cut.jpg", b"\xff\xd8\xff\xe0\x00\x10JFIF\x00", Reason.UNREADABLE),
-        ("poster.psd", b"8BPS\x00\x01", Reason.UNSUPPORTED),
+        ("poster.psd", b"8BPS\x00\x01", Reason.UNREADABLE),
         ("cut", b"\x89PNG\r\n\x1a\n\x00\x00", Reason.UNREADABLE),
     ],
 )
