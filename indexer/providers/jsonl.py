@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -12,36 +13,54 @@ from indexer.domain.errors import NotFound, Unreachable
 from indexer.providers.http import Http
 from indexer.storage.atomic import whole_file
 
+_AGREEING = 3
 _HEAD = 1 << 16
 _KEY = re.compile(rb'"custom_id"\s*:\s*"([A-Za-z0-9_-]{1,64})"')
 
 
-def download(http: Http, addresses: Iterable[str], target: Path) -> None:
-    """Stream the result files at `addresses` to `target`, one after the other, whole or not at all."""
+def download(http: Http, addresses: Sequence[str], target: Path, *, requests: int | None = None) -> None:
+    """Stream the result files at `addresses` to `target`, one after the other, whole or not at all.
+
+    A file that is empty or ends in mid line, and fewer lines than `requests`, are taken again, and believed when they
+    come the same three times: then that is what the service has, and what it lacks is for the caller to miss.
+    """
+    doubted: list[list[_Received]] = []
 
     def attempt() -> None:
         with whole_file(target) as stream:
-            for address in addresses:
-                _copy(http, address, stream)
+            got = [_copy(http, address, stream) for address in addresses]
+            if any(file.torn for file in got) or (requests is not None and sum(file.lines for file in got) < requests):
+                doubted.append(got)
+                if doubted[-_AGREEING:] != [got] * _AGREEING:
+                    raise Unreachable("the results look incomplete", hint="try again later; the service keeps them")
 
     http.patiently(attempt, also=(NotFound,))
 
 
-def _copy(http: Http, address: str, stream: BinaryIO) -> None:
-    """Append a result file; a page of somebody else's, an empty body and half a line are faults."""
-    head, tail = b"", b"\n"
+@dataclass(frozen=True, slots=True)
+class _Received:
+    """What came of one file; `torn`: nothing, or something that ends in mid line."""
+
+    size: int
+    lines: int
+    torn: bool
+
+
+def _copy(http: Http, address: str, stream: BinaryIO) -> _Received:
+    size = lines = 0
+    head, tail = b"", b""
     with http.download("download the results", address) as pieces:
         for piece in pieces:
             stream.write(piece)
+            size += len(piece)
+            lines += piece.count(b"\n")
             head = head or piece[:_HEAD]
-            tail = (tail + piece)[-1 << 20 :] if b"\n" not in piece[:-1] else piece
-    if not _KEY.search(head):
-        raise Unreachable("what came is not a result file", hint="try again later")
-    if not tail.endswith(b"\n"):
-        last = tail.rpartition(b"\n")[2]
-        if last.strip() and not _is_whole(last):
-            raise Unreachable("the results broke off in mid line", hint="try again later")
+            tail = piece.rpartition(b"\n")[2] if b"\n" in piece else tail + piece
+    if size and not _KEY.search(head):
+        raise Unreachable("what came is not a result file", hint="check for a proxy that answers by itself")
+    if tail:
         stream.write(b"\n")
+    return _Received(size, lines + bool(tail), torn=not size or bool(tail.strip() and not _is_whole(tail)))
 
 
 def read_line(line: bytes) -> tuple[str | None, dict[str, Any] | None]:

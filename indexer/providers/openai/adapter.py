@@ -173,7 +173,9 @@ class OpenAIBatches:
 
     def fetch(self, job: Job, target: Path) -> None:
         """Stream answers and errors into one file."""
-        jsonl.download(self._http, [f"files/{_checked(each)}/content" for each in job.output_file.split()], target)
+        files = [f"files/{_checked(each)}/content" for each in job.output_file.split()]
+        whole = job.state in (JobState.FINISHED, JobState.EXPIRED)  # a cancelled one lacks what it did not come to
+        jsonl.download(self._http, files, target, requests=job.requests if whole else None)
 
     def discard(self, handle: str) -> None:
         """Delete an uploaded file; one that is gone already is fine."""

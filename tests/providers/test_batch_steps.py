@@ -1,0 +1,163 @@
+"""The steps of a batch before strict fakes and their faults, for every provider with a rig in `tests/support/rigs.py`.
+
+The contract of the seam is in `contract.py`; OpenAI keeps it here before its strict fake too.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from indexer.domain.errors import Unreachable
+from indexer.domain.mode import Mode
+from indexer.domain.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE, fill
+from indexer.domain.question import Question, Request
+from indexer.providers import spec
+from indexer.providers.seam import BatchFile, BatchService, Provider
+from indexer.providers.spec import Opening
+from tests.providers import contract
+from tests.support.rigs import KEY, RIGS, Fake, Rig, ServiceTime
+
+LABEL = "captionary-0a1b2c3d-4e5f6a7b-1"
+Open = Callable[..., Provider]
+
+
+@pytest.fixture(params=list(RIGS))
+def rig(request: pytest.FixtureRequest) -> Rig:
+    """Each provider in turn."""
+    return RIGS[request.param]
+
+
+@pytest.fixture
+def service(tmp_path: Path, rig: Rig) -> Iterator[Fake]:
+    """Its service."""
+    with rig.service(tmp_path / "service") as running:
+        yield running
+
+
+@pytest.fixture
+def opens(rig: Rig, service: Fake) -> Iterator[Open]:
+    """Open the provider as a command does, by the environment, with another key where one is told."""
+    made: list[Provider] = []
+
+    def one(**variables: str) -> Provider:
+        told = {**rig.variables(service.url), **variables}
+        made.append(spec(rig.provider).open(Opening(told, sleep=ServiceTime(service).sleep)))
+        return made[-1]
+
+    yield one
+    for provider in made:
+        provider.close()
+
+
+@pytest.fixture
+def provider(opens: Open) -> Provider:
+    """The provider with a good key."""
+    return opens()
+
+
+@pytest.fixture
+def batches(provider: Provider) -> BatchService:
+    """Its batch half."""
+    assert provider.batches is not None
+    return provider.batches
+
+
+@pytest.fixture
+def question(rig: Rig) -> Question:
+    """The default question."""
+    return Question(rig.provider, spec(rig.provider).default_model, DEFAULT_TEMPLATE, DEFAULT_SCHEMA)
+
+
+def ask_of(question: Question, number: int = 0, mode: Mode = Mode.BATCH) -> Request:
+    """Return the request about a little picture of its own colour."""
+    stream = io.BytesIO()
+    Image.new("RGB", (64, 48), (number * 37 % 256, number * 59 % 256, 90)).save(stream, "JPEG")
+    return Request(f"k{number}", question, stream.getvalue(), fill(DEFAULT_TEMPLATE, "English"), mode=mode)
+
+
+def pack(batches: BatchService, question: Question, path: Path, count: int = 3) -> BatchFile:
+    """Write a batch file and return it as a shard."""
+    path.write_bytes(b"".join(batches.encode(ask_of(question, number)) + b"\n" for number in range(count)))
+    return BatchFile(path, LABEL, question, count)
+
+
+def test_a_job_is_found_by_its_label_and_by_nothing_else(
+    batches: BatchService, service: Fake, question: Question, tmp_path: Path
+) -> None:
+    """Oldest first; a label that only begins alike is another one's."""
+    shard, first = send(batches, pack(batches, question, tmp_path / "in.jsonl"))
+    service.advance(5)
+    second = batches.create(shard)
+    send(batches, replace(shard, label=LABEL + "0", handle="", handles=()))
+    found = batches.find(shard)
+    assert [match.job.name for match in found] == [first.name, second.name]
+    assert all(match.certain for match in found)
+    assert batches.find(replace(shard, label="captionary-0a1b2c3d-99999999-1")) == []
+
+
+@pytest.mark.parametrize(("kind", "arrives"), [("503", 0), ("drop", 1), ("garbage", 1), ("html", 0)])
+def test_a_create_is_sent_once(
+    batches: BatchService, service: Fake, question: Question, tmp_path: Path, kind: str, arrives: int
+) -> None:
+    """Whatever comes back: the outcome is unknown, and one look tells it."""
+    shard = pack(batches, question, tmp_path / "in.jsonl")
+    shard = replace(shard, handle=batches.upload(shard))
+    service.fault("create", kind, nth=1)
+    with pytest.raises(Unreachable) as caught:
+        batches.create(shard)
+    assert caught.value.sent
+    assert service.books()["requests"]["create"] == 1
+    assert len(batches.find(replace(shard, handles=(shard.handle,)))) == arrives
+
+
+def test_a_service_that_is_not_there_was_sent_nothing(rig: Rig, opens: Open, question: Question) -> None:
+    """So nothing is in doubt."""
+    closed = opens(**{rig.url: "http://127.0.0.1:9/v1"})
+    with pytest.raises(Unreachable) as caught:
+        closed.ask(ask_of(question, mode=Mode.INTERACTIVE))
+    assert not caught.value.sent
+
+
+class TestOpenAIKeepsTheContract(contract.BatchContract):
+    """Before the fake that its own SDK has proven."""
+
+    @pytest.fixture
+    def rig(self, tmp_path: Path) -> Iterator[contract.Rig]:
+        """In virtual time."""
+        rig = RIGS["openai"]
+        with rig.service(tmp_path / "service") as service:
+            told = rig.variables(service.url)
+            provider = spec("openai").open(Opening(told, sleep=lambda seconds: None))
+
+            def meet(kind: str) -> None:
+                status, code = _FAULTS[kind]
+                service.fault("*", status, code=code, message=f"It cannot be done with {KEY}.")
+
+            yield contract.Rig(
+                provider,
+                "indexer.providers.openai",
+                key=KEY,
+                environ=told,
+                meet=meet,
+                finish=lambda: service.advance(3600) and None,
+                lose_create=lambda: service.fault("create", "drop", nth=1),
+                creates=lambda: service.books()["requests"].get("create", 0),
+                now=lambda: float(service.health()["now"]),
+                lost="batch_99",
+                gone="file-99",
+            )
+            provider.close()
+
+
+_FAULTS = {
+    "key refused": ("401", "invalid_api_key"),
+    "no credit": ("429", "insufficient_quota"),
+    "rate limited": ("429", "rate_limit_exceeded"),
+    "away": ("503", ""),
+}
