@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from indexer.domain.errors import Unreachable
+from indexer.domain.answer import Answer, Failure
+from indexer.domain.errors import NotFound, ProviderError, Unreachable
+from indexer.domain.job import Job
 from indexer.domain.mode import Mode
 from indexer.domain.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE, fill
 from indexer.domain.question import Question, Request
@@ -87,6 +89,13 @@ def pack(batches: BatchService, question: Question, path: Path, count: int = 3) 
     return BatchFile(path, LABEL, question, count)
 
 
+def send(batches: BatchService, shard: BatchFile) -> tuple[BatchFile, Job]:
+    """Upload a shard and create its job."""
+    handle = batches.upload(shard)
+    shard = replace(shard, handle=handle, handles=(handle,) if handle else ())
+    return shard, batches.create(shard)
+
+
 def test_a_job_is_found_by_its_label_and_by_nothing_else(
     batches: BatchService, service: Fake, question: Question, tmp_path: Path
 ) -> None:
@@ -116,12 +125,78 @@ def test_a_create_is_sent_once(
     assert len(batches.find(replace(shard, handles=(shard.handle,)))) == arrives
 
 
+@pytest.mark.parametrize("kind", ["503", "429", "drop", "garbage"])
+def test_what_may_be_repeated_is_repeated(
+    batches: BatchService, service: Fake, question: Question, tmp_path: Path, kind: str
+) -> None:
+    """Looks, downloads, deletions."""
+    shard, job = send(batches, pack(batches, question, tmp_path / "in.jsonl"))
+    service.advance(3600)
+    for route in ("get", "list", "download"):
+        service.fault(route, kind, nth=1)
+    done = batches.poll(job.name)
+    assert len(batches.find(shard)) == 1
+    batches.fetch(done, tmp_path / "out.jsonl")
+    assert len((tmp_path / "out.jsonl").read_bytes().splitlines()) == 3
+
+
+def test_half_a_result_is_no_result(batches: BatchService, service: Fake, question: Question, tmp_path: Path) -> None:
+    """On any fault nothing is left behind."""
+    _, job = send(batches, pack(batches, question, tmp_path / "in.jsonl"))
+    service.advance(3600)
+    done = batches.poll(job.name)
+    service.fault("download", "truncate")
+    target = tmp_path / "results" / "out.jsonl"
+    target.parent.mkdir()
+    with pytest.raises(ProviderError):
+        batches.fetch(done, target)
+    assert list(target.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize(("times", "lines"), [(1, 3), (2, 3), (99, 2)])
+def test_results_that_end_in_mid_line_are_taken_again_and_believed_in_the_end(
+    batches: BatchService, service: Fake, question: Question, tmp_path: Path, times: int, lines: int
+) -> None:
+    """What comes the same three times is what the service has: the others' answers do not wait for it for ever."""
+    _, job = send(batches, pack(batches, question, tmp_path / "in.jsonl"))
+    service.advance(3600)
+    service.fault("download", "torn_last_line", times=times)
+    batches.fetch(batches.poll(job.name), tmp_path / "out.jsonl")
+    rows = [batches.decode(line) for line in (tmp_path / "out.jsonl").read_bytes().splitlines()]
+    assert sum(isinstance(row.outcome, Answer) for row in rows) == lines
+
+
+def test_a_picture_that_is_refused_is_a_failure_and_a_question_that_is_refused_is_raised(
+    provider: Provider, question: Question
+) -> None:
+    """One blames a photo; the other would fail them all."""
+    row = provider.ask(replace(ask_of(question, mode=Mode.INTERACTIVE), image=b"\xff\xd8\xff\xe0 no picture"))
+    assert isinstance(row.outcome, Failure)
+    with pytest.raises(NotFound):
+        provider.ask(ask_of(replace(question, model="unheard-of"), mode=Mode.INTERACTIVE))
+
+
 def test_a_service_that_is_not_there_was_sent_nothing(rig: Rig, opens: Open, question: Question) -> None:
     """So nothing is in doubt."""
     closed = opens(**{rig.url: "http://127.0.0.1:9/v1"})
     with pytest.raises(Unreachable) as caught:
         closed.ask(ask_of(question, mode=Mode.INTERACTIVE))
     assert not caught.value.sent
+
+
+def test_our_own_files_pass_our_own_check(
+    rig: Rig, batches: BatchService, provider: Provider, question: Question, tmp_path: Path
+) -> None:
+    """And one broken line is found with its number."""
+    assert provider.check(question) == ""
+    shard = pack(batches, question, tmp_path / "in.jsonl")
+    known = spec(rig.provider)
+    assert list(known.check_file(shard.path)) == []
+    lines = shard.path.read_bytes().splitlines()
+    shard.path.write_bytes(b"\n".join([lines[0], b"{", lines[1], lines[1], b""]))
+    faults = list(known.check_file(shard.path))
+    assert {fault.line for fault in faults} == {2, 4}
+    assert all(fault.problem and fault.fix for fault in faults)
 
 
 class TestOpenAIKeepsTheContract(contract.BatchContract):
