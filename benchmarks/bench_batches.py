@@ -55,7 +55,7 @@ _QUESTION = Question("gemini", "gemini-3.5-flash-lite", DEFAULT_TEMPLATE, DEFAUL
 _SAMPLE = Path(__file__).parent.parent / "sample_images" / "mountain_trail.jpg"
 _CHILD = """
 import resource, sys
-from indexer.library import Library
+from indexer.library.api import Library
 report = Library.open(sys.argv[1]).collect(wait=True)
 print(report.files.described, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
@@ -81,11 +81,11 @@ def forge(home: Path, count: int) -> None:
         spool.put([(photo, jpeg + sha.encode()) for sha, photo in photos.items()])
     photos_known = [row[0] for row in ledger.connection.execute("SELECT id FROM photos")]
     run = counts.begin_run(ledger, "run")
-    with ledger.transaction("approval"):
-        campaign = approvals.begin_campaign(ledger)
-        approvals.approve(ledger, campaign, Yes("{}", 1e6))
-        items.want(ledger, _QUESTION, photos_known, campaign, Mode.BATCH)
-        counts.record_asked(ledger, run, questions.question_id(ledger, _QUESTION), Mode.BATCH)
+    with ledger.transaction("approval") as transaction:
+        campaign = approvals.begin_campaign(transaction)
+        approvals.approve(transaction, campaign, Yes("{}", 1e6))
+        items.want(transaction, _QUESTION, photos_known, campaign, Mode.BATCH)
+        counts.record_asked(transaction, run, questions.question_id(transaction, _QUESTION), Mode.BATCH)
     spool.close()
     ledger.close()
 

@@ -80,9 +80,9 @@ def said(number: int) -> Answer:
 def collect(ledger: Ledger, answered: Sequence[tuple[Booking, Answer]]) -> None:
     """Record the answers, a transaction a batch, as collecting does."""
     for start in range(0, len(answered), BATCH):
-        with ledger.transaction("answers"):
+        with ledger.transaction("answers") as transaction:
             for booking, answer in answered[start : start + BATCH]:
-                answers.record_answer(ledger, booking, answer, 30)
+                answers.record_answer(transaction, booking, answer, 30)
 
 
 def main() -> int:
@@ -93,9 +93,9 @@ def main() -> int:
         ledger = Ledger.open(home)
         question = Question("gemini", "bench-1", DEFAULT_TEMPLATE, DEFAULT_SCHEMA)
         photos = crawl(ledger, rows)
-        with ledger.transaction("campaign"):
-            campaign = approvals.begin_campaign(ledger)
-            items.want(ledger, question, photos, campaign, Mode.BATCH)
+        with ledger.transaction("campaign") as transaction:
+            campaign = approvals.begin_campaign(transaction)
+            items.want(transaction, question, photos, campaign, Mode.BATCH)
         keys = [question.work_key(photo) for photo in photos]
         begun = [(items.Work(key, photo, 0), f"{key}-a-1", 0.0) for key, photo in zip(keys, photos, strict=True)]
         items.begin_calls(ledger, begun)

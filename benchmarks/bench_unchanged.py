@@ -67,13 +67,13 @@ def forge(home: Path, root: Path) -> None:
     ledger = Ledger.open(home)
     question = Question("local", Local().spec.default_model, DEFAULT_TEMPLATE, DEFAULT_SCHEMA)
     found = (file for folder in walk([os.fsencode(root)]) for file in folder.files)
-    with ledger.transaction("campaign"):
-        campaign = approvals.begin_campaign(ledger)
+    with ledger.transaction("campaign") as transaction:
+        campaign = approvals.begin_campaign(transaction)
     while batch := list(islice(found, _BATCH)):
         files.record_sightings(ledger, 1, [_sighting(file) for file in batch], DIGEST_VERSION)
-        with ledger.transaction("answers"):
+        with ledger.transaction("answers") as transaction:
             photos = [row[0] for row in ledger.connection.execute("SELECT photo FROM files WHERE row_digest IS NULL")]
-            items.want(ledger, question, photos, campaign, Mode.INTERACTIVE)
+            items.want(transaction, question, photos, campaign, Mode.INTERACTIVE)
         for start in range(0, len(photos), _BATCH):
             _answer(ledger, [question.work_key(photo) for photo in photos[start : start + _BATCH]], photos)
         dirty_rows.clear(ledger, {file.path: digest(file.path) for file in batch})
@@ -93,10 +93,10 @@ def _sighting(file: Found) -> Sighting:
 def _answer(ledger: Ledger, keys: Sequence[str], photos: Sequence[str]) -> None:
     begun = [(items.Work(key, photo, 0), f"{key}-a-1", 0.0) for key, photo in zip(keys, photos, strict=True)]
     items.begin_calls(ledger, begun)
-    with ledger.transaction("answers"):
+    with ledger.transaction("answers") as transaction:
         for work, attempt, _ in begun:
             said = Answer("a dark, warm picture in brown and red", ("dark", "warm"), model="pixels-1")
-            answers.record_answer(ledger, Booking(attempt, work.key, 0.0, None), said, 10)
+            answers.record_answer(transaction, Booking(attempt, work.key, 0.0, None), said, 10)
 
 
 def seconds(command: Sequence[str | Path], compiled: Path) -> tuple[float, str]:

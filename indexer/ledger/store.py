@@ -30,6 +30,23 @@ def no_step(_: str) -> None:
     """Do nothing: the step callback of everybody but the tests that kill at a step."""
 
 
+class Transaction:
+    """One durable change of the ledger that is not committed yet; who writes takes one, so nobody writes outside it.
+
+    `ledger` is the same ledger for reading: it sees what the transaction has changed so far.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self.execute = ledger.connection.execute
+        self.executemany = ledger.connection.executemany
+        self.now = ledger.now
+
+    def set_setting(self, name: str, value: str) -> None:
+        """Keep a value in the table `library`."""
+        self.execute("INSERT OR REPLACE INTO library VALUES (?, ?)", (name, value))
+
+
 class Ledger:
     """A connection to the ledger.
 
@@ -85,14 +102,14 @@ class Ledger:
             raise _damaged(path, fault) from fault
 
     @contextmanager
-    def transaction(self, name: str, *, uncounted: bool = False) -> Iterator[sqlite3.Connection]:
+    def transaction(self, name: str, *, uncounted: bool = False) -> Iterator[Transaction]:
         """One durable change; either all of the block is kept or nothing of it.
 
         `uncounted` changes are of no consequence for counts of files and works, which are kept (see `kept`).
         """
         self.connection.execute("BEGIN IMMEDIATE")
         try:
-            yield self.connection
+            yield Transaction(self)
             if not uncounted:
                 self.connection.execute(_NEXT_GENERATION)
             self.step(f"before commit {name}")
@@ -119,10 +136,6 @@ class Ledger:
             "SELECT name, value FROM library WHERE substr(name, 1, ?) = ?", (len(start), start)
         )
         return {name[len(start) :]: value for name, value in rows}
-
-    def set_setting(self, name: str, value: str) -> None:
-        """Keep a value in the table `library`, inside the caller's transaction."""
-        self.connection.execute("INSERT OR REPLACE INTO library VALUES (?, ?)", (name, value))
 
     def close(self) -> None:
         """Close the connection; everything committed is durable already."""

@@ -287,9 +287,9 @@ class Library:
         """Put a prompt or a schema in force: its answers win from now on, and the next run asks with it."""
         one = self.prompt(wanted)
         with self._access.writing("prompts use") as (run, _):
-            with run.ledger.transaction("prompt in force", uncounted=True):
+            with run.ledger.transaction("prompt in force", uncounted=True) as transaction:
                 versions = {f"{one.kind}_version": one.version}
-                prompts.choose(run.ledger, **versions)
+                prompts.choose(transaction, **versions)
             run.finish()
         return replace(one, chosen=True)
 

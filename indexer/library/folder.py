@@ -230,5 +230,5 @@ def _keep_price(ledger: Ledger, options: IndexOptions) -> None:
     if "model" not in options:
         raise UsageError("--price says what a model costs, but no model is named", hint="add --model NAME")
     prices.parse_price(options["price"])
-    with ledger.transaction("price", uncounted=True):
-        ledger.set_setting(_PRICE + options["model"], options["price"])
+    with ledger.transaction("price", uncounted=True) as transaction:
+        transaction.set_setting(_PRICE + options["model"], options["price"])

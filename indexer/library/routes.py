@@ -128,8 +128,8 @@ class Best:
                 raise
             died.append(fault)
             self._dead.add((self._route.provider, self._route.mode))
-            with ledger.transaction("route given up"):
-                items.give_up(ledger, self._route.provider)
+            with ledger.transaction("route given up") as transaction:
+                items.give_up(transaction, self._route.provider)
             self._access.watcher.note(f"{_named(self._route)} cannot go on: {fault}; trying the next route")
 
 

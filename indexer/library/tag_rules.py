@@ -35,9 +35,9 @@ def decide(ledger: Ledger, act: Act, named: Sequence[str], target: str = "") -> 
         for tag in rule.tags:
             _require(tag, known)
         _allow(rule.target, before)
-    with ledger.transaction("tag rule"):
-        tags.add(ledger, rule)
-        photos = tags.mark(ledger, before, tags.tagging(ledger))
+    with ledger.transaction("tag rule") as transaction:
+        tags.add(transaction, rule)
+        photos = tags.mark(transaction, before, tags.tagging(ledger))
     kept = tuple(tag for tag in rule.tags if tag in known and known[tag].keywords)
     return Retagged(str(act), rule.tags, rule.target, photos, kept)
 
@@ -47,9 +47,9 @@ def undo(ledger: Ledger) -> Retagged:
     before, made = tags.tagging(ledger), tags.rules(ledger)
     if not made:
         raise UsageError("there is no rule about tags to take back", hint="rules are made with rename, merge and ban")
-    with ledger.transaction("undo tag rule"):
-        tags.undo(ledger)
-        photos = tags.mark(ledger, before, tags.tagging(ledger))
+    with ledger.transaction("undo tag rule") as transaction:
+        tags.undo(transaction)
+        photos = tags.mark(transaction, before, tags.tagging(ledger))
     last = made[-1]
     return Retagged(str(last.act), last.tags, last.target, photos, undone=True)
 
@@ -59,9 +59,9 @@ def follow(ledger: Ledger, policy: Policy) -> int:
     if tags.has_policy(ledger, policy):
         return 0
     before = tags.tagging(ledger)
-    with ledger.transaction("tag policy"):
-        tags.set_policy(ledger, policy)
-        return tags.mark(ledger, before, tags.tagging(ledger))
+    with ledger.transaction("tag policy") as transaction:
+        tags.set_policy(transaction, policy)
+        return tags.mark(transaction, before, tags.tagging(ledger))
 
 
 def _require(tag: str, known: dict[str, TagCount]) -> None:

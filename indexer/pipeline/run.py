@@ -206,13 +206,13 @@ class Run:
         covered = plan.most_usd <= approvals.retry_allowance(self.ledger)
         if not covered and not approve(plan):
             raise ApprovalRequired(plan)
-        with self.ledger.transaction("retry"):
-            campaign = approvals.begin_campaign(self.ledger)
+        with self.ledger.transaction("retry") as transaction:
+            campaign = approvals.begin_campaign(transaction)
             held = approvals.purse(self.ledger, campaign)
             cap = max(held.cap, held.spent + held.reserved) + plan.most_usd
             yes = Yes(json.dumps(asdict(plan)), cap, kind="retry" if covered else "plan")
-            approvals.approve(self.ledger, campaign, yes)
-            items.want_again(self.ledger, failed, campaign, mode)
+            approvals.approve(transaction, campaign, yes)
+            items.want_again(transaction, failed, campaign, mode)
 
     def set_bounds(self, budget: float | None, deadline: float | None, *, approved: bool) -> None:
         """Give the current campaign another cap (US dollars) or deadline (seconds from now); more money needs a yes."""
@@ -226,9 +226,9 @@ class Run:
                 hint="approve it with --yes",
             )
         ends = approvals.deadline(self.ledger) if deadline is None else self._session.clock.time() + deadline
-        with self.ledger.transaction("bounds"):
+        with self.ledger.transaction("bounds") as transaction:
             yes = Yes("{}", cap if budget is None else budget, ends, kind="bounds")
-            approvals.approve(self.ledger, campaign, yes)
+            approvals.approve(transaction, campaign, yes)
 
     def forget(self, scope: Scope) -> None:
         """Forget what lies in `scope`, in the ledger, in the spool and in the table."""

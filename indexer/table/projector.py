@@ -103,8 +103,8 @@ class Projector:
 
         coming = self._folder / f"{TABLE_FOLDER}.coming"
         shutil.rmtree(coming, ignore_errors=True)
-        with self._ledger.transaction("rebuild begins", uncounted=True):
-            self._ledger.set_setting(_REBUILDING, "yes")
+        with self._ledger.transaction("rebuild begins", uncounted=True) as transaction:
+            transaction.set_setting(_REBUILDING, "yes")
         dirty_rows.mark_all(self._ledger)
         dimension = self._encoder().dimension if self._text_model is not None else DIMENSION
         self._opened = PhotoTable.open(coming, dimension=dimension)
@@ -113,8 +113,8 @@ class Projector:
         self._opened.sync()
         self._opened = None
         put_in_place(coming, self._folder / TABLE_FOLDER)
-        with self._ledger.transaction("rebuild ends", uncounted=True):
-            self._ledger.set_setting(_REBUILDING, "")
+        with self._ledger.transaction("rebuild ends", uncounted=True) as transaction:
+            transaction.set_setting(_REBUILDING, "")
 
     def _has_other_encoder(self) -> bool:
         """Whether the library was embedded by another model than is asked for now."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from indexer.domain.photo import Facts
 from indexer.ledger.photos.files import facts_from
-from indexer.ledger.store import Ledger
+from indexer.ledger.store import Ledger, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,23 +55,23 @@ def twins(ledger: Ledger, digests: Sequence[str]) -> dict[str, bytes]:
 
 def clear(ledger: Ledger, digests: Mapping[bytes, str | None]) -> None:
     """Commit that the rows of these paths stand in the table with these digests (None: no row), and are clean."""
-    with ledger.transaction("projected rows") as connection:
-        connection.executemany(
+    with ledger.transaction("projected rows") as transaction:
+        transaction.executemany(
             "UPDATE files SET row_digest = ? WHERE path = ?", ((value, path) for path, value in digests.items())
         )
-        connection.executemany("DELETE FROM dirty WHERE path = ?", ((path,) for path in digests))
+        transaction.executemany("DELETE FROM dirty WHERE path = ?", ((path,) for path in digests))
 
 
 def mark_all(ledger: Ledger) -> None:
     """Mark every row dirty: the next projection composes the whole table again."""
-    with ledger.transaction("mark all rows") as connection:
-        connection.execute("UPDATE files SET row_digest = NULL")
-        connection.execute("INSERT OR IGNORE INTO dirty SELECT path FROM files WHERE picture = 1")
+    with ledger.transaction("mark all rows") as transaction:
+        transaction.execute("UPDATE files SET row_digest = NULL")
+        transaction.execute("INSERT OR IGNORE INTO dirty SELECT path FROM files WHERE picture = 1")
 
 
-def mark_photo(ledger: Ledger, photo: str) -> None:
-    """Mark the rows of a photo dirty, and of those that inherit from it; inside the caller's transaction."""
-    ledger.connection.execute(
+def mark_photo(transaction: Transaction, photo: str) -> None:
+    """Mark the rows of a photo dirty, and of those that inherit from it."""
+    transaction.execute(
         "INSERT OR IGNORE INTO dirty SELECT path FROM files WHERE state <> 'gone'"
         " AND photo IN (SELECT ?1 UNION ALL SELECT photo FROM inherited WHERE source = ?1)",
         (photo,),

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from indexer.domain.answer import Failure
 from indexer.domain.photo import Facts, Rendition
 from indexer.ledger.scope import Scope
-from indexer.ledger.store import Ledger
+from indexer.ledger.store import Ledger, Transaction
 
 _new = tuple.__new__  # the constructor of a named tuple takes three times as long
 
@@ -96,37 +96,37 @@ def photo_id(rendition: Rendition, version: int) -> str:
 def record_sightings(ledger: Ledger, run: int, sightings: Sequence[Sighting], digest_version: int) -> dict[str, str]:
     """Keep what was found in opened files, mark their rows to be composed; returns photo id by sha256."""
     photos: dict[str, str] = {}
-    with ledger.transaction("sightings") as connection:
+    with ledger.transaction("sightings") as transaction:
         for seen in sightings:
-            photo = _photo_of(ledger, seen, digest_version)
+            photo = _photo_of(transaction, seen, digest_version)
             if photo:
                 photos[seen.sha256] = photo
-            _put_file(ledger, run, seen, photo)
-            connection.execute("INSERT OR IGNORE INTO dirty VALUES (?)", (seen.path,))
+            _put_file(transaction, run, seen, photo)
+            transaction.execute("INSERT OR IGNORE INTO dirty VALUES (?)", (seen.path,))
     return photos
 
 
-def _photo_of(ledger: Ledger, seen: Sighting, digest_version: int) -> str | None:
+def _photo_of(transaction: Transaction, seen: Sighting, digest_version: int) -> str | None:
     if seen.photo or not seen.rendition:
         return seen.photo
-    known = ledger.connection.execute("SELECT photo FROM contents WHERE sha256 = ?", (seen.sha256,)).fetchone()
+    known = transaction.execute("SELECT photo FROM contents WHERE sha256 = ?", (seen.sha256,)).fetchone()
     if known:
         return str(known[0])
     drawn = seen.rendition
     photo = photo_id(drawn, digest_version)
-    ledger.connection.execute(
+    transaction.execute(
         "INSERT OR IGNORE INTO photos VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (photo, drawn.phash, drawn.width, drawn.height, drawn.format, drawn.note, ledger.now()),
+        (photo, drawn.phash, drawn.width, drawn.height, drawn.format, drawn.note, transaction.now()),
     )
-    ledger.connection.execute("INSERT INTO contents VALUES (?, ?)", (seen.sha256, photo))
+    transaction.execute("INSERT INTO contents VALUES (?, ?)", (seen.sha256, photo))
     return photo
 
 
-def _put_file(ledger: Ledger, run: int, seen: Sighting, photo: str | None) -> None:
+def _put_file(transaction: Transaction, run: int, seen: Sighting, photo: str | None) -> None:
     facts = json.dumps(asdict(seen.facts), ensure_ascii=True) if seen.facts else None
     reason, detail = (str(seen.failure.reason), seen.failure.detail) if seen.failure else (None, None)
     # A file that cannot be read now keeps the photo and the facts it had: a failure never removes a description.
-    ledger.connection.execute(
+    transaction.execute(
         """
         INSERT INTO files (path, folder, size, mtime_ns, sidecar_ns, state, picture, photo, facts, reason, detail,
                            changed_run, change)
@@ -149,15 +149,15 @@ def record_states(ledger: Ledger, run: int, paths: Iterable[bytes], state: str, 
     paths = list(paths)
     if not paths:
         return 0
-    with ledger.transaction(f"files {change}") as connection:
+    with ledger.transaction(f"files {change}") as transaction:
         for path in paths:
-            done = connection.execute(
+            done = transaction.execute(
                 "UPDATE files SET state = ?, change = ?, changed_run = ? WHERE path = ? AND state <> ?",
                 (state, change, run, path, state),
             )
             if done.rowcount:
                 moved += 1
-                connection.execute("INSERT OR IGNORE INTO dirty VALUES (?)", (path,))
+                transaction.execute("INSERT OR IGNORE INTO dirty VALUES (?)", (path,))
     return moved
 
 
@@ -167,8 +167,8 @@ def mark_moves(ledger: Ledger, run: int) -> int:
         "SELECT 1 FROM files WHERE changed_run = ? AND change = 'gone' LIMIT 1", (run,)
     ).fetchone():
         return 0
-    with ledger.transaction("moves") as connection:
-        done = connection.execute(
+    with ledger.transaction("moves") as transaction:
+        done = transaction.execute(
             """
             UPDATE files SET change = 'moved' WHERE path IN (
                 SELECT path FROM (
@@ -194,8 +194,8 @@ def record_roots(ledger: Ledger, devices: Sequence[tuple[bytes, int]]) -> None:
     devices = [one for one in devices if root_device(ledger, one[0]) != one[1]]
     if not devices:
         return
-    with ledger.transaction("roots", uncounted=True) as connection:
-        connection.executemany("INSERT OR REPLACE INTO roots VALUES (?, ?)", devices)
+    with ledger.transaction("roots", uncounted=True) as transaction:
+        transaction.executemany("INSERT OR REPLACE INTO roots VALUES (?, ?)", devices)
 
 
 def paths_of(ledger: Ledger, photo: str) -> list[bytes]:

@@ -57,17 +57,17 @@ def forget(ledger: Ledger, scope: Scope) -> list[str]:
     """
     condition, values = scope.where()
     photos = lonely_photos(ledger, scope)
-    with ledger.transaction("forget") as connection:
+    with ledger.transaction("forget") as transaction:
         for photo in photos:
-            connection.execute(
+            transaction.execute(
                 "DELETE FROM replaced_answers WHERE work IN (SELECT key FROM works WHERE photo = ?)", (photo,)
             )
-            connection.execute("DELETE FROM inherited WHERE ? IN (photo, source)", (photo,))
-            connection.execute("DELETE FROM bursts WHERE photo = ?", (photo,))
-            connection.execute("DELETE FROM answers WHERE photo = ?", (photo,))
-            connection.execute("DELETE FROM works WHERE photo = ?", (photo,))
-        connection.execute(f"INSERT OR IGNORE INTO dirty SELECT f.path FROM files f WHERE {condition}", values)
-        connection.execute(
+            transaction.execute("DELETE FROM inherited WHERE ? IN (photo, source)", (photo,))
+            transaction.execute("DELETE FROM bursts WHERE photo = ?", (photo,))
+            transaction.execute("DELETE FROM answers WHERE photo = ?", (photo,))
+            transaction.execute("DELETE FROM works WHERE photo = ?", (photo,))
+        transaction.execute(f"INSERT OR IGNORE INTO dirty SELECT f.path FROM files f WHERE {condition}", values)
+        transaction.execute(
             f"UPDATE files AS f SET state = 'gone', facts = NULL, change = 'gone' WHERE {condition}", values
         )
     return photos
@@ -76,8 +76,8 @@ def forget(ledger: Ledger, scope: Scope) -> list[str]:
 def drop_paths(ledger: Ledger, scope: Scope) -> None:
     """Commit that the paths of `scope`, whose rows are gone, were never seen."""
     condition, values = scope.where()
-    with ledger.transaction("forgotten paths") as connection:
-        connection.execute(
+    with ledger.transaction("forgotten paths") as transaction:
+        transaction.execute(
             f"DELETE FROM files AS f WHERE state = 'gone' AND row_digest IS NULL AND {condition}", values
         )
 

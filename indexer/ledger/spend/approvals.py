@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from indexer.ledger.store import Ledger
+from indexer.ledger.store import Ledger, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +31,13 @@ def current_campaign(ledger: Ledger) -> int | None:
     return int(row[0]) if row[0] is not None else None
 
 
-def begin_campaign(ledger: Ledger) -> int:
-    """Return the current campaign, or begin one; inside the caller's transaction."""
-    current = current_campaign(ledger)
+def begin_campaign(transaction: Transaction) -> int:
+    """Return the current campaign, or begin one."""
+    current = current_campaign(transaction.ledger)
     if current is not None:
         return current
     return int(
-        ledger.connection.execute("INSERT INTO campaigns (started_at) VALUES (?)", (ledger.now(),)).lastrowid or 0
+        transaction.execute("INSERT INTO campaigns (started_at) VALUES (?)", (transaction.now(),)).lastrowid or 0
     )
 
 
@@ -48,8 +48,8 @@ def end_campaign_when_done(ledger: Ledger) -> None:
         " OR EXISTS (SELECT 1 FROM shards WHERE state <> 'closed')"
     ).fetchone()[0]
     if not busy and current_campaign(ledger) is not None:
-        with ledger.transaction("end of campaign") as connection:
-            connection.execute("UPDATE campaigns SET ended_at = ? WHERE ended_at IS NULL", (ledger.now(),))
+        with ledger.transaction("end of campaign") as transaction:
+            transaction.execute("UPDATE campaigns SET ended_at = ? WHERE ended_at IS NULL", (ledger.now(),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +65,11 @@ class Yes:
     kind: str = "plan"
 
 
-def approve(ledger: Ledger, campaign: int, yes: Yes) -> None:
-    """Keep that somebody said yes; in the caller's transaction."""
-    ledger.connection.execute(
+def approve(transaction: Transaction, campaign: int, yes: Yes) -> None:
+    """Keep that somebody said yes."""
+    transaction.execute(
         "INSERT INTO approvals (campaign, plan, cap_usd, deadline_at, kind, approved_at) VALUES (?, ?, ?, ?, ?, ?)",
-        (campaign, yes.plan, yes.cap_usd, yes.deadline_at, yes.kind, ledger.now()),
+        (campaign, yes.plan, yes.cap_usd, yes.deadline_at, yes.kind, transaction.now()),
     )
 
 

@@ -38,6 +38,6 @@ def answered_otherwise(ledger: Ledger, question: int | None, provider: str, scop
           AND NOT EXISTS (SELECT 1 FROM works w WHERE w.photo = f.photo AND w.question = ?)
           AND EXISTS (SELECT 1 FROM answers a WHERE a.photo = f.photo AND a.provider = ?)
         """,
-        (*values, -1 if question is None else question, provider),
+        (*values, question, provider),
     ).fetchone()
     return int(row[0])

@@ -21,7 +21,7 @@ def kept(ledger: Ledger, name: str, scope: Scope, count: Callable[[], Sequence[f
         return list(json.loads(row[0]))
     counts = [int(value) for value in count()]
     if ledger.writes:
-        with ledger.transaction("kept counts", uncounted=True) as connection:
-            connection.execute("DELETE FROM kept_counts WHERE generation <> ?", (generation,))
-            connection.execute("INSERT INTO kept_counts VALUES (?, ?, ?)", (key, generation, json.dumps(counts)))
+        with ledger.transaction("kept counts", uncounted=True) as transaction:
+            transaction.execute("DELETE FROM kept_counts WHERE generation <> ?", (generation,))
+            transaction.execute("INSERT INTO kept_counts VALUES (?, ?, ?)", (key, generation, json.dumps(counts)))
     return counts

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from indexer.domain.mode import Mode
 from indexer.domain.question import Question
 from indexer.ledger.scope import Scope
-from indexer.ledger.store import Ledger
+from indexer.ledger.store import Ledger, Transaction
 from indexer.ledger.views.count_cache import kept
 
 
@@ -48,20 +48,20 @@ class FailedPath:
 
 def begin_run(ledger: Ledger, command: str) -> int:
     """Number an invocation of a writing command."""
-    with ledger.transaction("begin run", uncounted=True) as connection:
-        number = connection.execute("INSERT INTO runs (command, started_at) VALUES (?, ?)", (command, ledger.now()))
+    with ledger.transaction("begin run", uncounted=True) as transaction:
+        number = transaction.execute("INSERT INTO runs (command, started_at) VALUES (?, ?)", (command, ledger.now()))
     return int(number.lastrowid or 0)
 
 
-def record_asked(ledger: Ledger, run: int, question: int, mode: Mode) -> None:
-    """Keep what a run asked; inside the caller's transaction."""
-    ledger.connection.execute("UPDATE runs SET question = ?, mode = ? WHERE id = ?", (question, str(mode), run))
+def record_asked(transaction: Transaction, run: int, question: int, mode: Mode) -> None:
+    """Keep what a run asked."""
+    transaction.execute("UPDATE runs SET question = ?, mode = ? WHERE id = ?", (question, str(mode), run))
 
 
 def end_run(ledger: Ledger, run: int) -> None:
     """Keep that an invocation ended in good order."""
-    with ledger.transaction("end run", uncounted=True) as connection:
-        connection.execute("UPDATE runs SET ended_at = ? WHERE id = ?", (ledger.now(), run))
+    with ledger.transaction("end run", uncounted=True) as transaction:
+        transaction.execute("UPDATE runs SET ended_at = ? WHERE id = ?", (ledger.now(), run))
 
 
 def last_asked(ledger: Ledger) -> tuple[int, Mode] | None:
@@ -79,7 +79,7 @@ def standing_of_files(ledger: Ledger, scope: Scope, provider: str, question: int
 
 
 def _standing(ledger: Ledger, scope: Scope, provider: str, question: int | None) -> tuple[int, ...]:
-    number = -1 if question is None else question
+    number = question
     # `+f.photo` sorts the photos first, so that the look-ups run along their index instead of all over it.
     condition, values = scope.where()
     row = ledger.connection.execute(
@@ -122,7 +122,7 @@ def count_works(ledger: Ledger, scope: Scope, question: int | None) -> WorkCount
 
 
 def _works(ledger: Ledger, scope: Scope, question: int | None) -> tuple[int, ...]:
-    number = -1 if question is None else question
+    number = question
     condition, values = scope.where()
     row = ledger.connection.execute(
         f"""
@@ -170,7 +170,7 @@ def failed_paths(ledger: Ledger, scope: Scope, question: int | None) -> list[Fai
         WHERE f.picture = 1 AND f.state <> 'gone' AND (f.reason IS NOT NULL OR w.key IS NOT NULL) AND {condition}
         ORDER BY f.path
         """,
-        (*[-1 if question is None else question] * 2, *values),
+        (*[question] * 2, *values),
     )
     return [FailedPath(*row) for row in rows]
 

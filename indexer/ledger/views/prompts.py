@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from indexer.domain.answer_fields import Field, fields_of
 from indexer.domain.question import Question
 from indexer.ledger.scope import Scope
-from indexer.ledger.store import Ledger
+from indexer.ledger.store import Ledger, Transaction
 from indexer.ledger.work.questions import CHOSEN_LAST, CHOSEN_PROMPT, CHOSEN_SCHEMA
 
 
@@ -66,10 +66,10 @@ def find(ledger: Ledger, wanted: str) -> list[Version]:
     return exact or sorted((one for one in known if one.name == wanted), key=lambda one: -one.added_at)
 
 
-def name(ledger: Ledger, version: str, called: str) -> None:
-    """Keep what people call a text, inside the caller's transaction; an empty name changes nothing."""
+def name(transaction: Transaction, version: str, called: str) -> None:
+    """Keep what people call a text; an empty name changes nothing."""
     if called:
-        ledger.connection.execute("UPDATE texts SET name = ? WHERE version = ?", (called, version))
+        transaction.execute("UPDATE texts SET name = ? WHERE version = ?", (called, version))
 
 
 def chosen(ledger: Ledger) -> tuple[str | None, str | None]:
@@ -81,27 +81,29 @@ def chosen(ledger: Ledger) -> tuple[str | None, str | None]:
     return found[0], found[1]
 
 
-def choose(ledger: Ledger, prompt_version: str = "", schema_version: str = "") -> bool:
+def choose(transaction: Transaction, prompt_version: str = "", schema_version: str = "") -> bool:
     """Let the answers to these versions win, and mark the rows that this may change; False when nothing changes.
 
-    Inside the caller's transaction. An empty version leaves its kind as it is.
+    An empty version leaves its kind as it is.
     """
     wished = {CHOSEN_PROMPT: prompt_version, CHOSEN_SCHEMA: schema_version}
     wished[CHOSEN_LAST] = "prompt" if prompt_version else "schema"
-    changed = {setting: value for setting, value in wished.items() if value and ledger.setting(setting) != value}
+    changed = {
+        setting: value for setting, value in wished.items() if value and transaction.ledger.setting(setting) != value
+    }
     for setting, value in changed.items():
-        ledger.set_setting(setting, value)
+        transaction.set_setting(setting, value)
     if changed:
-        ledger.connection.execute(
+        transaction.execute(
             "INSERT OR IGNORE INTO dirty SELECT path FROM files WHERE state <> 'gone' AND photo IN"
             " (SELECT holder FROM photo_answers GROUP BY holder, standing HAVING count(*) > 1)"
         )
     return bool(changed)
 
 
-def choose_question(ledger: Ledger, question: Question) -> bool:
-    """Let the versions of `question` win; inside the caller's transaction."""
-    return choose(ledger, question.prompt_version, question.schema_version)
+def choose_question(transaction: Transaction, question: Question) -> bool:
+    """Let the versions of `question` win."""
+    return choose(transaction, question.prompt_version, question.schema_version)
 
 
 def pairs(ledger: Ledger, left: str, right: str, scope: Scope) -> list[Pair]:

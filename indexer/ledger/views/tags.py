@@ -16,7 +16,7 @@ from indexer.domain.keys import canonical_json
 from indexer.domain.tags import Act, Policy, Rule, Tagging, distinct
 from indexer.ledger.photos import dirty_rows
 from indexer.ledger.scope import Scope
-from indexer.ledger.store import Ledger
+from indexer.ledger.store import Ledger, Transaction
 from indexer.ledger.work.answers import BEST_FIRST
 
 _POLICY = "tag policy"
@@ -54,19 +54,19 @@ def rules(ledger: Ledger) -> list[Rule]:
     return [Rule(Act(kind), tuple(json.loads(tags)), target) for kind, tags, target in found]
 
 
-def add(ledger: Ledger, rule: Rule) -> None:
-    """Make a rule, inside the caller's transaction."""
-    ledger.connection.execute(
+def add(transaction: Transaction, rule: Rule) -> None:
+    """Make a rule."""
+    transaction.execute(
         "INSERT INTO tag_rules (kind, tags, target, made_at) VALUES (?, ?, ?, ?)",
-        (str(rule.act), canonical_json(list(rule.tags)), rule.target, ledger.now()),
+        (str(rule.act), canonical_json(list(rule.tags)), rule.target, transaction.now()),
     )
 
 
-def undo(ledger: Ledger) -> None:
-    """Take back the last rule in force, inside the caller's transaction."""
-    ledger.connection.execute(
+def undo(transaction: Transaction) -> None:
+    """Take back the last rule in force."""
+    transaction.execute(
         "UPDATE tag_rules SET undone_at = ? WHERE id = (SELECT max(id) FROM tag_rules WHERE undone_at IS NULL)",
-        (ledger.now(),),
+        (transaction.now(),),
     )
 
 
@@ -80,9 +80,9 @@ def has_policy(ledger: Ledger, wished: Policy) -> bool:
     return ledger.setting(_POLICY) == wished.to_json()
 
 
-def set_policy(ledger: Ledger, wished: Policy) -> None:
-    """Compose rows by these settings from now on, inside the caller's transaction."""
-    ledger.set_setting(_POLICY, wished.to_json())
+def set_policy(transaction: Transaction, wished: Policy) -> None:
+    """Compose rows by these settings from now on."""
+    transaction.set_setting(_POLICY, wished.to_json())
 
 
 def tagging(ledger: Ledger) -> Tagging:
@@ -90,12 +90,12 @@ def tagging(ledger: Ledger) -> Tagging:
     return Tagging(rules(ledger), policy(ledger))
 
 
-def mark(ledger: Ledger, before: Tagging, after: Tagging) -> int:
-    """Mark the rows whose tags differ, inside the caller's transaction; returns of how many photos."""
+def mark(transaction: Transaction, before: Tagging, after: Tagging) -> int:
+    """Mark the rows whose tags differ; returns of how many photos."""
     changed = 0
-    for one in _tagged(ledger, Scope()):
+    for one in _tagged(transaction.ledger, Scope()):
         if before.of(one.raw) != after.of(one.raw):
-            dirty_rows.mark_photo(ledger, one.photo)
+            dirty_rows.mark_photo(transaction, one.photo)
             changed += 1
     return changed
 

@@ -67,8 +67,8 @@ def known(ledger: Ledger, upload: str) -> str | None:
 
 def add(ledger: Ledger, upload: str, sha256: str, path: bytes) -> None:
     """Commit an upload whose bytes are on disk; one that is known stays as it is."""
-    with ledger.transaction("upload", uncounted=True) as connection:
-        connection.execute(
+    with ledger.transaction("upload", uncounted=True) as transaction:
+        transaction.execute(
             "INSERT OR IGNORE INTO uploads (id, sha256, path, added_at) VALUES (?, ?, ?, ?)",
             (upload, sha256, path, ledger.now()),
         )
@@ -106,8 +106,8 @@ def standing(
 
 def record(ledger: Ledger, verdicts: list[Verdict]) -> None:
     """Commit verdicts, in this order."""
-    with ledger.transaction("verdicts", uncounted=True) as connection:
-        connection.executemany(
+    with ledger.transaction("verdicts", uncounted=True) as transaction:
+        transaction.executemany(
             "INSERT INTO verdicts (id, decision, reasons, moderation, checks, description, tags, model, prompt_version,"
             " rules, person, decided_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from indexer.domain.answer import Answer, Failure, Usage
 from indexer.domain.keys import canonical_json
 from indexer.ledger.photos import dirty_rows
-from indexer.ledger.store import Ledger
+from indexer.ledger.store import Ledger, Transaction
 from indexer.ledger.work.items import fail, photos_of
 from indexer.ledger.work.prompt_facts import set_aside
 from indexer.ledger.work.questions import CHOSEN_LAST, CHOSEN_PROMPT, CHOSEN_SCHEMA
@@ -33,12 +33,11 @@ class Booking:
     usage: Usage | None
 
 
-def record_answer(ledger: Ledger, booking: Booking, answer: Answer, standing: int) -> None:
-    """Keep an answer and what it cost, mark the rows of its photo; inside the caller's transaction."""
-    connection = ledger.connection
-    _book(ledger, booking, "answered", None, None)
-    set_aside(ledger, booking.work)
-    connection.execute(
+def record_answer(transaction: Transaction, booking: Booking, answer: Answer, standing: int) -> None:
+    """Keep an answer and what it cost, mark the rows of its photo."""
+    _book(transaction, booking, "answered", None, None)
+    set_aside(transaction, booking.work)
+    transaction.execute(
         "INSERT OR IGNORE INTO answers SELECT w.key, w.photo, w.question, q.provider, ?, ?, ?, ?, ?, ?, ?, w.given"
         " FROM works w JOIN questions q ON q.id = w.question WHERE w.key = ?",
         (
@@ -48,25 +47,25 @@ def record_answer(ledger: Ledger, booking: Booking, answer: Answer, standing: in
             canonical_json(list(answer.tags)),
             answer.visible_text,
             canonical_json(dict(answer.fields)),
-            ledger.now(),
+            transaction.now(),
             booking.work,
         ),
     )
-    connection.execute(
+    transaction.execute(
         "UPDATE works SET state = 'answered', reason = NULL, detail = NULL WHERE key = ?", (booking.work,)
     )
-    dirty_rows.mark_photo(ledger, photos_of(ledger, [booking.work])[0])
+    dirty_rows.mark_photo(transaction, photos_of(transaction.ledger, [booking.work])[0])
 
 
-def record_failure(ledger: Ledger, booking: Booking, failure: Failure) -> None:
-    """Keep why a request brought no answer, and what it cost; inside the caller's transaction."""
-    _book(ledger, booking, "failed", str(failure.reason), failure.detail)
-    fail(ledger, booking.work, str(failure.reason), failure.detail)
+def record_failure(transaction: Transaction, booking: Booking, failure: Failure) -> None:
+    """Keep why a request brought no answer, and what it cost."""
+    _book(transaction, booking, "failed", str(failure.reason), failure.detail)
+    fail(transaction, booking.work, str(failure.reason), failure.detail)
 
 
-def _book(ledger: Ledger, booking: Booking, state: str, reason: str | None, detail: str | None) -> None:
+def _book(transaction: Transaction, booking: Booking, state: str, reason: str | None, detail: str | None) -> None:
     usage = booking.usage
-    ledger.connection.execute(
+    transaction.execute(
         "UPDATE attempts SET state = ?, spent_usd = ?, input_tokens = ?, output_tokens = ?, reason = ?, detail = ?,"
         " ended_at = ? WHERE key = ?",
         (
@@ -76,7 +75,7 @@ def _book(ledger: Ledger, booking: Booking, state: str, reason: str | None, deta
             usage.output_tokens if usage else None,
             reason,
             detail,
-            ledger.now(),
+            transaction.now(),
             booking.attempt,
         ),
     )

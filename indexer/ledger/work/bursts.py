@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from indexer.domain.bursts import Shot, bursts
 from indexer.ledger.photos import dirty_rows
 from indexer.ledger.scope import Scope
-from indexer.ledger.store import Ledger
+from indexer.ledger.store import Ledger, Transaction
 from indexer.ledger.work import items
 
 _SEEN = "bursts of run"
@@ -39,14 +39,14 @@ def regroup(ledger: Ledger) -> None:
     before = dict(ledger.connection.execute("SELECT photo, burst FROM bursts"))
     after = {photo: group[0] for group in bursts(_shots(ledger)) for photo in group}
     changed = [photo for photo in before.keys() | after.keys() if before.get(photo) != after.get(photo)]
-    with ledger.transaction("bursts", uncounted=True) as connection:
-        connection.executemany("DELETE FROM bursts WHERE photo = ?", ((photo,) for photo in changed))
-        connection.executemany(
+    with ledger.transaction("bursts", uncounted=True) as transaction:
+        transaction.executemany("DELETE FROM bursts WHERE photo = ?", ((photo,) for photo in changed))
+        transaction.executemany(
             "INSERT INTO bursts VALUES (?, ?)", ((photo, after[photo]) for photo in changed if photo in after)
         )
         for photo in changed:
-            dirty_rows.mark_photo(ledger, photo)
-        ledger.set_setting(_SEEN, newest)
+            dirty_rows.mark_photo(transaction, photo)
+        transaction.set_setting(_SEEN, newest)
 
 
 def _shots(ledger: Ledger) -> Iterator[Shot]:
@@ -105,14 +105,14 @@ def _asked(ledger: Ledger, question: int | None, burst: str) -> str | None:
     return row[0] if row else None
 
 
-def inherit(ledger: Ledger, question: int, sources: dict[str, str]) -> None:
-    """Let photos take the descriptions of others, and mark their rows; inside the caller's transaction."""
-    ledger.connection.executemany(
+def inherit(transaction: Transaction, question: int, sources: dict[str, str]) -> None:
+    """Let photos take the descriptions of others, and mark their rows."""
+    transaction.executemany(
         "INSERT OR REPLACE INTO inherited VALUES (?, ?, ?)",
         ((photo, question, source) for photo, source in sources.items()),
     )
     for photo in sources:
-        dirty_rows.mark_photo(ledger, photo)
+        dirty_rows.mark_photo(transaction, photo)
 
 
 def _inheriting(ledger: Ledger, question: int | None, scope: Scope) -> list[str]:

@@ -9,7 +9,7 @@ from indexer.domain.answer import Failure
 from indexer.domain.mode import Mode
 from indexer.domain.question import Question
 from indexer.ledger.scope import Scope
-from indexer.ledger.store import Ledger
+from indexer.ledger.store import Ledger, Transaction
 from indexer.ledger.work.prompt_facts import given_now
 from indexer.ledger.work.questions import question_id
 
@@ -44,22 +44,29 @@ def unasked(ledger: Ledger, question: int | None, scope: Scope) -> Iterator[str]
               AND NOT EXISTS (SELECT 1 FROM inherited i WHERE i.photo = f.photo AND i.question = ?)
             GROUP BY f.photo ORDER BY min(f.path)
             """,
-            (*values, *[-1 if question is None else question] * 2),
+            (*values, *[question] * 2),
         )
     )
 
 
-def want(ledger: Ledger, question: Question, photos: Iterable[str], campaign: int, mode: Mode) -> None:
-    """Begin the works of `photos`: approved, not yet sent. Inside the caller's transaction.
+def want(transaction: Transaction, question: Question, photos: Iterable[str], campaign: int, mode: Mode) -> None:
+    """Begin the works of `photos`: approved, not yet sent.
 
     The facts that the template asks for are fixed here: every attempt at a work sends the prompt that was approved.
     """
-    number = question_id(ledger, question)
-    ledger.connection.executemany(
+    number, ledger = question_id(transaction, question), transaction.ledger
+    transaction.executemany(
         "INSERT OR IGNORE INTO works (key, photo, question, campaign, mode, state, given, attempts)"
         " VALUES (?1, ?2, ?3, ?4, ?5, 'wanted', ?6, (SELECT coalesce(max(number), 0) FROM attempts WHERE work = ?1))",
         (
-            (question.work_key(photo), photo, number, campaign, str(mode), given_now(ledger, question, photo))
+            (
+                question.work_key(photo),
+                photo,
+                number,
+                campaign,
+                str(mode),
+                given_now(ledger, question, photo),
+            )
             for photo in photos
         ),
     )
@@ -86,10 +93,10 @@ def open_questions(ledger: Ledger) -> list[tuple[int, Mode, int]]:
 
 def begin_calls(ledger: Ledger, works: Sequence[tuple[Work, str, float]]) -> None:
     """Commit the intent of ordinary calls: (work, attempt key, high price in dollars)."""
-    with ledger.transaction("intent of calls") as connection:
+    with ledger.transaction("intent of calls") as transaction:
         for work, key, high in works:
-            connection.execute("UPDATE works SET state = 'out', attempts = attempts + 1 WHERE key = ?", (work.key,))
-            connection.execute(
+            transaction.execute("UPDATE works SET state = 'out', attempts = attempts + 1 WHERE key = ?", (work.key,))
+            transaction.execute(
                 "INSERT INTO attempts (key, work, number, campaign, state, high_usd, started_at)"
                 " SELECT ?, key, attempts, campaign, 'out', ?, ? FROM works WHERE key = ?",
                 (key, high, ledger.now(), work.key),
@@ -102,45 +109,41 @@ def doubt_calls(ledger: Ledger) -> int:
     lost = ledger.connection.execute(question).fetchall()
     if not lost:
         return 0
-    with ledger.transaction("calls in doubt"):
+    with ledger.transaction("calls in doubt") as transaction:
         for key, work in lost:
-            doubt(ledger, key, work, "the process ended before the answer came")
+            doubt(transaction, key, work, "the process ended before the answer came")
     return len(lost)
 
 
-def doubt(ledger: Ledger, attempt: str, work: str, detail: str) -> None:
+def doubt(transaction: Transaction, attempt: str, work: str, detail: str) -> None:
     """Book one call at its high price, because its outcome is unknown; a second time the work fails."""
-    connection = ledger.connection
-    connection.execute(
+    transaction.execute(
         "UPDATE attempts SET state = 'in_doubt', spent_usd = high_usd, detail = ?, ended_at = ? WHERE key = ?",
-        (detail, ledger.now(), attempt),
+        (detail, transaction.now(), attempt),
     )
-    twice = connection.execute(
+    twice = transaction.execute(
         "SELECT count(*) FROM attempts WHERE work = ? AND state = 'in_doubt' AND shard IS NULL", (work,)
     ).fetchone()[0]
     if twice < 2:
-        connection.execute("UPDATE works SET state = 'wanted' WHERE key = ? AND state = 'out'", (work,))
+        transaction.execute("UPDATE works SET state = 'wanted' WHERE key = ? AND state = 'out'", (work,))
     else:
-        fail(ledger, work, "server_error", detail)
+        fail(transaction, work, "server_error", detail)
 
 
-def void(ledger: Ledger, attempt: str, work: str) -> None:
+def void(transaction: Transaction, attempt: str, work: str) -> None:
     """Take back a call that was surely not served: nothing was paid, the work waits again."""
-    connection = ledger.connection
-    connection.execute("UPDATE attempts SET state = 'void', ended_at = ? WHERE key = ?", (ledger.now(), attempt))
-    begun = connection.execute("SELECT attempts FROM works WHERE key = ?", (work,)).fetchone()[0]
+    transaction.execute("UPDATE attempts SET state = 'void', ended_at = ? WHERE key = ?", (transaction.now(), attempt))
+    begun = transaction.execute("SELECT attempts FROM works WHERE key = ?", (work,)).fetchone()[0]
     if begun < _MOST_BEGUN:
-        connection.execute("UPDATE works SET state = 'wanted' WHERE key = ? AND state = 'out'", (work,))
+        transaction.execute("UPDATE works SET state = 'wanted' WHERE key = ? AND state = 'out'", (work,))
     else:
-        fail(ledger, work, "server_error", f"sent {begun} times and never served")
+        fail(transaction, work, "server_error", f"sent {begun} times and never served")
 
 
-def fail(ledger: Ledger, work: str, reason: str, detail: str) -> None:
+def fail(transaction: Transaction, work: str, reason: str, detail: str) -> None:
     # What was asked anew falls back on the answer it has: a failure never takes one away.
-    ledger.connection.execute(
-        "UPDATE works SET state = 'answered', renewing = 0 WHERE key = ? AND renewing = 1", (work,)
-    )
-    ledger.connection.execute(
+    transaction.execute("UPDATE works SET state = 'answered', renewing = 0 WHERE key = ? AND renewing = 1", (work,))
+    transaction.execute(
         "UPDATE works SET state = 'failed', reason = ?, detail = ? WHERE key = ? AND state <> 'answered'",
         (reason, detail, work),
     )
@@ -148,13 +151,13 @@ def fail(ledger: Ledger, work: str, reason: str, detail: str) -> None:
 
 def fail_unsent(ledger: Ledger, work: str, failure: Failure) -> None:
     """Keep that a work cannot be sent at all: its picture can no longer be made."""
-    with ledger.transaction("unsendable work"):
-        fail(ledger, work, str(failure.reason), failure.detail)
+    with ledger.transaction("unsendable work") as transaction:
+        fail(transaction, work, str(failure.reason), failure.detail)
 
 
-def give_up(ledger: Ledger, provider: str) -> None:
-    """Forget the approved work of a provider that was never sent, in the caller's transaction: another one does it."""
-    ledger.connection.execute(
+def give_up(transaction: Transaction, provider: str) -> None:
+    """Forget the approved work of a provider that was never sent: another one does it."""
+    transaction.execute(
         "DELETE FROM works WHERE state = 'wanted' AND renewing = 0"
         " AND question IN (SELECT id FROM questions WHERE provider = ?)",
         (provider,),
@@ -194,9 +197,9 @@ def retryable(ledger: Ledger, question: int, reasons: Sequence[str], most_attemp
     return [Work(*row) for row in rows]
 
 
-def want_again(ledger: Ledger, failed: Iterable[Work], campaign: int, mode: Mode) -> None:
-    """Let failed works wait again, in the lane `mode` and at the cost of `campaign`; in the caller's transaction."""
-    ledger.connection.executemany(
+def want_again(transaction: Transaction, failed: Iterable[Work], campaign: int, mode: Mode) -> None:
+    """Let failed works wait again, in the lane `mode` and at the cost of `campaign`."""
+    transaction.executemany(
         "UPDATE works SET state = 'wanted', campaign = ?, mode = ? WHERE key = ? AND state = 'failed'",
         ((campaign, str(mode), work.key) for work in failed),
     )

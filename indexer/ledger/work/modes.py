@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from indexer.domain.mode import Mode
 from indexer.domain.question import Question
-from indexer.ledger.store import Ledger
+from indexer.ledger.store import Ledger, Transaction
 
 _ROOM = "queue room "
 _UNSENT_SHARDS = (
@@ -31,14 +31,14 @@ def leave_batch(ledger: Ledger, campaign: int) -> int:
     unfinished = "campaign = ? AND mode <> 'interactive' AND state IN ('wanted', 'out')"
     if not ledger.connection.execute(f"SELECT 1 FROM works WHERE {unfinished} LIMIT 1", (campaign,)).fetchone():
         return 0
-    with ledger.transaction("leave batch") as connection:
-        return connection.execute(f"UPDATE works SET mode = 'interactive' WHERE {unfinished}", (campaign,)).rowcount
+    with ledger.transaction("leave batch") as transaction:
+        return transaction.execute(f"UPDATE works SET mode = 'interactive' WHERE {unfinished}", (campaign,)).rowcount
 
 
 def remember_room(ledger: Ledger, question: Question, requests: int) -> None:
     """Commit how many requests a batch may have at most, because the service's queue would not take more at once."""
-    with ledger.transaction("room in the queue", uncounted=True):
-        ledger.set_setting(f"{_ROOM}{question.provider} {question.model}", str(requests))
+    with ledger.transaction("room in the queue", uncounted=True) as transaction:
+        transaction.set_setting(f"{_ROOM}{question.provider} {question.model}", str(requests))
 
 
 def room(ledger: Ledger, question: Question) -> int | None:
@@ -66,17 +66,17 @@ def packed_for_other_lane(ledger: Ledger, question: int | None, mode: Mode) -> i
     return int(row[0])
 
 
-def leave_batch_for(ledger: Ledger, question: Question, photos: Iterable[str]) -> None:
-    """Let the works of `photos` that wait for a batch go by ordinary calls, inside the caller's transaction."""
-    ledger.connection.executemany(
+def leave_batch_for(transaction: Transaction, question: Question, photos: Iterable[str]) -> None:
+    """Let the works of `photos` that wait for a batch go by ordinary calls."""
+    transaction.executemany(
         "UPDATE works SET mode = 'interactive' WHERE key = ? AND state = 'wanted'",
         ((question.work_key(photo),) for photo in photos),
     )
 
 
-def change_lane(ledger: Ledger, question: int | None, mode: Mode) -> None:
-    """Move all of a question that is not at the service yet into the lane `mode`, inside the caller's transaction."""
-    ledger.connection.execute(
+def change_lane(transaction: Transaction, question: int | None, mode: Mode) -> None:
+    """Move all of a question that is not at the service yet into the lane `mode`."""
+    transaction.execute(
         f"UPDATE works SET mode = ? WHERE question = ?"
         f" AND (state = 'wanted' OR (state = 'out' AND key IN ({_UNSENT_SHARDS})))",
         (str(mode), question),

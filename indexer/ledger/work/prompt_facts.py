@@ -9,7 +9,7 @@ from indexer.domain.prompts import facts_asked, given_facts
 from indexer.domain.question import Question
 from indexer.ledger.photos.files import facts_from
 from indexer.ledger.scope import Scope
-from indexer.ledger.store import Ledger
+from indexer.ledger.store import Ledger, Transaction
 from indexer.storage.paths import to_text
 
 
@@ -39,27 +39,23 @@ def outdated(ledger: Ledger, question: Question, number: int | None, scope: Scop
             yield key, now
 
 
-def renew(ledger: Ledger, works: Iterable[tuple[str, str]], campaign: int, mode: Mode) -> None:
-    """Let answered works wait again, with new facts; the old answer stands until the new one is there.
-
-    Inside the caller's transaction.
-    """
-    ledger.connection.executemany(
+def renew(transaction: Transaction, works: Iterable[tuple[str, str]], campaign: int, mode: Mode) -> None:
+    """Let answered works wait again, with new facts; the old answer stands until the new one is there."""
+    transaction.executemany(
         "UPDATE works SET state = 'wanted', renewing = 1, campaign = ?, mode = ?, given = ?"
         " WHERE key = ? AND state = 'answered'",
         ((campaign, str(mode), given, key) for key, given in works),
     )
 
 
-def set_aside(ledger: Ledger, work: str) -> None:
-    """Make room for the answer of a work that was asked anew; the old answer is kept. In the caller's transaction."""
-    connection = ledger.connection
-    if not connection.execute("SELECT renewing FROM works WHERE key = ?", (work,)).fetchone()[0]:
+def set_aside(transaction: Transaction, work: str) -> None:
+    """Make room for the answer of a work that was asked anew; the old answer is kept."""
+    if not transaction.execute("SELECT renewing FROM works WHERE key = ?", (work,)).fetchone()[0]:
         return
-    connection.execute(
+    transaction.execute(
         "INSERT INTO replaced_answers (work, model, description, tags, visible_text, fields, given, answered_at)"
         " SELECT work, model, description, tags, visible_text, fields, given, answered_at FROM answers WHERE work = ?",
         (work,),
     )
-    connection.execute("DELETE FROM answers WHERE work = ?", (work,))
-    connection.execute("UPDATE works SET renewing = 0 WHERE key = ?", (work,))
+    transaction.execute("DELETE FROM answers WHERE work = ?", (work,))
+    transaction.execute("UPDATE works SET renewing = 0 WHERE key = ?", (work,))

@@ -5,30 +5,29 @@ from __future__ import annotations
 import json
 
 from indexer.domain.question import Question, Settings
-from indexer.ledger.store import Ledger
+from indexer.ledger.store import Ledger, Transaction
 
 CHOSEN_PROMPT = "chosen prompt"  # settings of the library: which versions win among answers of one standing
 CHOSEN_SCHEMA = "chosen schema"
 CHOSEN_LAST = "chosen last"  # "schema" when a schema was put in force by itself, after the prompt
 
 
-def question_id(ledger: Ledger, question: Question) -> int:
-    """Return the number of `question`, keeping its texts; inside the caller's transaction."""
-    connection = ledger.connection
-    connection.executemany(
+def question_id(transaction: Transaction, question: Question) -> int:
+    """Return the number of `question`, keeping its texts."""
+    transaction.executemany(
         "INSERT OR IGNORE INTO texts (version, kind, body, added_at) VALUES (?, ?, ?, ?)",
         [
-            (question.prompt_version, "prompt", question.template, ledger.now()),
-            (question.schema_version, "schema", question.schema, ledger.now()),
+            (question.prompt_version, "prompt", question.template, transaction.now()),
+            (question.schema_version, "schema", question.schema, transaction.now()),
         ],
     )
     identity = _identity(question)
-    connection.execute(
+    transaction.execute(
         "INSERT OR IGNORE INTO questions (provider, model, prompt_version, schema_version, settings)"
         " VALUES (?, ?, ?, ?, ?)",
         identity,
     )
-    return known_question(ledger, question) or 0
+    return known_question(transaction.ledger, question) or 0
 
 
 def known_question(ledger: Ledger, question: Question) -> int | None:

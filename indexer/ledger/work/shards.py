@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from indexer.domain.job import Job, JobState
-from indexer.ledger.store import Ledger
+from indexer.ledger.store import Ledger, Transaction
 from indexer.ledger.work.answers import Booking
 from indexer.ledger.work.items import Work
 
@@ -96,8 +96,8 @@ class Packed:
 def record_packed(ledger: Ledger, packed: Packed, lines: Sequence[Line]) -> None:
     """Commit a shard whose file is whole on disk; its works are out from now on."""
     now = ledger.now()
-    with ledger.transaction("packed shard") as connection:
-        connection.execute(
+    with ledger.transaction("packed shard") as transaction:
+        transaction.execute(
             "INSERT INTO shards (id, question, campaign, state, requests, bytes, input_tokens, high_usd, packed_at,"
             " canary) VALUES (?, ?, ?, 'packed', ?, ?, ?, ?, ?, ?)",
             (
@@ -112,7 +112,7 @@ def record_packed(ledger: Ledger, packed: Packed, lines: Sequence[Line]) -> None
                 int(packed.canary),
             ),
         )
-        connection.executemany(
+        transaction.executemany(
             "INSERT INTO attempts (key, work, number, campaign, shard, state, high_usd, started_at)"
             " VALUES (?, ?, ?, ?, ?, 'out', ?, ?)",
             (
@@ -120,7 +120,7 @@ def record_packed(ledger: Ledger, packed: Packed, lines: Sequence[Line]) -> None
                 for line in lines
             ),
         )
-        connection.executemany(
+        transaction.executemany(
             "UPDATE works SET state = 'out', attempts = attempts + 1 WHERE key = ?",
             ((line.work.key,) for line in lines),
         )
@@ -209,8 +209,8 @@ def end_waits(ledger: Ledger) -> None:
     """Commit that the queue may have room again: shards that wait for it need not wait any longer."""
     waiting = "not_before > 0 AND state IN ('intended', 'creating')"
     if ledger.connection.execute(f"SELECT 1 FROM shards WHERE {waiting}").fetchone():
-        with ledger.transaction("end of waiting") as connection:
-            connection.execute(f"UPDATE shards SET not_before = 0 WHERE {waiting}")
+        with ledger.transaction("end of waiting") as transaction:
+            transaction.execute(f"UPDATE shards SET not_before = 0 WHERE {waiting}")
 
 
 def record_job(ledger: Ledger, number: str, job: Job, *, sure: bool) -> None:
@@ -293,8 +293,8 @@ def _move(ledger: Ledger, number: str, state: str, name: str, **columns: object)
 
 def _stay(ledger: Ledger, number: str, name: str, **columns: object) -> None:
     names = ", ".join(f"{column} = ?" for column in columns)
-    with ledger.transaction(name) as connection:
-        connection.execute(f"UPDATE shards SET {names} WHERE id = ?", (*columns.values(), number))
+    with ledger.transaction(name) as transaction:
+        transaction.execute(f"UPDATE shards SET {names} WHERE id = ?", (*columns.values(), number))
 
 
 def is_job_of_another(ledger: Ledger, number: str, job: str) -> bool:
@@ -321,6 +321,6 @@ def outcomes(ledger: Ledger, number: str) -> dict[str, int]:
     return dict(rows.fetchall())
 
 
-def record_collected(ledger: Ledger, number: str) -> None:
+def record_collected(transaction: Transaction, number: str) -> None:
     """Mark a shard collected, inside the transaction that keeps its answers."""
-    ledger.connection.execute("UPDATE shards SET state = 'collected' WHERE id = ?", (number,))
+    transaction.execute("UPDATE shards SET state = 'collected' WHERE id = ?", (number,))

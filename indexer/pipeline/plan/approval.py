@@ -58,10 +58,10 @@ class Approval:
     def record_asked(self, run: int) -> None:
         """Keep what is asked, and by what names."""
         question = self._ask.question
-        with self._ledger.transaction("asked", uncounted=True):
-            counts.record_asked(self._ledger, run, questions.question_id(self._ledger, question), self._ask.mode)
-            prompts.name(self._ledger, question.prompt_version, self._ask.names[0])
-            prompts.name(self._ledger, question.schema_version, self._ask.names[1])
+        with self._ledger.transaction("asked", uncounted=True) as transaction:
+            counts.record_asked(transaction, run, questions.question_id(transaction, question), self._ask.mode)
+            prompts.name(transaction, question.prompt_version, self._ask.names[0])
+            prompts.name(transaction, question.schema_version, self._ask.names[1])
 
     def needed(self, plan: Plan) -> bool:
         """Say whether somebody must say yes; what was approved goes on without asking while its cap can carry it."""
@@ -89,18 +89,18 @@ class Approval:
         mode = ask.mode if first is None else Mode.INTERACTIVE
         photos = self.photos() if first is None else list(first)
         outdated = list(prompt_facts.outdated(self._ledger, ask.question, number, scope)) if ask.refresh else []
-        with self._ledger.transaction("approval"):
-            campaign = approvals.begin_campaign(self._ledger)
+        with self._ledger.transaction("approval") as transaction:
+            campaign = approvals.begin_campaign(transaction)
             purse = approvals.purse(self._ledger, campaign)
             cap = purse.spent + purse.reserved + plan.most_usd if ask.budget is None else ask.budget
             ends = None if ask.deadline is None else self._session.clock.time() + ask.deadline
-            approvals.approve(self._ledger, campaign, Yes(json.dumps(asdict(replace(plan, sample=()))), cap, ends))
-            items.want(self._ledger, ask.question, photos, campaign, mode)
+            approvals.approve(transaction, campaign, Yes(json.dumps(asdict(replace(plan, sample=()))), cap, ends))
+            items.want(transaction, ask.question, photos, campaign, mode)
             if first is not None:
-                modes.leave_batch_for(self._ledger, ask.question, photos)
+                modes.leave_batch_for(transaction, ask.question, photos)
             else:
-                prompt_facts.renew(self._ledger, outdated, campaign, mode)
-                modes.change_lane(self._ledger, number, mode)
+                prompt_facts.renew(transaction, outdated, campaign, mode)
+                modes.change_lane(transaction, number, mode)
 
     def photos(self) -> list[str]:
         """Return the photos that are to be asked about and were not approved yet."""
@@ -119,11 +119,11 @@ class Approval:
         unapproved = frozenset(asked.ask)
         sources = {photo: source for photo, source in asked.inherit.items() if source not in unapproved}
         if sources:
-            with self._ledger.transaction("inherited"):
-                bursts.inherit(self._ledger, number, sources)
+            with self._ledger.transaction("inherited") as transaction:
+                bursts.inherit(transaction, number, sources)
             self._session.spool.drop(sources)
 
     def choose(self) -> None:
         """Let the answers to what was asked now win over those to earlier prompts."""
-        with self._ledger.transaction("prompt in force", uncounted=True):
-            prompts.choose_question(self._ledger, self._ask.question)
+        with self._ledger.transaction("prompt in force", uncounted=True) as transaction:
+            prompts.choose_question(transaction, self._ask.question)

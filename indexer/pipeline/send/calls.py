@@ -16,6 +16,7 @@ from indexer.domain.keys import line_key
 from indexer.domain.mode import Mode
 from indexer.domain.progress import Progress
 from indexer.domain.question import Question, Request
+from indexer.ledger.store import Transaction
 from indexer.ledger.work import answers, items
 from indexer.ledger.work.answers import Booking
 from indexer.ledger.work.items import Work
@@ -125,44 +126,44 @@ class CallLane:
 
     def _settle(self, landed: dict[Future[Row], Booking]) -> int:
         finished: list[str] = []
-        with self._ledger.transaction("answers of calls"):
+        with self._ledger.transaction("answers of calls") as transaction:
             for future, booking in landed.items():
-                if self._settle_one(future, booking):
+                if self._settle_one(transaction, future, booking):
                     finished.append(booking.work)
         self._session.spool.drop(items.photos_of(self._ledger, finished))
         return len(finished)
 
-    def _settle_one(self, future: Future[Row], booking: Booking) -> bool:
+    def _settle_one(self, transaction: Transaction, future: Future[Row], booking: Booking) -> bool:
         try:
             row = future.result()
         except RateLimited as fault:
-            self._take_back(booking)
+            self._take_back(transaction, booking)
             self._slow_down(fault)
             return False
         except Unreachable as fault:
             if fault.sent:
-                items.doubt(self._ledger, booking.attempt, booking.work, str(fault))
+                items.doubt(transaction, booking.attempt, booking.work, str(fault))
                 self._slow_down(fault)
             else:  # nothing left the machine, and nothing else would: the run decides how long to wait
-                self._take_back(booking)
+                self._take_back(transaction, booking)
                 self._stopped = fault
             return False
         except ProviderError as fault:
-            self._take_back(booking)
+            self._take_back(transaction, booking)
             self._stopped = fault
             return False
-        return self._record(row, booking)
+        return self._record(transaction, row, booking)
 
-    def _record(self, row: Row, booking: Booking) -> bool:
+    def _record(self, transaction: Transaction, row: Row, booking: Booking) -> bool:
         priced = booked(self._session, booking, (self._question, self._mode), row)
         self._budget += booking.spent_usd - priced.spent_usd
         outcome = row.outcome
         if not isinstance(outcome, Failure):
-            answers.record_answer(self._ledger, priced, outcome, self._spec.rank)
+            answers.record_answer(transaction, priced, outcome, self._spec.rank)
         elif outcome.handling is Handling.KEEP:
-            answers.record_failure(self._ledger, priced, outcome)
+            answers.record_failure(transaction, priced, outcome)
         else:
-            items.void(self._ledger, booking.attempt, booking.work)
+            items.void(transaction, booking.attempt, booking.work)
             if outcome.handling is Handling.PAUSE:
                 self._stopped = ProviderError(
                     f"the service stopped serving this account: {outcome.detail}",
@@ -172,8 +173,8 @@ class CallLane:
         self._limited = 0
         return True
 
-    def _take_back(self, booking: Booking) -> None:
-        items.void(self._ledger, booking.attempt, booking.work)
+    def _take_back(self, transaction: Transaction, booking: Booking) -> None:
+        items.void(transaction, booking.attempt, booking.work)
         self._budget += booking.spent_usd
 
     def _slow_down(self, fault: RateLimited | Unreachable) -> None:

@@ -13,7 +13,7 @@ from indexer.domain.answer import Reason
 from indexer.domain.keys import canonical_json
 from indexer.domain.question import Question
 from indexer.ledger.spend import approvals
-from indexer.ledger.store import Ledger
+from indexer.ledger.store import Ledger, Transaction
 from indexer.ledger.work import items, questions, shards
 from indexer.ledger.work.shards import Shard
 from indexer.pipeline.session import Session
@@ -83,8 +83,8 @@ def stopped(session: Session, number: int | None) -> str:
     return verdict.why if verdict and not _released(session, question, verdict) else ""
 
 
-def judge(session: Session, shard: Shard, question: Question) -> None:
-    """Keep what the answers of a collected shard say of those to come; inside the caller's transaction."""
+def judge(session: Session, transaction: Transaction, shard: Shard, question: Question) -> None:
+    """Keep what the answers of a collected shard say of those to come."""
     known = _verdict(session.ledger, question)
     if known and not known.why:
         return
@@ -97,7 +97,7 @@ def judge(session: Session, shard: Shard, question: Question) -> None:
     verdict = Verdict(
         _words(session, question, counts) if bad else "", _options(session, question), session.clock.time()
     )
-    session.ledger.set_setting(_name(question), json.dumps(asdict(verdict)))
+    transaction.set_setting(_name(question), json.dumps(asdict(verdict)))
 
 
 def _options(session: Session, question: Question) -> str:

@@ -13,6 +13,7 @@ from indexer.domain.answer import Failure, Handling, Reason, Row
 from indexer.domain.errors import NoCredit
 from indexer.domain.mode import Mode
 from indexer.domain.question import Question
+from indexer.ledger.store import Transaction
 from indexer.ledger.work import answers, items, questions, shards
 from indexer.ledger.work.answers import Booking
 from indexer.ledger.work.shards import Shard
@@ -36,7 +37,7 @@ def collect_results(session: Session, shard: Shard, batches: BatchService, resul
     failed: dict[str, Row] = {}
     answered: list[str] = []
     strangers = 0
-    with session.ledger.transaction("collected shard"):
+    with session.ledger.transaction("collected shard") as transaction:
         for line in read_lines(results):
             row = batches.decode(line)
             if row.key is None or row.key not in waiting:
@@ -46,13 +47,13 @@ def collect_results(session: Session, shard: Shard, batches: BatchService, resul
                 failed.setdefault(row.key, row)  # an answer may still follow under the same key
                 continue
             booking = booked(session, waiting.pop(row.key), (question, Mode.BATCH), row)
-            answers.record_answer(session.ledger, booking, row.outcome, session.spec(question.provider).rank)
+            answers.record_answer(transaction, booking, row.outcome, session.spec(question.provider).rank)
             answered.append(booking.work)
         unserved = Row(None, _CANCELLED if shard.cancelled_at else _MISSING)
         for key, booking in waiting.items():
-            _record(session, booking, question, failed.get(key) or unserved)
-        judge(session, shard, question)
-        shards.record_collected(session.ledger, shard.id)
+            _record(session, transaction, booking, question, failed.get(key) or unserved)
+        judge(session, transaction, shard, question)
+        shards.record_collected(transaction, shard.id)
     session.spool.drop(items.photos_of(session.ledger, answered))
     if strangers:
         session.watcher.note(f"{shard.job}: {strangers} result lines belong to no photo of this job; left out")
@@ -61,14 +62,14 @@ def collect_results(session: Session, shard: Shard, batches: BatchService, resul
 
 def end_without_results(session: Session, shard: Shard, ending: Ending) -> None:
     """Give every request of a shard the outcome that `ending` means for it."""
-    with session.ledger.transaction("shard without results"):
+    with session.ledger.transaction("shard without results") as transaction:
         for key, booking in shards.out_attempts(session.ledger, shard.id).items():
             if ending.failure.handling is Handling.AGAIN:
-                items.void(session.ledger, key, booking.work)
+                items.void(transaction, key, booking.work)
             else:
                 spent = booking.spent_usd if ending.served else 0.0
-                answers.record_failure(session.ledger, Booking(key, booking.work, spent, None), ending.failure)
-        shards.record_collected(session.ledger, shard.id)
+                answers.record_failure(transaction, Booking(key, booking.work, spent, None), ending.failure)
+        shards.record_collected(transaction, shard.id)
 
 
 def booked(session: Session, booking: Booking, lane: tuple[Question, Mode], row: Row) -> Booking:
@@ -79,12 +80,12 @@ def booked(session: Session, booking: Booking, lane: tuple[Question, Mode], row:
     return Booking(booking.attempt, booking.work, 0.0 if unbilled else booking.spent_usd, None)
 
 
-def _record(session: Session, booking: Booking, question: Question, row: Row) -> None:
+def _record(session: Session, transaction: Transaction, booking: Booking, question: Question, row: Row) -> None:
     outcome = row.outcome
     if isinstance(outcome, Failure) and outcome.handling is Handling.KEEP:
-        answers.record_failure(session.ledger, booked(session, booking, (question, Mode.BATCH), row), outcome)
+        answers.record_failure(transaction, booked(session, booking, (question, Mode.BATCH), row), outcome)
     else:
-        items.void(session.ledger, booking.attempt, booking.work)
+        items.void(transaction, booking.attempt, booking.work)
 
 
 def _blame_account(rows: Iterable[Row]) -> None:
