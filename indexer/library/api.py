@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -12,38 +12,27 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from indexer import providers
 from indexer.domain.answer import Reason
-from indexer.domain.errors import MissingPath, UsageError
-from indexer.domain.mode import Mode
+from indexer.domain.errors import UsageError
 from indexer.domain.nearest import did_you_mean
-from indexer.domain.plan import Cost, Plan
+from indexer.domain.plan import Plan
 from indexer.domain.progress import Progress
-from indexer.domain.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE
-from indexer.domain.question import Question
-from indexer.domain.tags import Act
-from indexer.export.rows import export
-from indexer.export.sidecars import Exported
-from indexer.ledger.photos import files, forget
+from indexer.ledger.photos import forget
 from indexer.ledger.photos.forget import Forgotten
 from indexer.ledger.scope import Scope
-from indexer.ledger.spend import accounts
-from indexer.ledger.spend.accounts import Accounts
-from indexer.ledger.store import Ledger
-from indexer.ledger.views import counts, prompts, tags
-from indexer.ledger.views.prompts import Pair, Version
-from indexer.ledger.views.tags import TagCount
-from indexer.ledger.work import questions
-from indexer.library import tag_rules
+from indexer.ledger.views import counts
+from indexer.library.curation import Curation
 from indexer.library.folder import Access, Seams, refuse_roots
 from indexer.library.inbox import Inbox, InboxOptions, open_inbox, seconds
+from indexer.library.opened import scope_of
+from indexer.library.reading import FailedPhoto, Reading
 from indexer.library.routes import BEST, Best, Offer, bounds_of, offer
-from indexer.library.tag_rules import Retagged
 from indexer.pipeline.index_options import IndexOptions, checked, checked_amount, checked_paths
-from indexer.pipeline.report import Report, RunFacts, make_report
+from indexer.pipeline.report import Report, RunFacts
 from indexer.pipeline.request import Ask
 from indexer.pipeline.resolve import Surroundings, make_ask
 from indexer.pipeline.run import Run
 from indexer.pipeline.session import Watcher
-from indexer.storage.paths import AnyPath, resolve_root, to_text
+from indexer.storage.paths import AnyPath
 from indexer.storage.settings import Config
 
 if TYPE_CHECKING:
@@ -61,23 +50,8 @@ _RETRIED = ("truncated", "malformed", "missing", "expired", "server_error", "rej
 Approve = bool | Callable[[Plan], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class FailedPhoto:
-    """A path without a description: why, in words, after how many attempts, in which job."""
-
-    path: str
-    reason: str
-    detail: str
-    attempts: int
-    job: str
-
-
-class Library:
+class Library(Reading, Curation):
     """A library directory. It holds no lock and no file open between calls; `close` is there for `with`."""
-
-    def __init__(self, access: Access) -> None:
-        self._access = access
-        self.folder = access.folder
 
     @classmethod
     def open(
@@ -245,19 +219,6 @@ class Library:
             run.advance(wait=True)
             return self._after(run, before)
 
-    def status(self, paths: Sequence[AnyPath] | None = None, *, estimate: Cost = Cost()) -> Report:
-        """Return how the library (or what lies at `paths`) stands; waits for nobody."""
-        scope = _scope(paths)
-        with self._access.reading() as ledger:
-            return self._report(ledger, self._last_asked(ledger), scope, RunFacts(estimate=estimate))
-
-    def failures(self) -> list[FailedPhoto]:
-        """Return every path that failed, with its one reason."""
-        with self._access.reading() as ledger:
-            question, _ = self._last_asked(ledger)
-            found = counts.failed_paths(ledger, Scope(), questions.known_question(ledger, question))
-        return [FailedPhoto(to_text(one.path), one.reason, one.detail, one.attempts, one.job) for one in found]
-
     def rebuild(self) -> int:
         """Make the table again from the ledger, without one request; returns its number of rows."""
         with self._access.writing("rebuild") as (run, _):
@@ -265,69 +226,12 @@ class Library:
             run.finish()
             return counts.count_rows(run.ledger)
 
-    def accounts(self) -> Accounts:
-        """Return every request, token and cent by run, batch and model, and whether the books balance."""
-        with self._access.reading() as ledger:
-            return accounts.accounts(ledger)
-
-    def prompts(self) -> list[Version]:
-        """Return the prompts and answer schemas that were asked with, the oldest first."""
-        with self._access.reading() as ledger:
-            return prompts.versions(ledger)
-
-    def prompt(self, wanted: str) -> Version:
-        """Return the newest text of this version or name; raises `UsageError` where there is none."""
-        with self._access.reading() as ledger:
-            found = prompts.find(ledger, wanted)
-        if not found:
-            raise UsageError(f"no prompt or schema is called {wanted!r}", hint="see: index prompts list")
-        return found[0]
-
-    def use(self, wanted: str) -> Version:
-        """Put a prompt or a schema in force: its answers win from now on, and the next run asks with it."""
-        one = self.prompt(wanted)
-        with self._access.writing("prompts use") as (run, _):
-            with run.ledger.transaction("prompt in force", uncounted=True) as transaction:
-                versions = {f"{one.kind}_version": one.version}
-                prompts.choose(transaction, **versions)
-            run.finish()
-        return replace(one, chosen=True)
-
-    def diff(self, left: str, right: str, paths: Sequence[AnyPath] | None = None) -> list[Pair]:
-        """Return the photos (at `paths`) that were described under both prompts, side by side."""
-        versions = [self.prompt(wanted).version for wanted in (left, right)]
-        scope = _scope(paths)
-        with self._access.reading() as ledger:
-            return prompts.pairs(ledger, versions[0], versions[1], scope)
-
-    def tags(self, paths: Sequence[AnyPath] | None = None) -> list[TagCount]:
-        """Return the tags of the photos (at `paths`) as search finds them, the most frequent first."""
-        scope = _scope(paths)
-        with self._access.reading() as ledger:
-            return tags.counts(ledger, scope, tags.tagging(ledger))
-
-    def rename_tag(self, old: str, new: str) -> Retagged:
-        """Show the generated tag `old` as `new`; raises `UsageError` where no photo has it."""
-        return self._retag("rename", lambda ledger: tag_rules.decide(ledger, Act.RENAME, [old], new))
-
-    def merge_tags(self, tags: Sequence[str], into: str) -> Retagged:
-        """Show each of the generated `tags` as `into`; raises `UsageError` where no photo has one of them."""
-        return self._retag("merge", lambda ledger: tag_rules.decide(ledger, Act.MERGE, tags, into))
-
-    def ban_tags(self, tags: Sequence[str]) -> Retagged:
-        """Hide the generated `tags`, also in answers to come; keywords in files stay."""
-        return self._retag("ban", lambda ledger: tag_rules.decide(ledger, Act.BAN, tags))
-
-    def undo_tags(self) -> Retagged:
-        """Take back the last rule about tags; raises `UsageError` where there is none."""
-        return self._retag("undo", tag_rules.undo)
-
     def forget(self, paths: Sequence[AnyPath], *, confirm: bool = False) -> Forgotten:
         """Forget `paths`: their rows and facts, and the answers that no other path uses.
 
         Without `confirm` it only says what that would be. Raises `UsageError` while some of it is at the service.
         """
-        scope = _scope(paths)
+        scope = scope_of(paths)
         if not confirm:
             with self._access.reading() as ledger:
                 return forget.foresee(ledger, scope)
@@ -339,23 +243,6 @@ class Library:
             run.forget(scope)
             run.finish()
             return foreseen
-
-    def export(self, format: str, to: AnyPath, paths: Sequence[AnyPath] | None = None) -> Exported:
-        """Write the photos (at `paths`) to `to`: jsonl, csv or parquet to a new file, xmp as sidecars to a folder.
-
-        Raises `UsageError` where `to` is in the way, `Unwritable` where it cannot be written.
-        """
-        watcher = self._access.watcher
-        scope = _scope(paths)
-        with self._access.reading() as ledger:
-            if paths is not None and not files.knows(ledger, scope):
-                raise MissingPath("the library knows nothing there", hint="check the path after --in")
-            done = export(
-                ledger, format, resolve_root(to), scope, lambda done: watcher.progress(Progress("exporting", done))
-            )
-        for note in done.notes:
-            watcher.note(note)
-        return done
 
     def close(self) -> None:
         """Nothing stays open between calls."""
@@ -373,33 +260,10 @@ class Library:
         around = Surroundings(access.spec, access.provider, access.seams.environ, access.watcher.note)
         return make_ask(run.ledger, paths, options, config, around)
 
-    def _retag(self, command: str, change: Callable[[Ledger], Retagged]) -> Retagged:
-        with self._access.writing(f"tags {command}") as (run, _):
-            done = change(run.ledger)
-            run.project()
-            run.finish()
-            return done
-
     def _after(self, run: Run, described_before: int) -> Report:
         run.finish()
         facts = RunFacts(run.number, described_before, stopped=run.stopped)
         return self._report(run.ledger, self._last_asked(run.ledger), Scope(), facts)
-
-    def _described(self, ledger: Ledger) -> int:
-        question, _ = self._last_asked(ledger)
-        return counts.count_works(ledger, Scope(), questions.known_question(ledger, question)).described
-
-    def _last_asked(self, ledger: Ledger) -> tuple[Question, Mode]:
-        last = counts.last_asked(ledger)
-        if last:
-            return questions.question_of(ledger, last[0]), last[1]
-        spec = self._access.spec(providers.automatic({}))
-        return Question(spec.name, spec.default_model, DEFAULT_TEMPLATE, DEFAULT_SCHEMA), spec.modes[0]
-
-    def _report(self, ledger: Ledger, asked: tuple[Question, Mode], scope: Scope, facts: RunFacts) -> Report:
-        now = self._access.clock.time()
-        spec = self._access.spec(asked[0].provider)
-        return make_report(ledger, str(self.folder), asked, scope, replace(facts, now=now), spec)
 
 
 def _logged(note: Callable[[str], None] | None) -> Callable[[str], None]:
@@ -411,11 +275,6 @@ def _logged(note: Callable[[str], None] | None) -> Callable[[str], None]:
             note(text)
 
     return told
-
-
-def _scope(paths: Sequence[AnyPath] | None) -> Scope:
-    """The library, or what lies at `paths`."""
-    return Scope(None if paths is None else tuple(resolve_root(path) for path in checked_paths(paths)))
 
 
 def _callable(approve: Approve) -> Callable[[Plan], bool]:

@@ -1,0 +1,80 @@
+"""What people decide about a library: which prompt is in force, which tags are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from indexer.domain.errors import UsageError
+from indexer.domain.tags import Act
+from indexer.ledger.store import Ledger
+from indexer.ledger.views import prompts, tags
+from indexer.ledger.views.prompts import Pair, Version
+from indexer.ledger.views.tags import TagCount
+from indexer.library import tag_rules
+from indexer.library.opened import Opened, scope_of
+from indexer.library.tag_rules import Retagged
+from indexer.storage.paths import AnyPath
+
+
+class Curation(Opened):
+    """Prompts and tags of a library; nothing here is ever sent or paid."""
+
+    def prompts(self) -> list[Version]:
+        """Return the prompts and answer schemas that were asked with, the oldest first."""
+        with self._access.reading() as ledger:
+            return prompts.versions(ledger)
+
+    def prompt(self, wanted: str) -> Version:
+        """Return the newest text of this version or name; raises `UsageError` where there is none."""
+        with self._access.reading() as ledger:
+            found = prompts.find(ledger, wanted)
+        if not found:
+            raise UsageError(f"no prompt or schema is called {wanted!r}", hint="see: index prompts list")
+        return found[0]
+
+    def use(self, wanted: str) -> Version:
+        """Put a prompt or a schema in force: its answers win from now on, and the next run asks with it."""
+        one = self.prompt(wanted)
+        with self._access.writing("prompts use") as (run, _):
+            with run.ledger.transaction("prompt in force", uncounted=True) as transaction:
+                versions = {f"{one.kind}_version": one.version}
+                prompts.choose(transaction, **versions)
+            run.finish()
+        return replace(one, chosen=True)
+
+    def diff(self, left: str, right: str, paths: Sequence[AnyPath] | None = None) -> list[Pair]:
+        """Return the photos (at `paths`) that were described under both prompts, side by side."""
+        versions = [self.prompt(wanted).version for wanted in (left, right)]
+        scope = scope_of(paths)
+        with self._access.reading() as ledger:
+            return prompts.pairs(ledger, versions[0], versions[1], scope)
+
+    def tags(self, paths: Sequence[AnyPath] | None = None) -> list[TagCount]:
+        """Return the tags of the photos (at `paths`) as search finds them, the most frequent first."""
+        scope = scope_of(paths)
+        with self._access.reading() as ledger:
+            return tags.counts(ledger, scope, tags.tagging(ledger))
+
+    def rename_tag(self, old: str, new: str) -> Retagged:
+        """Show the generated tag `old` as `new`; raises `UsageError` where no photo has it."""
+        return self._retag("rename", lambda ledger: tag_rules.decide(ledger, Act.RENAME, [old], new))
+
+    def merge_tags(self, tags: Sequence[str], into: str) -> Retagged:
+        """Show each of the generated `tags` as `into`; raises `UsageError` where no photo has one of them."""
+        return self._retag("merge", lambda ledger: tag_rules.decide(ledger, Act.MERGE, tags, into))
+
+    def ban_tags(self, tags: Sequence[str]) -> Retagged:
+        """Hide the generated `tags`, also in answers to come; keywords in files stay."""
+        return self._retag("ban", lambda ledger: tag_rules.decide(ledger, Act.BAN, tags))
+
+    def undo_tags(self) -> Retagged:
+        """Take back the last rule about tags; raises `UsageError` where there is none."""
+        return self._retag("undo", tag_rules.undo)
+
+    def _retag(self, command: str, change: Callable[[Ledger], Retagged]) -> Retagged:
+        with self._access.writing(f"tags {command}") as (run, _):
+            done = change(run.ledger)
+            run.project()
+            run.finish()
+            return done

@@ -1,0 +1,71 @@
+"""What can be read of a library without writing to it: how it stands, what failed, what it cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from indexer.domain.errors import MissingPath
+from indexer.domain.plan import Cost
+from indexer.domain.progress import Progress
+from indexer.export.rows import export
+from indexer.export.sidecars import Exported
+from indexer.ledger.photos import files
+from indexer.ledger.scope import Scope
+from indexer.ledger.spend import accounts
+from indexer.ledger.spend.accounts import Accounts
+from indexer.ledger.views import counts
+from indexer.ledger.work import questions
+from indexer.library.opened import Opened, scope_of
+from indexer.pipeline.report import Report, RunFacts
+from indexer.storage.paths import AnyPath, resolve_root, to_text
+
+
+@dataclass(frozen=True, slots=True)
+class FailedPhoto:
+    """A path without a description: why, in words, after how many attempts, in which job."""
+
+    path: str
+    reason: str
+    detail: str
+    attempts: int
+    job: str
+
+
+class Reading(Opened):
+    """Look at a library; nobody waits for a lock."""
+
+    def status(self, paths: Sequence[AnyPath] | None = None, *, estimate: Cost = Cost()) -> Report:
+        """Return how the library (or what lies at `paths`) stands; waits for nobody."""
+        scope = scope_of(paths)
+        with self._access.reading() as ledger:
+            return self._report(ledger, self._last_asked(ledger), scope, RunFacts(estimate=estimate))
+
+    def failures(self) -> list[FailedPhoto]:
+        """Return every path that failed, with its one reason."""
+        with self._access.reading() as ledger:
+            question, _ = self._last_asked(ledger)
+            found = counts.failed_paths(ledger, Scope(), questions.known_question(ledger, question))
+        return [FailedPhoto(to_text(one.path), one.reason, one.detail, one.attempts, one.job) for one in found]
+
+    def accounts(self) -> Accounts:
+        """Return every request, token and cent by run, batch and model, and whether the books balance."""
+        with self._access.reading() as ledger:
+            return accounts.accounts(ledger)
+
+    def export(self, format: str, to: AnyPath, paths: Sequence[AnyPath] | None = None) -> Exported:
+        """Write the photos (at `paths`) to `to`: jsonl, csv or parquet to a new file, xmp as sidecars to a folder.
+
+        Raises `UsageError` where `to` is in the way, `Unwritable` where it cannot be written.
+        """
+        watcher = self._access.watcher
+        scope = scope_of(paths)
+        with self._access.reading() as ledger:
+            if paths is not None and not files.knows(ledger, scope):
+                raise MissingPath("the library knows nothing there", hint="check the path after --in")
+            done = export(
+                ledger, format, resolve_root(to), scope, lambda done: watcher.progress(Progress("exporting", done))
+            )
+        for note in done.notes:
+            watcher.note(note)
+        return done
