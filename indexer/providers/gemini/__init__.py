@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from indexer.domain.mode import Mode
-from indexer.providers.gemini.models import DEFAULT_MODEL, tokens
+from indexer.providers.google.models import DEFAULT_MODEL, tokens
 from indexer.providers.spec import Rank, Spec
 
 _KEPT = 47 * 3600.0  # uploaded files and results live 48 hours

@@ -12,12 +12,13 @@ from indexer.domain.answer import Row
 from indexer.domain.errors import BadSetting, KeyMissing, KeyRefused
 from indexer.domain.job import Job, Limits
 from indexer.domain.question import Question, Request
-from indexer.providers.gemini import SPEC, GeminiOptions, calls, jobs, wire
+from indexer.providers.gemini import SPEC, GeminiOptions, calls, jobs
 from indexer.providers.gemini.check import MAX_FILE_BYTES, check_stream
-from indexer.providers.gemini.faults import KEY_HINT, KEY_PAGE, KEY_VARIABLE
-from indexer.providers.gemini.models import queued_tokens
-from indexer.providers.gemini.schema import SchemaField
 from indexer.providers.gemini.service import BASE_URL, Service, Timeouts
+from indexer.providers.google import wire
+from indexer.providers.google.faults import KEY_HINT, KEY_PAGE, KEY_VARIABLE
+from indexer.providers.google.models import queued_tokens
+from indexer.providers.google.schema import SchemaField
 from indexer.providers.seam import BatchFile, Match
 from indexer.providers.spec import Opening
 

@@ -7,11 +7,11 @@ import json
 from indexer.domain.answer import Failure, Reason, Row
 from indexer.domain.errors import NotFound, Refused
 from indexer.domain.question import Request
-from indexer.providers.gemini.faults import is_every_photos
-from indexer.providers.gemini.models import bare
-from indexer.providers.gemini.schema import SchemaField
 from indexer.providers.gemini.service import Service
-from indexer.providers.gemini.wire import decode_line, encode_request
+from indexer.providers.google.faults import is_every_photos
+from indexer.providers.google.models import bare
+from indexer.providers.google.schema import SchemaField
+from indexer.providers.google.wire import decode_line, encode_request
 
 
 def ask(service: Service, request: Request, field: SchemaField) -> Row:

@@ -18,9 +18,9 @@ from indexer.domain.errors import NotFound, Refused, Unreachable, Unsendable
 from indexer.domain.job import Job
 from indexer.providers.answer import one_line
 from indexer.providers.gemini.check import check_file
-from indexer.providers.gemini.models import bare
 from indexer.providers.gemini.operations import BATCH_NAME, read_job, result_file, state_of
 from indexer.providers.gemini.service import Service, log, milliseconds
+from indexer.providers.google.models import bare
 from indexer.storage.atomic import whole_file
 
 _PAGE_SIZE = "100"

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from indexer.domain.errors import ProviderError, RateLimited, Refused, Unreachable
-from indexer.providers.gemini.faults import as_error, read_refusal, redact
+from indexer.providers.google.faults import as_error, read_refusal, redact
 
 if TYPE_CHECKING:
     import httpx2

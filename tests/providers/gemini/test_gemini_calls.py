@@ -32,7 +32,7 @@ from indexer.domain.errors import (
 from indexer.domain.job import Job, JobState
 from indexer.domain.mode import Mode
 from indexer.providers.gemini.adapter import Gemini, Timeouts, open_gemini
-from indexer.providers.gemini.faults import as_error, read_refusal, redact
+from indexer.providers.google.faults import as_error, read_refusal, redact
 from indexer.providers.spec import Opening
 from tests.fakes.gemini import Emulator
 from tests.support.gemini_rig import (

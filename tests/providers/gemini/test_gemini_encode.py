@@ -17,7 +17,7 @@ from indexer.domain.mode import Mode
 from indexer.domain.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE, fill
 from indexer.domain.question import Question, Request, Settings
 from indexer.providers.gemini.adapter import Gemini, SchemaField
-from indexer.providers.gemini.wire import encode_line, encode_request
+from indexer.providers.google.wire import encode_line, encode_request
 
 ASKED = Settings()
 QUESTION = Question("gemini", "gemini-3.5-flash-lite", DEFAULT_TEMPLATE, DEFAULT_SCHEMA, ASKED)

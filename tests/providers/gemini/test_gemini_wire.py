@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexer.domain.answer import Answer, Failure, Handling, Reason, Row, Usage
-from indexer.providers.gemini.wire import decode_line
+from indexer.providers.google.wire import decode_line
 
 
 def answer_text(**changes: Any) -> str:

@@ -19,9 +19,9 @@ from indexer.domain.answer import Answer, Failure, Handling, Reason, Row, Usage
 from indexer.domain.errors import BadSetting
 from indexer.domain.question import Question, Request
 from indexer.providers.answer import clean, one_line, read_answer
-from indexer.providers.gemini.faults import is_credit, is_file_gone, is_key
-from indexer.providers.gemini.models import thinking_config
-from indexer.providers.gemini.schema import SchemaField, answer_schema
+from indexer.providers.google.faults import is_credit, is_file_gone, is_key
+from indexer.providers.google.models import thinking_config
+from indexer.providers.google.schema import SchemaField, answer_schema
 
 _RESOLUTIONS = ("low", "medium", "high")
 _RESCUED_KEY = re.compile(rb'"key"\s*:\s*"([A-Za-z0-9_-]{1,64})"')
