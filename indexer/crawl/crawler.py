@@ -26,6 +26,7 @@ from indexer.ledger.scope import Scope
 from indexer.ledger.store import Ledger
 from indexer.ledger.work import bursts
 from indexer.media.rendition_cache import Spool
+from indexer.media.versions import FACTS_READER
 from indexer.storage.paths import is_inside, to_text
 
 _BATCH = 256
@@ -97,6 +98,9 @@ class Crawl:
         """Tell of each file that was opened; once there are some, how much there is to do."""
         read, total = 0, None
         for seen in work:
+            if seen.found.known:  # it was counted as unchanged, and only its first bytes were read
+                yield seen
+                continue
             self._result.opened += 1
             read += seen.found.size
             if self._result.opened == _SOME:
@@ -108,7 +112,7 @@ class Crawl:
         """Walk once more, only to add up: next to opening that many files it takes no time."""
         size = 0
         for folder in walk(self._standing, self._options.walk):
-            known = files.known_in(self._ledger, folder.path)
+            known = files.known_in(self._ledger, folder.path, FACTS_READER)
             size += sum(found.size for found in folder.files if _differs(found, known.get(found.path)))
         return size
 
@@ -122,7 +126,7 @@ class Crawl:
             yield from self._compare(folder)
 
     def _compare(self, folder: Folder) -> Iterator[Found]:
-        known = files.known_in(self._ledger, folder.path)
+        known = files.known_in(self._ledger, folder.path, FACTS_READER)
         for found in folder.files:
             before = known.pop(found.path, None)
             if before is None or _differs(found, before):
@@ -131,12 +135,17 @@ class Crawl:
             self._result.unchanged += 1
             if before.state != "present":
                 self._back.append(found.path)
+            if before.outdated:
+                yield found._replace(known=True)
         self._missing += [
             path for path, was in known.items() if was.state == "present" and (folder.whole or path in self._singles)
         ]
 
     def _keep(self, batch: Sequence[Examined], spool: Spool) -> None:
-        sightings = [_sighting(seen) for seen in batch]
+        facts = [(seen.found.path, seen.facts) for seen in batch if seen.found.known and seen.facts]
+        if facts:
+            files.record_facts(self._ledger, self._run, facts, FACTS_READER)
+        sightings = [_sighting(seen) for seen in batch if not seen.found.known]
         photos = files.record_sightings(self._ledger, self._run, sightings, self._digest_version)
         spool.put((photos[seen.sha256], seen.rendition.jpeg) for seen in batch if seen.rendition and not seen.failure)
 
@@ -165,7 +174,7 @@ class Crawl:
             if folder in self._visited or any(is_inside(folder, bad) for bad in self._unreadable):
                 continue
             whole = any(is_inside(folder, root) for root in self.scope.roots or ())
-            for path, was in files.known_in(self._ledger, folder).items():
+            for path, was in files.known_in(self._ledger, folder, FACTS_READER).items():
                 if was.state == "present" and (whole or path in self._singles):
                     yield path
 
@@ -187,7 +196,7 @@ class Crawl:
 
 
 def _differs(found: Found, before: Known | None) -> bool:
-    return before is None or before[:3] != found[1:]
+    return before is None or before[:3] != found[1:4]
 
 
 def _sighting(seen: Examined) -> Sighting:
@@ -199,6 +208,7 @@ def _sighting(seen: Examined) -> Sighting:
         picture=not seen.ignored,
         sha256=seen.sha256,
         facts=seen.facts,
+        facts_reader=FACTS_READER,
         photo=seen.photo,
         rendition=seen.rendition,
         failure=seen.failure,

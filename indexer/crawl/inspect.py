@@ -41,6 +41,7 @@ class WorkOptions:
 class Examined:
     """What opening a file brought; exactly one of `photo`, `rendition`, `failure` and `ignored` holds.
 
+    Of a file whose content is `known`, it is only the `facts`.
     `photo` is the id that the ledger has for these bytes: then nothing was decoded. `ignored` means that neither
     content nor extension says picture, or that the file is gone. `sha256` is 64 hex digits, "" when it was not taken.
     """
@@ -88,6 +89,8 @@ class Examiner:
             return _failed(found, f"unexpected {type(fault).__name__} while it was read")
 
     def _examine(self, found: Found) -> Examined:
+        if found.known:
+            return self._facts(found)
         # Not to wait for a writer, should the file have become a pipe since it was listed.
         descriptor = os.open(found.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb", buffering=0) as stream:
@@ -114,6 +117,14 @@ class Examiner:
         except PictureError as error:
             return Examined(found, sha256, failure=Failure(error.reason, error.detail))
         return Examined(found, sha256, read_facts(path), photo, rendition)
+
+    def _facts(self, found: Found) -> Examined:
+        from indexer.media.metadata import read_facts
+        from indexer.media.tiff import FileSpan
+
+        path = Path(os.fsdecode(found.path))
+        with path.open("rb") as stream:  # what cannot be read now keeps the facts it has
+            return Examined(found, facts=read_facts(path, FileSpan(stream)))
 
     def _photo(self, sha256: str) -> str | None:
         if not (self._known and sha256):

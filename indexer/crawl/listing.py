@@ -26,6 +26,7 @@ _new = tuple.__new__  # the constructor of a named tuple takes three times as lo
 class Found(NamedTuple):
     """A file that may be a picture; `sidecar_mtime_ns` is 0 without an XMP file beside it.
 
+    `known` says that its content is known already, and only what it says of itself is to be read anew.
     A tuple rather than a dataclass because an archive has a million of them.
     """
 
@@ -33,6 +34,7 @@ class Found(NamedTuple):
     size: int
     mtime_ns: int
     sidecar_mtime_ns: int = 0
+    known: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,7 @@ class _Listing:
                         self._take_file(entry, lower)
                     else:
                         status = entry.stat()
-                        files.append(_new(Found, (entry.path, status.st_size, status.st_mtime_ns, 0)))
+                        files.append(_new(Found, (entry.path, status.st_size, status.st_mtime_ns, 0, False)))
                 elif entry.is_dir(follow_symlinks=False):
                     self._take_folder(entry, self._below)
                 elif self._follow and entry.is_symlink():
@@ -183,7 +185,7 @@ class _Listing:
             return
         if _is_raw(lower.rpartition(b".")[2]):
             self._raws.append(path)
-        self._files.append(_new(Found, (path, status.st_size, status.st_mtime_ns, 0)))
+        self._files.append(_new(Found, (path, status.st_size, status.st_mtime_ns, 0, False)))
 
     def _take_folder(self, entry: os.DirEntry[bytes], ways: list[bytes]) -> None:
         if not (self._rules and self._rules.ignores(entry.path, folder=True)):

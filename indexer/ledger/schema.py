@@ -271,4 +271,9 @@ CREATE TABLE verdicts (
 CREATE INDEX verdicts_by_upload ON verdicts (id, cursor);
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _INBOX)
+_FACTS_READER = """
+-- the version of the reader that read `facts`: one that has learned more reads them anew
+ALTER TABLE files ADD COLUMN facts_reader INTEGER NOT NULL DEFAULT 0;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _INBOX, _FACTS_READER)

@@ -16,19 +16,21 @@ _new = tuple.__new__  # the constructor of a named tuple takes three times as lo
 
 
 class Known(NamedTuple):
-    """A file as the ledger remembers it."""
+    """A file as the ledger remembers it; `outdated` says that its facts were read by an older reader."""
 
     size: int
     mtime_ns: int
     sidecar_ns: int
     state: str
+    outdated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
     """A file that was opened in this run, and what was found: a photo, a reason why not, or no picture at all.
 
-    `photo` is the id of known bytes, `rendition` the decoded picture of unknown ones.
+    `photo` is the id of known bytes, `rendition` the decoded picture of unknown ones; `facts_reader` the version of
+    the reader of its facts.
     """
 
     path: bytes
@@ -40,12 +42,15 @@ class Sighting:
     photo: str | None
     rendition: Rendition | None
     failure: Failure | None
+    facts_reader: int = 0
 
 
-def known_in(ledger: Ledger, folder: bytes) -> dict[bytes, Known]:
-    """Return what is known of the files directly in `folder`, by path."""
+def known_in(ledger: Ledger, folder: bytes, facts_reader: int) -> dict[bytes, Known]:
+    """Return what is known of the files directly in `folder`, by path; `facts_reader` is the version of today's."""
     rows = ledger.connection.execute(
-        "SELECT path, size, mtime_ns, sidecar_ns, state FROM files WHERE folder = ?", (folder,)
+        "SELECT path, size, mtime_ns, sidecar_ns, state, facts_reader < ? AND facts IS NOT NULL AND reason IS NULL"
+        " FROM files WHERE folder = ?",
+        (facts_reader, folder),
     )
     return {path: _new(Known, stat) for path, *stat in rows}
 
@@ -106,6 +111,24 @@ def record_sightings(ledger: Ledger, run: int, sightings: Sequence[Sighting], di
     return photos
 
 
+def record_facts(ledger: Ledger, run: int, found: Sequence[tuple[bytes, Facts]], facts_reader: int) -> None:
+    """Keep the facts that were read anew of unchanged files, by path, and mark the rows of which they differ."""
+    with ledger.transaction("facts") as transaction:
+        for path, facts in found:
+            before = transaction.execute("SELECT facts FROM files WHERE path = ?", (path,)).fetchone()
+            if before and facts_from(before[0]) != facts:
+                transaction.execute("INSERT OR IGNORE INTO dirty VALUES (?)", (path,))
+                transaction.execute(
+                    "UPDATE files SET facts = ?, changed_run = ?, change = 'facts' WHERE path = ?",
+                    (_facts_text(facts), run, path),
+                )
+            transaction.execute("UPDATE files SET facts_reader = ? WHERE path = ?", (facts_reader, path))
+
+
+def _facts_text(facts: Facts) -> str:
+    return json.dumps(asdict(facts), ensure_ascii=True)
+
+
 def _photo_of(transaction: Transaction, seen: Sighting, digest_version: int) -> str | None:
     if seen.photo or not seen.rendition:
         return seen.photo
@@ -123,23 +146,35 @@ def _photo_of(transaction: Transaction, seen: Sighting, digest_version: int) -> 
 
 
 def _put_file(transaction: Transaction, run: int, seen: Sighting, photo: str | None) -> None:
-    facts = json.dumps(asdict(seen.facts), ensure_ascii=True) if seen.facts else None
+    facts = _facts_text(seen.facts) if seen.facts else None
     reason, detail = (str(seen.failure.reason), seen.failure.detail) if seen.failure else (None, None)
     # A file that cannot be read now keeps the photo and the facts it had: a failure never removes a description.
     transaction.execute(
         """
         INSERT INTO files (path, folder, size, mtime_ns, sidecar_ns, state, picture, photo, facts, reason, detail,
-                           changed_run, change)
-        VALUES (?, ?, ?, ?, ?, 'present', ?, ?, ?, ?, ?, ?, 'new')
+                           changed_run, change, facts_reader)
+        VALUES (?, ?, ?, ?, ?, 'present', ?, ?, ?, ?, ?, ?, 'new', ?)
         ON CONFLICT (path) DO UPDATE SET
             size = excluded.size, mtime_ns = excluded.mtime_ns, sidecar_ns = excluded.sidecar_ns,
             change = CASE state WHEN 'gone' THEN 'back' ELSE 'changed' END,
             state = 'present', picture = excluded.picture,
             photo = CASE WHEN excluded.reason IS NULL THEN excluded.photo ELSE photo END,
             facts = CASE WHEN excluded.reason IS NULL THEN excluded.facts ELSE facts END,
+            facts_reader = CASE WHEN excluded.reason IS NULL THEN excluded.facts_reader ELSE facts_reader END,
             reason = excluded.reason, detail = excluded.detail, changed_run = excluded.changed_run
         """,
-        (seen.path, seen.folder, *seen.stat[:3], int(seen.picture), photo, facts, reason, detail, run),
+        (
+            seen.path,
+            seen.folder,
+            *seen.stat[:3],
+            int(seen.picture),
+            photo,
+            facts,
+            reason,
+            detail,
+            run,
+            seen.facts_reader,
+        ),
     )
 
 
@@ -217,4 +252,5 @@ def facts_from(text: str | None) -> Facts:
     if not text:
         return Facts()
     values = json.loads(text)
-    return Facts(**{**values, "keywords": tuple(values["keywords"])})
+    lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+    return Facts(**{**values, **lists})

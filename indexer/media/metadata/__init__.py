@@ -21,7 +21,7 @@ from indexer.media.metadata.containers import Carried, carried
 from indexer.media.metadata.dates import first_possible
 from indexer.media.metadata.raw_facts import Claims
 from indexer.media.metadata.sidecar_file import sidecar_of
-from indexer.media.tiff import FileSpan
+from indexer.media.tiff import FileSpan, Span
 
 MAX_TEXT = 8_000
 MAX_LINE = 500
@@ -51,7 +51,7 @@ _CORPORATE = re.compile(
 )
 
 
-def read_facts(path: Path, content: bytes | None = None, *, now: datetime | None = None) -> Facts:
+def read_facts(path: Path, content: Span | None = None, *, now: datetime | None = None) -> Facts:
     """Return what the picture at `path` and its sidecar say; empty facts where they say nothing that can be read.
 
     `content` is the file's content when the caller holds it already; `now` (local time) bounds what date is possible.
