@@ -12,6 +12,7 @@ from indexer.commands.doctor import doctor
 from indexer.commands.evaluate import evaluate
 from indexer.commands.export import export
 from indexer.commands.forget import forget
+from indexer.commands.gallery import gallery
 from indexer.commands.inbox import inbox
 from indexer.commands.invocation import everywhere
 from indexer.commands.progress import collect, failures, rebuild, retry, status
@@ -80,7 +81,7 @@ def cli(**_: Any) -> None:
 
 
 _WORK = (run, quote, inbox, status, collect, retry, failures, rebuild)
-_BOOKS = (forget, report, tags, prompts, diff, export)
+_BOOKS = (gallery, forget, report, tags, prompts, diff, export)
 for command in (*_WORK, *_BOOKS, config, completion, doctor, evaluate, check):
     cli.add_command(command)
 

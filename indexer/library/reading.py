@@ -14,11 +14,12 @@ from indexer.ledger.photos import files
 from indexer.ledger.scope import Scope
 from indexer.ledger.spend import accounts
 from indexer.ledger.spend.accounts import Accounts
-from indexer.ledger.views import counts
+from indexer.ledger.views import counts, known_photo
+from indexer.ledger.views.known_photo import KnownFile, KnownPhoto
 from indexer.ledger.work import questions
 from indexer.library.opened import Opened, scope_of
 from indexer.pipeline.report import Report, RunFacts
-from indexer.storage.paths import AnyPath, resolve_root, to_text
+from indexer.storage.paths import AnyPath, resolve_root, to_bytes, to_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,16 @@ class Reading(Opened):
             question, _ = self._last_asked(ledger)
             found = counts.failed_paths(ledger, Scope(), questions.known_question(ledger, question))
         return [FailedPhoto(to_text(one.path), one.reason, one.detail, one.attempts, one.job) for one in found]
+
+    def photo(self, path: str) -> KnownPhoto | None:
+        """Return what is known of the photo at `path`, spelled as a hit spells it; None where there is none."""
+        with self._access.reading() as ledger:
+            return known_photo.known_photo(ledger, to_bytes(path))
+
+    def file(self, path: str) -> KnownFile | None:
+        """Return the picture's file at `path`, spelled as a hit spells it; None for a path that the library lacks."""
+        with self._access.reading() as ledger:
+            return known_photo.known_file(ledger, to_bytes(path))
 
     def accounts(self) -> Accounts:
         """Return every request, token and cent by run, batch and model, and whether the books balance."""

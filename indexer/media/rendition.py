@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import io
 import os
-from contextlib import nullcontext, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -49,6 +50,7 @@ __all__ = [
     "decode",
     "render",
     "rendition_size",
+    "shrink",
 ]
 
 DIGEST_VERSION = 1
@@ -77,12 +79,25 @@ def render(source: Path | bytes, *, limits: PictureLimits = DEFAULT_LIMITS) -> R
     `source` is a file or a file's content. Raises `PictureError` and nothing else, whatever the bytes.
     """
     try:
+        with (
+            content(source, limits) as stream,
+            _picture(stream, _kind(stream, source), limits) as (image, picture, kind, orientation),
+        ):
+            return _from_image(image, picture, kind, orientation=orientation)
+    except DECODER_FAULTS as error:
+        raise fault(error) from error
+
+
+def shrink(source: Path, side: int, *, quality: int = 80, limits: PictureLimits = DEFAULT_LIMITS) -> bytes:
+    """Decode the picture at `source` and return it upright, in sRGB, at most `side` pixels long, as a bare JPEG.
+
+    Held to the limits of `render`; raises `PictureError` and nothing else.
+    """
+    try:
         with content(source, limits) as stream:
-            head = stream.read(HEAD_BYTES)
-            kind = sniff(head, os.fsencode(source.name) if isinstance(source, Path) else b"")
-            if kind is None or (by_content(head) is None and kind in DECODED):
-                raise PictureError(Reason.UNREADABLE, "its content is not a picture's")
-            return _rendered(stream, kind, limits)
+            with _picture(stream, _kind(stream, source), limits) as (image, picture, kind, orientation):
+                seen, _ = _screened(image, picture, kind, orientation, side)
+            return _encoded(seen, quality)
     except DECODER_FAULTS as error:
         raise fault(error) from error
 
@@ -109,34 +124,58 @@ def brightness(jpeg: bytes) -> float:
         return 0.0
 
 
-def _rendered(stream: BinaryIO, kind: Kind, limits: PictureLimits) -> Rendition:
+def _kind(stream: BinaryIO, source: Path | bytes) -> Kind:
+    head = stream.read(HEAD_BYTES)
+    kind = sniff(head, os.fsencode(source.name) if isinstance(source, Path) else b"")
+    if kind is None or (by_content(head) is None and kind in DECODED):
+        raise PictureError(Reason.UNREADABLE, "its content is not a picture's")
+    return kind
+
+
+@contextmanager
+def _picture(stream: BinaryIO, kind: Kind, limits: PictureLimits) -> Iterator[tuple[Image.Image, BinaryIO, Kind, int]]:
+    """The picture to be decoded, the stream that holds it, its kind, and the orientation that a RAW file tells."""
     if kind in UNSUPPORTED:
         raise PictureError(Reason.UNSUPPORTED, UNSUPPORTED[kind])
     if kind is Kind.RAW or (kind is Kind.TIFF and raw_preview.looks_raw(FileSpan(stream))):
-        return _from_raw(stream, limits)
+        # The JPEG preview inside a RAW file, turned as the RAW file says.
+        span = FileSpan(stream)
+        found = raw_preview.preview(span)
+        if found is None:
+            raise PictureError(Reason.UNSUPPORTED, _NO_PREVIEW)
+        with pillow_at_ease(limits.max_jpeg_pixels):
+            preview = io.BytesIO(found)
+            yield opened(preview, Kind.JPEG, limits), preview, Kind.RAW, raw_preview.orientation(span)
+        return
     most = limits.max_jpeg_pixels if kind is Kind.JPEG else limits.max_pixels
     with pillow_at_ease(most), native_silence() if kind is Kind.TIFF else nullcontext():
-        return _from_image(opened(stream, kind, limits), stream, kind)
+        yield opened(stream, kind, limits), stream, kind, 1
 
 
-def _from_raw(stream: BinaryIO, limits: PictureLimits) -> Rendition:
-    """Render the JPEG preview inside a RAW file, turned as the RAW file says."""
-    span = FileSpan(stream)
-    found = raw_preview.preview(span)
-    if found is None:
-        raise PictureError(Reason.UNSUPPORTED, _NO_PREVIEW)
-    with pillow_at_ease(limits.max_jpeg_pixels):
-        preview = io.BytesIO(found)
-        image = opened(preview, Kind.JPEG, limits)
-        return _from_image(image, preview, Kind.RAW, orientation=raw_preview.orientation(span))
+def _from_image(image: Image.Image, stream: BinaryIO, kind: Kind, *, orientation: int) -> Rendition:
+    note = "the JPEG preview inside a RAW file" if kind is Kind.RAW else _frames(image)
+    seen, (width, height) = _screened(image, stream, kind, orientation, ANALYSIS_DECODE)
+    analysis = seen.resize(_fitted(seen.size, ANALYSIS_SIDE), Image.Resampling.BOX)
+    return Rendition(
+        digest=digest("pixels", str(DIGEST_VERSION), str(width), str(height), analysis.tobytes()),
+        phash=phash(analysis),
+        width=width,
+        height=height,
+        format=kind.value,
+        jpeg=_encoded(_fit(seen, RENDITION_SIDE), JPEG_QUALITY),
+        note=note,
+    )
 
 
-def _from_image(image: Image.Image, stream: BinaryIO, kind: Kind, *, orientation: int = 1) -> Rendition:
+def _screened(
+    image: Image.Image, stream: BinaryIO, kind: Kind, orientation: int, side: int
+) -> tuple[Image.Image, tuple[int, int]]:
+    """Decode, turn upright, fit into `side` and bring to sRGB; returns that and the upright full size."""
     width, height = image.size
-    format_, note = image.format, "the JPEG preview inside a RAW file" if kind is Kind.RAW else _frames(image)
+    format_ = image.format
     orientation = _orientation(image) or orientation
     told = boxes.properties(FileSpan(stream)) if kind in (Kind.AVIF, Kind.HEIC) else boxes.Properties()
-    image = _decoded(image, stream)
+    image = _decoded(image, stream, side)
     if kind is Kind.AVIF and (box := boxes.crop_box(told.crop, image.size)):
         image = image.crop(box)
         width, height = image.size
@@ -146,27 +185,17 @@ def _from_image(image: Image.Image, stream: BinaryIO, kind: Kind, *, orientation
     profile = image.info.get("icc_profile") or b""
     plain = _plain(image, stream, format_)
     upright = plain.transpose(turn) if turn is not None else plain
-    fitted = _fit(colour.eight_bits(upright), ANALYSIS_DECODE)
+    fitted = _fit(colour.eight_bits(upright), side)
     grey = fitted.mode in ("L", "LA")
-    seen = colour.screen(fitted, told_colours.profile(stream, kind, profile, told.colours, grey=grey))
-    analysis = seen.resize(_fitted(seen.size, ANALYSIS_SIDE), Image.Resampling.BOX)
-    return Rendition(
-        digest=digest("pixels", str(DIGEST_VERSION), str(width), str(height), analysis.tobytes()),
-        phash=phash(analysis),
-        width=width,
-        height=height,
-        format=kind.value,
-        jpeg=_encoded(_fit(seen, RENDITION_SIDE)),
-        note=note,
-    )
+    return colour.screen(fitted, told_colours.profile(stream, kind, profile, told.colours, grey=grey)), (width, height)
 
 
-def _decoded(image: Image.Image, stream: BinaryIO) -> Image.Image:
+def _decoded(image: Image.Image, stream: BinaryIO, side: int) -> Image.Image:
     """Decode, a JPEG at a fraction of its size, and refuse one that is not whole."""
     if image.format not in ("JPEG", "MPO"):
         image.load()
         return image
-    fitted = _fitted(image.size, ANALYSIS_DECODE)
+    fitted = _fitted(image.size, side)
     image.draft(None, fitted)
     info = image.info
 
@@ -239,10 +268,10 @@ def _fitted(size: tuple[int, int], side: int) -> tuple[int, int]:
     return max(1, round(size[0] * side / longest)), max(1, round(size[1] * side / longest))
 
 
-def _encoded(image: Image.Image) -> bytes:
-    """Return the JPEG for upload; Pillow would copy comments out of `info`, so there is none."""
+def _encoded(image: Image.Image, quality: int) -> bytes:
+    """Return a JPEG of the pixels alone; Pillow would copy comments out of `info`, so there is none."""
     bare = image.copy()
     bare.info = {}
     buffer = io.BytesIO()
-    bare.save(buffer, "JPEG", quality=JPEG_QUALITY)
+    bare.save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()

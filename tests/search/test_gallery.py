@@ -1,0 +1,145 @@
+"""The gallery over HTTP: who may ask, what is answered, and that nothing else is."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import httpx
+import pytest
+from PIL import Image
+
+from indexer import Library
+from tests.support.gallery import Served, raw, serving
+
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>.jpg"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of photos, one of them with a hostile name, one of them in CMYK."""
+    folder = tmp_path_factory.mktemp("photos")
+    Image.effect_noise((900, 600), 40).convert("RGB").save(folder / "wide.jpg")
+    Image.effect_noise((300, 700), 40).convert("RGB").save(folder / "tall.png")
+    Image.effect_noise((400, 400), 60).convert("CMYK").save(folder / "cmyk.jpg")
+    Image.effect_noise((500, 400), 90).convert("RGB").save(folder / HOSTILE.replace("/", "_"), "JPEG")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def served(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A gallery of that folder."""
+    home = tmp_path_factory.mktemp("library")
+    with Library.open(home) as library:
+        library.index([folder], provider="local")
+    with serving(home, tmp_path_factory.mktemp("cache")) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def client(served: Served) -> Iterator[httpx.Client]:
+    """Somebody who came in by the address that was printed."""
+    with served.client() as client:
+        yield client
+
+
+def test_nothing_is_answered_without_the_token(served: Served) -> None:
+    """Neither a page nor a picture nor a style is there for who has no token or a wrong one."""
+    for path in ("/", "/photo", "/thumbnail", "/static/gallery.css", "/nothing", "/?token=wrong", "/?token="):
+        assert httpx.get(served.origin + path, trust_env=False).status_code == 403, path
+
+
+def test_the_token_becomes_a_strict_cookie_and_leaves_the_address(served: Served) -> None:
+    """The first address lets in, sets a cookie for this site and scripts' eyes never, and goes on without the token."""
+    answer = httpx.get(served.address + "&q=dog", trust_env=False)
+    cookie = answer.headers["set-cookie"].lower()
+    assert (answer.status_code, answer.headers["location"]) == (303, "/?q=dog")
+    assert "httponly" in cookie
+    assert "samesite=strict" in cookie
+
+
+@pytest.mark.parametrize("host", ["evil.example:{port}", "127.0.0.1:1", "127.0.0.1", "127.0.0.1.evil.org:{port}"])
+def test_another_host_is_refused_even_with_the_cookie(client: httpx.Client, served: Served, host: str) -> None:
+    """A name that somebody else's server gives this address brings nothing."""
+    port = served.origin.rpartition(":")[2]
+    assert client.get("/", headers={"host": host.format(port=port)}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "http://evil.example"},
+        {"origin": "null"},
+        {"origin": "http://127.0.0.1:1"},
+        {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image"},
+        {"sec-fetch-site": "same-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe"},
+    ],
+)
+def test_requests_of_other_pages_are_refused(client: httpx.Client, headers: dict[str, str]) -> None:
+    """A page of another origin, or of another port of this machine, may not ask."""
+    assert client.get("/", headers=headers).status_code == 403
+
+
+def test_two_hosts_in_one_request_are_refused(served: Served) -> None:
+    """Which of two names is meant is nobody's guess."""
+    port = served.origin.rpartition(":")[2].encode()
+    hosts = b"Host: 127.0.0.1:" + port + b"\r\nHost: evil.example\r\n"
+    answer = raw(served, b"GET / HTTP/1.1\r\n" + hosts + b"Connection: close\r\n\r\n")
+    assert answer.split()[1] in (b"400", b"403")
+
+
+def test_every_answer_carries_the_policy(client: httpx.Client, served: Served) -> None:
+    """Pages, pictures and refusals forbid inline scripts, frames and other origins."""
+    answers = [client.get("/"), client.get("/static/gallery.js"), httpx.get(served.origin, trust_env=False)]
+    for answer in answers:
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "script-src 'self'" in policy
+        assert "unsafe" not in policy
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/etc/passwd", "../../etc/passwd", "{folder}", "{folder}/", "{folder}/missing.jpg", "", "{folder}/./wide.jpg"],
+)
+@pytest.mark.parametrize("page", ["/thumbnail", "/preview", "/photo"])
+def test_only_known_photos_are_shown(client: httpx.Client, folder: Path, page: str, path: str) -> None:
+    """A path outside, a folder, a file that was never indexed: the gallery knows none of them."""
+    assert client.get(page, params={"path": path.format(folder=folder)}).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/static/", "/static/%2e%2e%2fguard.py", "/static", "/templates"])
+def test_there_is_no_directory(client: httpx.Client, path: str) -> None:
+    """The files of the pages have names, and nothing beside them can be had."""
+    assert client.get(path).status_code == 404
+
+
+def test_a_picture_has_a_small_copy_that_is_made_once(client: httpx.Client, folder: Path) -> None:
+    """A thumbnail is a JPEG of its longest side at most, and a browser that has it is told so."""
+    for name, size in (("wide.jpg", (480, 320)), ("tall.png", (206, 480)), ("cmyk.jpg", (400, 400))):
+        answer = client.get("/thumbnail", params={"path": str(folder / name)})
+        with Image.open(io.BytesIO(answer.content)) as image:
+            assert (image.format, image.mode, image.size) == ("JPEG", "RGB", size)
+        again = client.get(answer.url, headers={"if-none-match": answer.headers["etag"]})
+        assert (again.status_code, again.content) == (304, b"")
+
+
+def test_hostile_names_are_text(client: httpx.Client, folder: Path) -> None:
+    """A file's name never becomes a tag of the page."""
+    path = str(folder / HOSTILE.replace("/", "_"))
+    for address in ("/", f"/photo?path={quote(path)}", f"/?q={quote(HOSTILE)}", f"/?tag={quote(HOSTILE)}"):
+        text = client.get(address).text
+        assert "<script>alert" not in text
+        assert "<img src=x" not in text
+    assert "&lt;script&gt;alert" in client.get(f"/photo?path={quote(path)}").text
+
+
+def test_a_search_that_cannot_be_meant_says_why(client: httpx.Client) -> None:
+    """A wrong date is a message on the page, not a fault."""
+    answer = client.get("/", params={"since": "yesterday"})
+    assert answer.status_code == 400
+    assert "not a date" in answer.text
+    assert "YYYY" in answer.text
