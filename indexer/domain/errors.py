@@ -18,6 +18,7 @@
     │   ├── Unreachable                  no answer, or a server's fault: the outcome is unknown
     │   └── Refused                      the service said no, and why
     │       ├── NotFound                 it knows no such job or file, or not yet: lists and look-ups lag
+    │       ├── UnknownModel             it has no model of that name
     │       └── Unsendable               it would say no: found before anything was sent
     └── Stopped                 exit 5   stopped before money was spent, or more of it
         ├── ApprovalRequired             carries the plan that waits for a yes
@@ -129,6 +130,10 @@ class Refused(ProviderError):
 
 class Unsendable(Refused):
     """Our own check found what the service would refuse; nothing was sent."""
+
+
+class UnknownModel(Refused):
+    """The service has no model of the name that was asked; the hint has the nearest ones that it has."""
 
 
 class NotFound(Refused):

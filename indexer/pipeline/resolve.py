@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -34,6 +35,7 @@ from indexer.providers.spec import Spec
 from indexer.storage.paths import AnyPath, for_terminal, refuse_missing, resolve_root, to_text
 from indexer.storage.settings import Config
 
+_MODEL_NAME = re.compile(r"[A-Za-z0-9][\w.:/@+~-]{0,199}", re.ASCII)
 _KEYLESS = (
     "no key is set ({variables}), so nothing is sent and no model describes the photos: they are found by their "
     "captions, keywords, dates, places and names, and by their colours"
@@ -63,7 +65,7 @@ def make_ask(
     spec, before, openable = _provider(ledger, options.get("provider", config.provider), around)
     named = options.get("model") or config.model or spec.default_model
     model = named or (before.model if before else around.provider(spec.name).model())
-    question = _question(_base(ledger, spec, before, model), options, config)
+    question = _question(_base(ledger, spec, before, _model_name(model)), options, config)
     refusal = around.provider(spec.name).check(question) if openable else ""
     if refusal:
         raise UsageError(f"{spec.name} would refuse this: {refusal}", hint="fix the prompt or the schema")
@@ -145,6 +147,13 @@ def _question(base: Question, options: IndexOptions, config: Config) -> Question
         settings=replace(base.settings, **told),
     )
     return in_language(asked)
+
+
+def _model_name(told: str) -> str:
+    """What can stand in an address and in a message; whether the service has it, only the service knows."""
+    if not _MODEL_NAME.fullmatch(told):
+        raise BadSetting(f"{for_terminal(told)[:80]!r} is not the name of a model", hint="see: index doctor")
+    return told
 
 
 def _refresh(wished: str | None) -> bool:

@@ -154,6 +154,12 @@ class Http:
         """Return the JSON object at `path`; tried a few times."""
         return self.patiently(lambda: self.send(what, "GET", path).json(what))
 
+    def names(self, path: str = "models") -> list[str]:
+        """Return the names in the list of models at `path`."""
+        entries = self.get("list the models", path).get("data")
+        found = entries if isinstance(entries, list) else []
+        return [str(entry["id"]) for entry in found if isinstance(entry, dict) and entry.get("id")]
+
     def post(self, what: str, path: str, body: object = None, *, timeout: float | None = None) -> Said:
         """Send JSON to `path`, once, and return the answer."""
         content = b"" if body is None else json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()

@@ -17,7 +17,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from indexer.domain.answer import Row
 from indexer.domain.errors import NotFound
@@ -135,6 +135,15 @@ class Provider(Protocol):
 
     def close(self) -> None:
         """Close its connections; it may be used again."""
+        ...
+
+
+@runtime_checkable
+class Catalogue(Protocol):
+    """A provider that can say which models it offers; it is asked when the service does not know a model."""
+
+    def models(self) -> list[str]:
+        """Return the names of its models, as `--model` takes them."""
         ...
 
 

@@ -164,6 +164,15 @@ def give_up(transaction: Transaction, provider: str) -> None:
     )
 
 
+def give_up_question(ledger: Ledger, question: int) -> None:
+    """Forget the approved work of a question that was never sent, in the caller's transaction: nobody can answer it."""
+    ledger.connection.execute(
+        "UPDATE works SET state = 'answered', renewing = 0 WHERE state = 'wanted' AND renewing = 1 AND question = ?",
+        (question,),
+    )
+    ledger.connection.execute("DELETE FROM works WHERE state = 'wanted' AND question = ?", (question,))
+
+
 def waiting(ledger: Ledger, question: int | None, mode: Mode) -> list[str]:
     """Return the photos whose works wait to be sent by the lane `mode`."""
     rows = ledger.connection.execute(

@@ -18,6 +18,7 @@ from indexer.domain.errors import (
     NoCredit,
     NotFound,
     RateLimited,
+    UnknownModel,
     Unreachable,
     UsageError,
 )
@@ -173,4 +174,4 @@ def remote(specs: Sequence[Spec], named: Sequence[str] = ()) -> list[Spec]:
 
 def is_dead(fault: CaptionaryError) -> bool:
     """Say whether a fault ends a route for now: no credit, a dead key, a model that is gone, nobody there."""
-    return isinstance(fault, KeyMissing | KeyRefused | NoCredit | NotFound | RateLimited | Unreachable)
+    return isinstance(fault, KeyMissing | KeyRefused | NoCredit | NotFound | UnknownModel | RateLimited | Unreachable)

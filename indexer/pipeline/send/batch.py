@@ -29,12 +29,14 @@ from indexer.ledger.work.shards import Refusal, Shard
 from indexer.pipeline.send.collect import collect_results, end_without_results
 from indexer.pipeline.send.framing import compress
 from indexer.pipeline.send.outcomes import LOST_JOB, LOST_RESULTS, NOT_SENT, REFUSED, ending_of
+from indexer.pipeline.send.unknown_model import explained, forget_work
 from indexer.pipeline.session import Session
 from indexer.providers.seam import BatchFile, BatchService, Match
 from indexer.providers.spec import Spec
 
 _RESULTS_PATIENCE = 3600.0
 _REFUSALS = 3
+_MOST_UPLOADS = 3  # a file that is gone each time is not what the service misses
 _QUEUE_WAIT = 60.0
 _QUEUE_WAIT_MOST = 900.0
 
@@ -164,10 +166,24 @@ class BatchLane:
         shards.record_creating(self._ledger, shard.id)
         try:
             job = service.create(self._file(shard))
+        except NotFound as fault:
+            self._explain(shard, fault, service)
         except ProviderError as fault:
             self._record_refusal(shard, fault)
         else:
             shards.record_job(self._ledger, shard.id, job, sure=not shard.creates)
+
+    def _explain(self, shard: Shard, fault: NotFound, service: BatchService) -> None:
+        """Not found is the file, or the model; of a model that is not there, nothing stays here or at the service."""
+        question = questions.question_of(self._ledger, shard.question)
+        meaning = explained(self._session, question, fault)
+        if meaning is fault:
+            self._record_refusal(shard, fault)
+            return
+        end_without_results(self._session, shard, NOT_SENT)
+        self._close(shards.shard(self._ledger, shard.id), service)
+        forget_work(self._session, shard.question)
+        raise meaning
 
     def _record_refusal(self, shard: Shard, fault: ProviderError) -> None:
         """Believe no answer but a clean one; what a person must mend is raised all the same."""
@@ -287,7 +303,7 @@ def _discard(service: BatchService, input_file: str) -> None:
 def _refusal(fault: ProviderError, shard: Shard) -> Refusal:
     if isinstance(fault, RateLimited):
         return Refusal.QUEUE
-    if isinstance(fault, NotFound):
+    if isinstance(fault, NotFound) and (len(shard.uploads.split()) or shard.creates) < _MOST_UPLOADS:
         return Refusal.FILE
     if isinstance(fault, Refused):
         return Refusal.REFUSED_TWICE if shard.refusal == Refusal.REFUSED else Refusal.REFUSED

@@ -9,9 +9,10 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import NoReturn
 
 from indexer.domain.answer import Failure, Handling, Row
-from indexer.domain.errors import ProviderError, RateLimited, Unreachable
+from indexer.domain.errors import ProviderError, RateLimited, UnknownModel, Unreachable
 from indexer.domain.keys import line_key
 from indexer.domain.mode import Mode
 from indexer.domain.progress import Progress
@@ -22,6 +23,7 @@ from indexer.ledger.work.answers import Booking
 from indexer.ledger.work.items import Work
 from indexer.pipeline.send.collect import booked
 from indexer.pipeline.send.renditions import rendition_of, request
+from indexer.pipeline.send.unknown_model import explained, forget_work
 from indexer.pipeline.session import Session
 from indexer.providers.seam import Provider
 
@@ -59,8 +61,14 @@ class CallLane:
         while self._stopped is None and (finished := self._pass()) is not None:
             done += finished
         if self._stopped:
-            raise self._stopped
+            self._stop(self._stopped)
         return done
+
+    def _stop(self, fault: ProviderError) -> NoReturn:
+        meaning = explained(self._session, self._question, fault)
+        if isinstance(meaning, UnknownModel):
+            forget_work(self._session, self._number)
+        raise meaning
 
     def is_open(self) -> bool:
         """Say whether calls of this mode may go out now; some services have hours in which they cost half."""

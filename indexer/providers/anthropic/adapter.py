@@ -52,6 +52,10 @@ class Anthropic:
         """Return the default model."""
         return SPEC.default_model
 
+    def models(self) -> list[str]:
+        """Return the names of the models on offer."""
+        return self._http.names("v1/models?limit=1000")
+
     def check(self, question: Question) -> str:
         """Return why every request would be refused, "" when nothing is known against it."""
         try:

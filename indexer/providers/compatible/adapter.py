@@ -10,7 +10,7 @@ import threading
 from typing import Any
 
 from indexer.domain.answer import Answer, Failure, Reason, Row
-from indexer.domain.errors import BadSetting, Refused, UsageError
+from indexer.domain.errors import BadSetting, NotFound, Refused, UsageError
 from indexer.domain.question import Question, Request
 from indexer.providers import chat
 from indexer.providers.chat_calls import ask
@@ -39,22 +39,24 @@ class Compatible:
         self._lock = threading.Lock()
         self._ways: dict[str, str] = {}
 
+    def models(self) -> list[str]:
+        """Return the names of the models on offer."""
+        return self._http.names()
+
     def check(self, question: Question) -> str:
         """Nothing is known against any question."""
         return ""
 
     def model(self) -> str:
         """Return the only model that the server has; raises `UsageError` where it has several."""
-        found = self._http.get("list the models", "models")
-        entries = found.get("data")
-        names = [entry["id"] for entry in entries if isinstance(entry, dict) and entry.get("id")] if entries else []
+        names = self.models()
         if len(names) != 1:
-            offered = ", ".join(map(str, names[:8])) or "none"
+            offered = ", ".join(names[:8]) or "none"
             raise UsageError(
                 f"the server at {self._http.service.base_url} offers {len(names)} models: {offered}",
                 hint="name one with --model",
             )
-        return str(names[0])
+        return names[0]
 
     def ask(self, request: Request) -> Row:
         """Ask one call; an answer that is not the JSON asked for is asked for once more."""
@@ -85,13 +87,15 @@ class Compatible:
         for way in _WAYS:
             try:
                 outcome = self._once(request, way).outcome
+            except NotFound:
+                raise
             except Refused as fault:
                 said = fault
                 continue
             if isinstance(outcome, Answer) or outcome.reason is Reason.TRUNCATED:
                 return way
             said = outcome.detail
-        raise UsageError(
+        raise Refused(
             f"the model {question.model} at {self._http.service.base_url} cannot describe a picture: {said}",
             hint="choose a model that takes pictures, with --model",
         )

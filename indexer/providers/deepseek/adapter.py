@@ -34,6 +34,10 @@ class DeepSeek:
         """Return the default model."""
         return SPEC.default_model
 
+    def models(self) -> list[str]:
+        """Return the names of the models on offer."""
+        return self._http.names()
+
     def check(self, question: Question) -> str:
         """Nothing is known against any question."""
         return ""

@@ -17,7 +17,7 @@ from indexer.providers.gemini.check import MAX_FILE_BYTES, check_stream
 from indexer.providers.gemini.service import BASE_URL, Service, Timeouts
 from indexer.providers.google import wire
 from indexer.providers.google.faults import KEY_HINT, KEY_PAGE, KEY_VARIABLE
-from indexer.providers.google.models import queued_tokens
+from indexer.providers.google.models import bare, queued_tokens
 from indexer.providers.google.schema import SchemaField
 from indexer.providers.seam import BatchFile, Match
 from indexer.providers.spec import Opening
@@ -55,6 +55,14 @@ class Gemini:
     def model(self) -> str:
         """Return the default model."""
         return SPEC.default_model
+
+    def models(self) -> list[str]:
+        """Return the names of the models on offer."""
+        found = self._service.patiently(
+            lambda: self._service.get("list the models", "models", {"pageSize": "1000"}).get("models")
+        )
+        entries = found if isinstance(found, list) else []
+        return [bare(str(entry["name"])) for entry in entries if isinstance(entry, dict) and entry.get("name")]
 
     def check(self, question: Question) -> str:
         """Return why every request of this question would be refused, "" when nothing is known against it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import quote
 
 from indexer.domain.answer import Failure, Reason, Row
 from indexer.domain.errors import NotFound, Refused
@@ -16,7 +17,7 @@ from indexer.providers.google.wire import decode_line, encode_request
 
 def ask(service: Service, request: Request, field: SchemaField) -> Row:
     """Ask once. A refusal of this photo is a `Failure`; what every other photo would meet as well is raised."""
-    path = f"models/{bare(request.question.model)}:generateContent"
+    path = f"models/{quote(bare(request.question.model), safe='')}:generateContent"
     try:
         answer = service.post("describe the photo", path, encode_request(request, field))
     except NotFound:

@@ -57,6 +57,10 @@ class Mistral:
         """Return the default model."""
         return SPEC.default_model
 
+    def models(self) -> list[str]:
+        """Return the names of the models on offer."""
+        return self._http.names("v1/models")
+
     def check(self, question: Question) -> str:
         """Return why every request would be refused, "" when nothing is known against it."""
         try:

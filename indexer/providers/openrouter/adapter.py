@@ -34,6 +34,10 @@ class OpenRouter:
         self._most = parse_price(options.max_price)
         self._dialect = chat.Dialect(extra=self._extra)
 
+    def models(self) -> list[str]:
+        """Return the names of the models on offer."""
+        return self._http.names()
+
     def check(self, question: Question) -> str:
         """Return why every request would be refused, "" when nothing is known against it."""
         try:
