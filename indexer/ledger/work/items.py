@@ -164,13 +164,13 @@ def give_up(transaction: Transaction, provider: str) -> None:
     )
 
 
-def give_up_question(ledger: Ledger, question: int) -> None:
-    """Forget the approved work of a question that was never sent, in the caller's transaction: nobody can answer it."""
-    ledger.connection.execute(
+def give_up_question(transaction: Transaction, question: int) -> None:
+    """Forget the approved work of a question that was never sent: nobody can answer it."""
+    transaction.execute(
         "UPDATE works SET state = 'answered', renewing = 0 WHERE state = 'wanted' AND renewing = 1 AND question = ?",
         (question,),
     )
-    ledger.connection.execute("DELETE FROM works WHERE state = 'wanted' AND question = ?", (question,))
+    transaction.execute("DELETE FROM works WHERE state = 'wanted' AND question = ?", (question,))
 
 
 def waiting(ledger: Ledger, question: int | None, mode: Mode) -> list[str]:

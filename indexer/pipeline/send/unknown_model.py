@@ -32,5 +32,5 @@ def explained(session: Session, question: Question, fault: ProviderError) -> Pro
 
 def forget_work(session: Session, number: int) -> None:
     """Let nothing wait for an answer to the question `number` any more: with another model, it is another question."""
-    with session.ledger.transaction("unknown model"):
-        items.give_up_question(session.ledger, number)
+    with session.ledger.transaction("unknown model") as transaction:
+        items.give_up_question(transaction, number)
