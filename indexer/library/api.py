@@ -86,7 +86,7 @@ class Library(Reading, Curation):
             run.finish()
             plan = run.plan(ask)
             facts = RunFacts(run.number, plan.reused, plan.cost, notes=tuple(seen.notes))
-            return self._report(run.ledger, (ask.question, ask.mode), Scope(ask.roots), facts), plan
+            return self._report(run.ledger, (ask.question, ask.mode), ask.scope, facts), plan
 
     def index(self, paths: Sequence[AnyPath], *, approve: Approve = False, **options: Unpack[IndexOptions]) -> Report:
         """Crawl, plan, have the plan approved, ask, collect; running it again resumes what is unfinished.
@@ -103,12 +103,12 @@ class Library(Reading, Curation):
             if not ask.openable:
                 run.finish()
             if not ask.openable and (owned := run.owned(ask)) is not None:
-                return self._report(run.ledger, (ask.question, ask.mode), Scope(ask.roots), RunFacts(run.number, owned))
+                return self._report(run.ledger, (ask.question, ask.mode), ask.scope, RunFacts(run.number, owned))
             plan = run.plan(ask)
             run.ask(ask, plan, _callable(approve))
             run.finish()
             facts = RunFacts(run.number, plan.reused, plan.cost, stopped=run.stopped, notes=tuple(seen.notes))
-            return self._report(run.ledger, (ask.question, ask.mode), Scope(ask.roots), facts)
+            return self._report(run.ledger, (ask.question, ask.mode), ask.scope, facts)
 
     def inbox(
         self,
@@ -175,7 +175,7 @@ class Library(Reading, Curation):
                 run.ask(ask, plan, best.approve(approve))
                 run.finish()
                 facts = RunFacts(run.number, plan.reused, plan.cost, stopped=run.stopped, notes=tuple(seen.notes))
-                return self._report(run.ledger, (ask.question, ask.mode), Scope(ask.roots), facts)
+                return self._report(run.ledger, (ask.question, ask.mode), ask.scope, facts)
             if not died:
                 break
         raise AssertionError("a run that did not die has returned")

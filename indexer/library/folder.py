@@ -18,14 +18,13 @@ from indexer import providers
 from indexer.crawl.walk import refuse_inside
 from indexer.domain.errors import LibraryMissing, LibraryUnwritable, UsageError, first_line
 from indexer.domain.tags import Policy
-from indexer.ledger.spend.caps import Caps
 from indexer.ledger.store import Ledger, no_step
 from indexer.library import tag_rules
 from indexer.library.vocabulary import tag_policy
 from indexer.media.rendition_cache import Spool
 from indexer.pipeline.index_options import IndexOptions
 from indexer.pipeline.run import Run
-from indexer.pipeline.session import Clock, Session, SystemClock, Tuning, Watcher
+from indexer.pipeline.session import Clock, Session, SystemClock, Watcher
 from indexer.providers import prices
 from indexer.providers.options import defaults, read_options, refuse_unknown
 from indexer.providers.pricing import Pricing
@@ -143,14 +142,7 @@ class Access:
             clock=clock,
             pause=pause,
             pricing=self.pricing(ledger, config),
-            tuning=Tuning(
-                lookup_seconds=config.lookup_seconds,
-                poll_seconds=config.poll_seconds,
-                concurrency=config.concurrency,
-                shard_lines=config.shard_lines,
-                keep_batches=config.keep_batches,
-                caps=Caps(config.budget_total, config.budget_per_day),
-            ),
+            config=config,
             watcher=self.watcher,
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from indexer.domain.mode import Mode
 from indexer.domain.money import dollars
 from indexer.ledger.spend import approvals, caps
+from indexer.ledger.spend.caps import Caps
 from indexer.ledger.work import items, questions
 from indexer.pipeline.session import Session
 
@@ -13,7 +14,8 @@ _WORTH = 0.1  # a wave takes hours: one that the last tenth of a budget buys is 
 
 def left(session: Session) -> float:
     """Return the dollars that may still be reserved."""
-    return min(approvals.purse(session.ledger).left, caps.headroom(session.ledger, session.tuning.caps)) + 1e-9
+    limits = Caps(session.config.budget_total, session.config.budget_per_day)
+    return min(approvals.purse(session.ledger).left, caps.headroom(session.ledger, limits)) + 1e-9
 
 
 def requests(session: Session, high_usd: float, waiting: int) -> int:

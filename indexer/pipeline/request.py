@@ -9,6 +9,7 @@ from indexer.crawl.crawler import CrawlOptions
 from indexer.domain.mode import Mode
 from indexer.domain.plan import Plan
 from indexer.domain.question import Question
+from indexer.ledger.scope import Scope
 from indexer.pipeline.gates import Gate
 
 Approve = Callable[[Plan], bool]
@@ -37,3 +38,8 @@ class Ask:
     one_per_burst: bool | None = None
     names: tuple[str, str] = ("", "")
     openable: bool = True
+
+    @property
+    def scope(self) -> Scope:
+        """The files that are asked about."""
+        return Scope(self.roots)

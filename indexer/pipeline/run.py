@@ -33,6 +33,7 @@ from indexer.pipeline.send.pack import pack_shard
 from indexer.pipeline.session import Session
 
 _SLOWER = 1.5
+_POLL_MOST = 60.0  # seconds between two looks at a job, at most
 
 
 class Run:
@@ -60,7 +61,7 @@ class Run:
     def owned(self, ask: Ask) -> int | None:
         """Return how many works are answered, where nothing is left to ask a provider; None where something is."""
         number = questions.known_question(self.ledger, ask.question)
-        count = counts.count_works(self.ledger, Scope(ask.roots), number)
+        count = counts.count_works(self.ledger, ask.scope, number)
         return None if count.pending or ask.refresh or self._unfinished() else count.described
 
     def plan(self, ask: Ask) -> Plan:
@@ -87,7 +88,7 @@ class Run:
 
     def advance(self, *, wait: bool) -> None:
         """Move everything that is unfinished as far as it goes; with `wait` until nothing is out any more."""
-        pause = self._session.tuning.poll_seconds
+        pause = self._session.config.poll_seconds
         patience = Patience(self._session)
         while True:
             try:
@@ -100,11 +101,11 @@ class Run:
             if not wait or self.stopped or not self._unfinished():
                 return
             if moved:
-                pause = self._session.tuning.poll_seconds
+                pause = self._session.config.poll_seconds
                 continue
             self._tell_waiting()
             self._session.pause(pause)
-            pause = min(pause * _SLOWER, self._session.tuning.poll_most)
+            pause = min(pause * _SLOWER, _POLL_MOST)
 
     def _tell_waiting(self) -> None:
         """Show how the oldest job at the service stands, and how many photos are out."""

@@ -12,12 +12,12 @@ from indexer.domain.errors import UsageError
 from indexer.domain.job import UNBOUND, Limits
 from indexer.domain.progress import Progress
 from indexer.domain.question import Question
-from indexer.ledger.spend.caps import Caps
 from indexer.ledger.store import Ledger
 from indexer.media.rendition_cache import Spool
 from indexer.providers.pricing import Pricing
 from indexer.providers.seam import BatchService, Provider
 from indexer.providers.spec import Spec
+from indexer.storage.settings import Config
 from indexer.table.projector import Projector
 
 
@@ -45,23 +45,6 @@ class SystemClock:
         time.sleep(seconds)
 
 
-@dataclass(frozen=True, slots=True)
-class Tuning:
-    """Numbers that a setting may change; times are seconds.
-
-    A job is looked for during `lookup_seconds` after a creation whose outcome is unknown. Polling begins at
-    `poll_seconds` and slows down to `poll_most`. A shard holds at most `shard_lines` requests.
-    """
-
-    lookup_seconds: float = 120.0
-    poll_seconds: float = 2.0
-    poll_most: float = 60.0
-    concurrency: int = 4
-    shard_lines: int = 2000
-    keep_batches: bool = False
-    caps: Caps = Caps()
-
-
 @dataclass(slots=True)
 class Watcher:
     """Whom to tell: `progress` often, `note` with one line for a person."""
@@ -84,7 +67,7 @@ class Session:
     clock: Clock
     pause: Callable[[float], None]
     pricing: Pricing
-    tuning: Tuning = Tuning()
+    config: Config
     watcher: Watcher = field(default_factory=Watcher)
 
     def batch_service(self, name: str) -> BatchService:

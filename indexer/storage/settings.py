@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 from indexer.domain.errors import BadSetting
 from indexer.domain.nearest import did_you_mean
@@ -59,30 +59,15 @@ class Config:
     tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
-_KINDS: dict[str, tuple[type, ...]] = {
-    "provider": (str,),
-    "model": (str,),
-    "mode": (str,),
-    "language": (str,),
-    "media_resolution": (str,),
-    "pilot": (int,),
-    "budget": (float, int),
-    "budget_total": (float, int),
-    "budget_per_day": (float, int),
-    "workers": (int,),
-    "concurrency": (int,),
-    "max_pixels": (int,),
-    "one_per_burst": (bool,),
-    "keep_batches": (bool,),
-    "shard_lines": (int,),
-    "poll_seconds": (float, int),
-    "lookup_seconds": (float, int),
-    "most_tags": (int,),
-    "banned_tags": (list,),
-    "vocabulary": (str,),
-    "text_model": (str,),
-    "prices": (dict,),
-}
+def _kinds(annotation: Any) -> tuple[type, ...]:
+    """The types that a setting's value may have in TOML, by the annotation of its field."""
+    kind = next((each for each in get_args(annotation) if each is not type(None)), annotation)
+    if get_origin(annotation) in (tuple, Mapping):
+        return (list,) if get_origin(annotation) is tuple else (dict,)
+    return (float, int) if kind is float else (kind,)
+
+
+_KINDS = {name: _kinds(annotation) for name, annotation in get_type_hints(Config).items() if name != "tables"}
 
 
 def read_config(folder: Path, environ: Mapping[str, str]) -> Config:

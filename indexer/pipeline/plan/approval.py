@@ -9,7 +9,6 @@ from dataclasses import asdict, replace
 from indexer.domain.errors import ApprovalRequired
 from indexer.domain.mode import Mode
 from indexer.domain.plan import Cost, Plan
-from indexer.ledger.scope import Scope
 from indexer.ledger.spend import approvals
 from indexer.ledger.spend.approvals import Yes
 from indexer.ledger.views import counts, prompts
@@ -39,12 +38,12 @@ class Approval:
             limits=session.limits(ask.question),
             pilot=pilot,
             rendition_bytes=session.spool.mean_size(),
-            concurrency=session.tuning.concurrency,
+            concurrency=session.config.concurrency,
             refresh=ask.refresh,
             one_per_burst=ask.one_per_burst,
         )
         around = around if trusted is None else replace(around, trusted=trusted)
-        plan = make_plan(self._ledger, ask.question, ask.mode, Scope(ask.roots), session.pricing, around)
+        plan = make_plan(self._ledger, ask.question, ask.mode, ask.scope, session.pricing, around)
         plan = replace(plan, budget=ask.budget)
         return plan if ask.deadline is None or self._free else self._with_deadline(plan)
 
@@ -66,7 +65,7 @@ class Approval:
     def needed(self, plan: Plan) -> bool:
         """Say whether somebody must say yes; what was approved goes on without asking while its cap can carry it."""
         question = questions.known_question(self._ledger, self._ask.question)
-        scope = Scope(self._ask.roots)
+        scope = self._ask.scope
         if not plan.new:
             return False
         if self.photos():
@@ -85,7 +84,7 @@ class Approval:
         if not self._free and not self._approve(plan):
             raise ApprovalRequired(plan)
         ask, number = self._ask, questions.known_question(self._ledger, self._ask.question)
-        scope = Scope(ask.roots)
+        scope = ask.scope
         mode = ask.mode if first is None else Mode.INTERACTIVE
         photos = self.photos() if first is None else list(first)
         outdated = list(prompt_facts.outdated(self._ledger, ask.question, number, scope)) if ask.refresh else []
@@ -108,7 +107,7 @@ class Approval:
 
     def _to_ask(self) -> Split:
         number = questions.known_question(self._ledger, self._ask.question)
-        return bursts.to_ask(self._ledger, number, Scope(self._ask.roots), self._ask.one_per_burst)
+        return bursts.to_ask(self._ledger, number, self._ask.scope, self._ask.one_per_burst)
 
     def inherit(self) -> None:
         """Let the others of each burst take the description of the one that was asked for."""

@@ -12,7 +12,6 @@ from indexer.domain.errors import GateFailed
 from indexer.domain.mode import Mode
 from indexer.domain.plan import Cost, Measured, Plan, Sampled
 from indexer.export.contact_sheet import Card, write_sheet
-from indexer.ledger.scope import Scope
 from indexer.ledger.spend import approvals
 from indexer.ledger.views import pilot_sample
 from indexer.ledger.views.pilot_sample import Candidate
@@ -46,7 +45,7 @@ class Pilot:
         ledger = self._session.ledger
         number = questions.known_question(ledger, self._ask.question)
         there = {*photos, *items.waiting(ledger, number, Mode.BATCH)}
-        found = pilot_sample.candidates(ledger, there, Scope(self._ask.roots))
+        found = pilot_sample.candidates(ledger, there, self._ask.scope)
         wished = self._before.pilot - items.unsent(ledger, number, Mode.INTERACTIVE)
         return _spread(self._session, found, max(0, min(wished, len(found))))
 

@@ -55,7 +55,7 @@ def sweep(session: Session) -> None:
     """Delete what a killed process left in `batches/`: files of no open shard, and unfinished ones."""
     known = {shard.id for shard in shards.open_shards(session.ledger)}
     for path in session.batches.glob("*.jsonl"):
-        if path.name.split(".")[0] not in known and not session.tuning.keep_batches:
+        if path.name.split(".")[0] not in known and not session.config.keep_batches:
             path.unlink()
     for path in session.batches.glob(".*.part"):
         path.unlink()
@@ -131,7 +131,7 @@ class BatchLane:
     def _settle(self, shard: Shard, service: BatchService) -> None:
         """Look for the job of a create whose outcome is not known; only when there is none, create."""
         now = self._session.clock.time()
-        looking = now < (shard.created_at or 0.0) + self._session.tuning.lookup_seconds
+        looking = now < (shard.created_at or 0.0) + self._session.config.lookup_seconds
         wanted = modes.wants_batch(self._ledger, shard.id)
         full = now < shard.not_before
         if shard.creates and (looking or not wanted or not full) and self._adopt(shard, service):
@@ -245,7 +245,7 @@ class BatchLane:
 
     def _wait_for_job(self, shard: Shard, service: BatchService) -> None:
         """A job that is not found may be too new, or the look-up may lag; only one that stays away is given up."""
-        if not self._is_lost(shard, self._session.tuning.lookup_seconds):
+        if not self._is_lost(shard, self._session.config.lookup_seconds):
             return
         if not any(job.name == shard.job for job in self._ours(shard, service)):
             end_without_results(self._session, shard, LOST_JOB)
@@ -260,7 +260,7 @@ class BatchLane:
             service.fetch(job, results_file(self._session, shard.id))
         except NotFound:
             old = self._session.clock.time() - (shard.ended_at or 0.0) > self._spec(shard).result_seconds
-            if self._is_lost(shard, self._session.tuning.lookup_seconds if old else _RESULTS_PATIENCE):
+            if self._is_lost(shard, self._session.config.lookup_seconds if old else _RESULTS_PATIENCE):
                 end_without_results(self._session, shard, LOST_RESULTS)
             return
         shards.record_fetched(self._ledger, shard.id)
@@ -275,7 +275,7 @@ class BatchLane:
         results = results_file(self._session, shard.id)
         if results.exists():
             compress(results)
-        if not self._session.tuning.keep_batches:
+        if not self._session.config.keep_batches:
             shard_file(self._session, shard.id).unlink(missing_ok=True)
             for input_file in shard.uploads.split():
                 _discard(service, input_file)

@@ -45,7 +45,7 @@ class CallLane:
         self._stage = stage
         self._provider: Provider = session.provider(question.provider)
         self._spec = session.spec(question.provider)
-        self._window = _GROUP if self._spec.offline else session.tuning.concurrency
+        self._window = _GROUP if self._spec.offline else session.config.concurrency
         self._budget = 0.0
         self._limited = 0
         self._retry_after = 0.0

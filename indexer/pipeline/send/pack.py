@@ -44,7 +44,7 @@ def pack_shard(session: Session, number: int, allowed: Leave) -> bool:
         room.requests,
         room.tokens // max(quote.input_tokens, 1),
         limits.max_lines,
-        session.tuning.shard_lines,
+        session.config.shard_lines,
         modes.room(session.ledger, question) or limits.max_lines,
         limits.max_lines if allowed.lines is None else allowed.lines,
     )
