@@ -24,6 +24,7 @@ _STAGES = {
     "waiting": "waiting",
     "writing": "making them searchable",
     "exporting": "exporting",
+    "backing up": "backing up",
 }
 SAFE_TO_LEAVE = "Ctrl-C is safe; index collect goes on"
 _REMEDIES = {

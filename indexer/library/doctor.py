@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from indexer.domain.errors import CaptionaryError, KeyMissing, UsageError
+from indexer.ledger import backup
 from indexer.ledger.store import Ledger
 from indexer.ledger.views import counts
 from indexer.library.configuration import settings
@@ -106,7 +107,8 @@ def _ledger(ledger: Ledger) -> Finding:
         (words,) = ledger.connection.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.DatabaseError as fault:
         words = str(fault)
-    return Finding("ledger", words == "ok", f"{os.fspath(ledger.path)}: {words}", "restore the library from a backup")
+    big = f"{backup.size(ledger) / 1e6:,.1f} MB"
+    return Finding("ledger", words == "ok", f"{os.fspath(ledger.path)}, {big}: {words}", "restore it from a backup")
 
 
 def _table(folder: Path, ledger: Ledger) -> Finding:

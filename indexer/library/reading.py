@@ -17,6 +17,7 @@ from indexer.ledger.spend.accounts import Accounts
 from indexer.ledger.views import counts, known_photo
 from indexer.ledger.views.known_photo import KnownFile, KnownPhoto
 from indexer.ledger.work import questions
+from indexer.library.backup import Backup, back_up
 from indexer.library.opened import Opened, scope_of
 from indexer.pipeline.report import Report, RunFacts
 from indexer.storage.paths import AnyPath, resolve_root, to_bytes, to_text
@@ -80,3 +81,12 @@ class Reading(Opened):
         for note in done.notes:
             watcher.note(note)
         return done
+
+    def backup(self, to: AnyPath) -> Backup:
+        """Copy the ledger, which is all that was paid for, to the new file `to`; a writer need not stop for it.
+
+        In a folder that exists the file is called `ledger.sqlite3`, and that folder is a library whose table `rebuild`
+        makes. Raises `UsageError` where something is in the way, `Unwritable` where the disk refuses.
+        """
+        with self._access.reading() as ledger:
+            return back_up(ledger, to, self._access.watcher.progress)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import shutil
 import sys
@@ -47,6 +48,28 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+    sync_folder(path.parent)
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """Yield the name of a file beside `path` that becomes `path` when the block ends well, and vanishes otherwise.
+
+    For writers that open a file by its name. Raises `FileExistsError` where something lies at `path` by then.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        partial.touch(mode=0o600)
+        yield partial
+        sync_file(partial)
+        try:
+            path.hardlink_to(partial)
+        except OSError:
+            if os.path.lexists(path):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), os.fspath(path)) from None
+            partial.replace(path)  # a file system without hard links
+    finally:
+        partial.unlink(missing_ok=True)
     sync_folder(path.parent)
 
 

@@ -1,0 +1,64 @@
+"""A backup of what cannot be made again: the ledger, to a file that is not there yet."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from indexer.domain.errors import Unwritable, UsageError
+from indexer.domain.progress import Progress
+from indexer.ledger import backup
+from indexer.ledger.store import Ledger
+from indexer.storage.atomic import new_file
+from indexer.storage.layout import LEDGER_FILE
+from indexer.storage.paths import AnyPath, for_terminal, resolve_root, to_text
+
+_HINT = "make room, or choose another place"
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A backup that was made: the text of its path, and its bytes."""
+
+    to: str
+    bytes: int
+
+
+def back_up(ledger: Ledger, to: AnyPath, progress: Callable[[Progress], None]) -> Backup:
+    """Copy the ledger to the new file `to`; in a folder that exists it is called as in a library.
+
+    Raises `UsageError` where something is in the way, `Unwritable` where the disk refuses; then no trace is left.
+    """
+    path = _target(resolve_root(to))
+    shown = for_terminal(to_text(os.fsencode(path)))
+    try:
+        if shutil.disk_usage(path.parent).free < backup.size(ledger):
+            raise Unwritable(f"{shown} cannot be written: the disk has no room for it", hint=_HINT)
+        with new_file(path) as partial:
+            backup.copy_to(ledger, partial, lambda done, total: progress(Progress("backing up", done, total, unit="B")))
+    except FileExistsError:
+        raise _in_the_way(shown, "exists, and nothing is replaced") from None
+    except (OSError, sqlite3.Error) as fault:
+        words = fault.strerror if isinstance(fault, OSError) else str(fault)
+        raise Unwritable(f"{shown} cannot be written: {words}", hint=_HINT) from fault
+    return Backup(to_text(os.fsencode(path)), path.stat().st_size)
+
+
+def _target(to: bytes) -> Path:
+    path = Path(os.fsdecode(to))
+    if path.is_dir():
+        path /= LEDGER_FILE
+    shown = for_terminal(to_text(os.fsencode(path)))
+    if os.path.lexists(path):
+        raise _in_the_way(shown, "exists, and nothing is replaced")
+    if not path.parent.is_dir():
+        raise UsageError(f"there is no folder for {shown}", hint="make it first, or name a file elsewhere")
+    return path
+
+
+def _in_the_way(shown: str, what: str) -> UsageError:
+    return UsageError(f"{shown} {what}", hint="name a new file, or move that one away")
