@@ -1,0 +1,1 @@
+"""The ledger: its transitions one by one."""
