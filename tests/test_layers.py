@@ -126,3 +126,43 @@ atexit.register(lambda: sys.stderr.write(" ".join(m for m in {HEAVY} if m in sys
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+FUNCTIONS = [
+    (module, node)
+    for module, path in MODULES.items()
+    for node in ast.walk(ast.parse(path.read_bytes()))
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+]
+
+
+def test_a_file_can_be_read_in_one_sitting() -> None:
+    """No file is longer than 400 lines."""
+    assert [name for name, path in MODULES.items() if path.read_bytes().count(b"\n") > 400] == []
+
+
+def test_a_function_fits_on_a_screen() -> None:
+    """No function is longer than 60 lines."""
+    assert [(name, f.name) for name, f in FUNCTIONS if (f.end_lineno or 0) - f.lineno >= 60] == []
+
+
+def test_nobody_passes_more_than_six_things() -> None:
+    """A record is made of what belongs together; the public call `Index.search` may take more."""
+
+    def passed(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+        names = [arg.arg for arg in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)]
+        return len([name for name in names if name not in ("self", "cls")])
+
+    public = {("search.query", "search")}
+    assert [(name, f.name) for name, f in FUNCTIONS if passed(f) > 6 and (name, f.name) not in public] == []
+
+
+def test_public_names_say_what_they_are() -> None:
+    """At least 97 % of public classes, functions and methods have a docstring."""
+    told = []
+    for path in MODULES.values():
+        for holder in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(holder, ast.Module | ast.ClassDef) and not getattr(holder, "name", "").startswith("_"):
+                public = (node for node in holder.body if isinstance(node, ast.FunctionDef | ast.ClassDef))
+                told += [bool(ast.get_docstring(node)) for node in public if not node.name.startswith("_")]
+    assert sum(told) >= 0.97 * len(told)
