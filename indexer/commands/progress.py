@@ -114,17 +114,19 @@ def failures(context: click.Context, /, **options: Any) -> int:
 
 
 @click.command()
+@click.option("--from-table", is_flag=True, help="Fill a lost ledger again with what the table holds.")
 @everywhere
 @click.pass_context
-def rebuild(context: click.Context, /, **options: Any) -> int:
+def rebuild(context: click.Context, /, from_table: bool, **options: Any) -> int:
     """Make the search table again, without sending anything.
 
     \b
-    Example:
+    Examples:
       index rebuild
+      index rebuild --from-table    when ledger.sqlite3 is lost
     """
     call = Call(context, options)
-    count = call.library().rebuild()
+    count = call.library().rebuild(from_table=from_table)
     call.screen.close()
     click.echo(json.dumps({"rows": count}) if call.as_json else f"photos that can be searched: {count:,}")
     return 0

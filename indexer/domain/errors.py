@@ -7,6 +7,7 @@
     ├── Unwritable              exit 1   a file that was asked for cannot be written
     ├── LibraryError            exit 1   the library directory cannot serve
     │   ├── LibraryMissing
+    │   ├── LedgerLost                   its table or batches stand, the ledger does not
     │   ├── LibraryUnwritable
     │   ├── LibraryLocked                another writer is at work
     │   └── LibraryNewer                 written by a newer Captionary
@@ -78,6 +79,10 @@ class LibraryError(CaptionaryError):
 
 class LibraryMissing(LibraryError):
     """There is no library where one is needed."""
+
+
+class LedgerLost(LibraryError):
+    """The ledger of a library is missing or empty, while its table or its batches stand."""
 
 
 class LibraryUnwritable(LibraryError):

@@ -21,7 +21,7 @@ from indexer.ledger.photos.forget import Forgotten
 from indexer.ledger.scope import Scope
 from indexer.ledger.views import counts
 from indexer.library.curation import Curation
-from indexer.library.folder import Access, Seams, refuse_roots
+from indexer.library.folder import REFILL, Access, Seams, refuse_roots
 from indexer.library.inbox import Inbox, InboxOptions, open_inbox, seconds
 from indexer.library.opened import scope_of
 from indexer.library.reading import FailedPhoto, Reading
@@ -29,7 +29,7 @@ from indexer.library.routes import BEST, Best, Offer, bounds_of, offer
 from indexer.pipeline.index_options import IndexOptions, checked, checked_amount, checked_paths
 from indexer.pipeline.report import Report, RunFacts
 from indexer.pipeline.request import Ask
-from indexer.pipeline.resolve import Surroundings, make_ask
+from indexer.pipeline.resolve import Surroundings, make_ask, with_settings
 from indexer.pipeline.run import Run
 from indexer.pipeline.session import Watcher
 from indexer.storage.paths import AnyPath
@@ -219,12 +219,25 @@ class Library(Reading, Curation):
             run.advance(wait=True)
             return self._after(run, before)
 
-    def rebuild(self) -> int:
-        """Make the table again from the ledger, without one request; returns its number of rows."""
+    def rebuild(self, *, from_table: bool = False) -> int:
+        """Make the table again from the ledger, without one request; returns its number of rows.
+
+        `from_table` is for a ledger that was lost: it is filled again with the files and answers that the table holds.
+        """
+        if from_table:
+            return self._refill()
         with self._access.writing("rebuild") as (run, _):
             run.rebuild()
             run.finish()
             return counts.count_rows(run.ledger)
+
+    def _refill(self) -> int:
+        with self._access.writing(REFILL) as (run, config):
+            done = run.refill(lambda question: with_settings(question, {}, config))
+            run.finish()
+        words = f"put back: {done.paths:,} paths and {done.answers:,} answers; what they cost is not known"
+        self._access.watcher.note(words)
+        return done.paths
 
     def forget(self, paths: Sequence[AnyPath], *, confirm: bool = False) -> Forgotten:
         """Forget `paths`: their rows and facts, and the answers that no other path uses.

@@ -15,9 +15,10 @@ from indexer.ledger.store import Ledger
 from indexer.ledger.views import counts
 from indexer.library.configuration import settings
 from indexer.library.disk import Finding, disk
+from indexer.library.folder import refuse_lost
 from indexer.providers import names, spec
 from indexer.providers.spec import Opening
-from indexer.storage.layout import ENCODER_FOLDER, LEDGER_FILE, TABLE_FOLDER
+from indexer.storage.layout import ENCODER_FOLDER, TABLE_FOLDER
 from indexer.table.encoder.load import ensure_encoder
 
 _PACKAGES = ("pillow", "lancedb", "pylance", "onnxruntime", "sentence-transformers", "torch")
@@ -62,15 +63,19 @@ def examine_library(folder: Path, environ: Mapping[str, str]) -> Iterator[Findin
     """Look at the library in `folder`: settings, disk, ledger, table, encoder."""
     yield _settings(folder, environ)
     yield from disk(folder)
-    if not (folder / LEDGER_FILE).exists():
-        yield Finding("library", False, f"there is none at {folder}", "make one with: index FOLDER")
-        return
-    ledger = Ledger.read(folder)
+    ledger = None
     try:
+        refuse_lost(folder)
+        ledger = Ledger.read(folder)
+        refuse_lost(folder, ledger)
         yield _ledger(ledger)
         yield _table(folder, ledger)
+    except CaptionaryError as fault:
+        yield Finding("library", False, str(fault), fault.hint)
+        return
     finally:
-        ledger.close()
+        if ledger is not None:
+            ledger.close()
     yield _encoder(folder)
 
 

@@ -16,9 +16,10 @@ from platformdirs import user_cache_path
 
 from indexer import providers
 from indexer.crawl.walk import refuse_inside
-from indexer.domain.errors import LibraryMissing, LibraryUnwritable, UsageError, first_line
+from indexer.domain.errors import LedgerLost, LibraryMissing, LibraryUnwritable, UsageError, first_line
 from indexer.domain.tags import Policy
 from indexer.ledger.store import Ledger, no_step
+from indexer.ledger.work.refill import is_new
 from indexer.library import tag_rules
 from indexer.library.vocabulary import tag_policy
 from indexer.media.rendition_cache import Spool
@@ -30,12 +31,13 @@ from indexer.providers.options import defaults, read_options, refuse_unknown
 from indexer.providers.pricing import Pricing
 from indexer.providers.seam import Provider
 from indexer.providers.spec import Opening, Spec
-from indexer.storage.layout import BATCHES_FOLDER, LEDGER_FILE, RENDITIONS_FILE, default_folder
+from indexer.storage.layout import BATCHES_FOLDER, LEDGER_FILE, RENDITIONS_FILE, TABLE_FOLDER, default_folder, remains
 from indexer.storage.lock import WriterLock
 from indexer.storage.paths import AnyPath, refuse_missing, resolve_root
 from indexer.storage.settings import Config, read_config
 from indexer.table.projector import Projector
 
+REFILL = "index rebuild --from-table"
 _LOCK_PATIENCE = 600.0
 _DISK_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
 _PRICE = "price "
@@ -71,6 +73,8 @@ class Access:
         """
         path = Path(os.fsdecode(folder or seams.environ.get("CAPTIONARY_LIBRARY") or default_folder())).expanduser()
         if not (path / LEDGER_FILE).exists():
+            if remains(path):  # whatever is asked of it says that its ledger is lost
+                return cls(path.resolve(), seams, watcher)
             if not create:
                 raise LibraryMissing(f"there is no library at {path}", hint="make one with: index FOLDER")
             _make_folder(path)
@@ -85,10 +89,10 @@ class Access:
     @contextmanager
     def reading(self) -> Iterator[Ledger]:
         """The ledger, for reading only; waits for nobody."""
-        if not (self.folder / LEDGER_FILE).exists():
-            raise LibraryMissing(f"there is no library at {self.folder}", hint="make one with: index FOLDER")
+        refuse_lost(self.folder)
         ledger = Ledger.read(self.folder)
         try:
+            refuse_lost(self.folder, ledger)
             yield ledger
         finally:
             ledger.close()
@@ -100,8 +104,16 @@ class Access:
         policy = tag_policy(config)
         lock = WriterLock(self.folder, f"index {command}")
         with lock:
+            if command != REFILL and remains(self.folder):
+                refuse_lost(self.folder)
             ledger = Ledger.open(self.folder, step=self.seams.step, now=self.clock.time)
             try:
+                if command == REFILL and not is_new(ledger):
+                    raise UsageError(
+                        f"the ledger of {self.folder} is there", hint="index rebuild makes the table from it"
+                    )
+                if command != REFILL:
+                    refuse_lost(self.folder, ledger)
                 _keep_price(ledger, options or {})
                 self._follow(ledger, policy)
                 session = self._session(ledger, lock, config)
@@ -177,6 +189,26 @@ class Access:
         table = prices.TABLE.with_tariffs(prices.read_tariffs(told)) if told else prices.TABLE
         today = datetime.datetime.fromtimestamp(self.clock.time(), datetime.UTC).date()
         return Pricing(self.spec, today, table, self.options)
+
+
+def refuse_lost(folder: Path, ledger: Ledger | None = None) -> None:
+    """Raise `LedgerLost` where a table or batches stand in `folder` beside no ledger, or an empty one.
+
+    Raises `LibraryMissing` where nothing stands at all.
+    """
+    path = folder / LEDGER_FILE
+    whole = path.exists() and path.stat().st_size > 0 if ledger is None else not is_new(ledger)
+    standing = () if whole else remains(folder)
+    if whole or (ledger is not None and not standing):
+        return
+    if not standing:
+        raise LibraryMissing(f"there is no library at {folder}", hint="make one with: index FOLDER")
+    missing = "empty" if path.exists() else "missing"
+    refill = f"refill it from the table: {REFILL}" if TABLE_FOLDER in standing else f"move {standing[0]} away"
+    raise LedgerLost(
+        f"the ledger of {folder} is {missing}, but {' and '.join(standing)} stand: going on would buy all again",
+        hint=f"restore {LEDGER_FILE} from a backup, or {refill}",
+    )
 
 
 def _is_of_the_disk(fault: sqlite3.OperationalError | OSError) -> bool:

@@ -65,7 +65,7 @@ def make_ask(
     spec, before, openable = _provider(ledger, options.get("provider", config.provider), around)
     named = options.get("model") or config.model or spec.default_model
     model = named or (before.model if before else around.provider(spec.name).model())
-    question = _question(_base(ledger, spec, before, _model_name(model)), options, config)
+    question = with_settings(_base(ledger, spec, before, _model_name(model)), options, config)
     refusal = around.provider(spec.name).check(question) if openable else ""
     if refusal:
         raise UsageError(f"{spec.name} would refuse this: {refusal}", hint="fix the prompt or the schema")
@@ -133,7 +133,8 @@ def _base(ledger: Ledger, spec: Spec, before: Question | None, model: str) -> Qu
     return replace(base, template=template or base.template, schema=schema or base.schema)
 
 
-def _question(base: Question, options: IndexOptions, config: Config) -> Question:
+def with_settings(base: Question, options: IndexOptions, config: Config) -> Question:
+    """Return `base` as it is asked with these options and settings."""
     told: dict[str, Any] = {
         name: value
         for name in (field.name for field in fields(Settings))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 from indexer.crawl.crawler import Crawl, Crawled, Reading
@@ -12,6 +12,7 @@ from indexer.domain.mode import Mode
 from indexer.domain.money import dollars
 from indexer.domain.plan import Plan
 from indexer.domain.progress import Progress
+from indexer.domain.question import Question
 from indexer.ledger.photos import forget
 from indexer.ledger.scope import Scope
 from indexer.ledger.spend import approvals
@@ -24,6 +25,7 @@ from indexer.pipeline.patience import Patience
 from indexer.pipeline.plan.approval import Approval
 from indexer.pipeline.plan.pilot import Pilot
 from indexer.pipeline.plan.planner import retry_plan
+from indexer.pipeline.refill import Refilled, put_back
 from indexer.pipeline.report import job_line
 from indexer.pipeline.request import Approve, Ask
 from indexer.pipeline.send import canary
@@ -236,6 +238,10 @@ class Run:
         self._session.spool.drop(forget.forget(self.ledger, scope))
         self.project()
         forget.drop_paths(self.ledger, scope)
+
+    def refill(self, usual: Callable[[Question], Question]) -> Refilled:
+        """Put what the table holds into a ledger that is empty; `usual` gives a question the settings in force."""
+        return put_back(self._session, self.number, self._session.projector.rows(), usual)
 
     def rebuild(self) -> None:
         """Make the table again from the ledger."""

@@ -6,7 +6,7 @@ The table is a pure function of the ledger, so it holds nothing that cannot be m
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from itertools import islice
 from operator import attrgetter
@@ -151,6 +151,17 @@ class PhotoTable:
     def vectors_of(self, digests: Iterable[str]) -> dict[str, np.ndarray]:
         """Return the vectors of documents already embedded, by digest, so that a moved photo costs none."""
         return self._vectors_by("digest", digests)
+
+    def rows(self) -> Iterator[PhotoRow]:
+        """Yield every row as it stands, without its vector and its words."""
+        named = [each.name for each in fields(PhotoRow) if each.name in self._lance.schema.names]
+        columns = [name for name in named if name != "vector"]
+        own = [name for name in self._lance.schema.names if field_of(name)]
+        for batch in self._lance.search().select([*columns, *own]).to_batches():
+            for told in batch.to_pylist():
+                values = {name: told[name] for name in columns if told[name] is not None}
+                values["tags"] = tuple(told["tags"] or ())
+                yield PhotoRow(**values, own={name: told[name] for name in own})
 
     def paths(self) -> Iterator[str]:
         """Yield the path of every row."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -115,6 +115,13 @@ class Projector:
         put_in_place(coming, self._folder / TABLE_FOLDER)
         with self._ledger.transaction("rebuild ends", uncounted=True) as transaction:
             transaction.set_setting(_REBUILDING, "")
+
+    def rows(self) -> Iterator[PhotoRow]:
+        """Yield the rows of the table as it stands; raises `LibraryMissing` where there is none."""
+        from indexer.table.photo_table import PhotoTable
+
+        self._opened = PhotoTable.open(self._folder / TABLE_FOLDER, create=False)
+        return self._opened.rows()
 
     def _has_other_encoder(self) -> bool:
         """Whether the library was embedded by another model than is asked for now."""

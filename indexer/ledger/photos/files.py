@@ -138,7 +138,8 @@ def _photo_of(transaction: Transaction, seen: Sighting, digest_version: int) -> 
     drawn = seen.rendition
     photo = photo_id(drawn, digest_version)
     transaction.execute(
-        "INSERT OR IGNORE INTO photos VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO photos VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+        " phash = excluded.phash, format = excluded.format, note = excluded.note WHERE phash = ''",
         (photo, drawn.phash, drawn.width, drawn.height, drawn.format, drawn.note, transaction.now()),
     )
     transaction.execute("INSERT INTO contents VALUES (?, ?)", (seen.sha256, photo))

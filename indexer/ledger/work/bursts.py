@@ -54,7 +54,7 @@ def _shots(ledger: Ledger) -> Iterator[Shot]:
         """
         SELECT f.photo, min(json_extract(f.facts, '$.taken_at')) AS taken, json_extract(f.facts, '$.camera'), p.phash
         FROM files f JOIN photos p ON p.id = f.photo
-        WHERE f.state <> 'gone' AND f.picture = 1 AND json_extract(f.facts, '$.taken_at') NOT LIKE ?
+        WHERE f.state <> 'gone' AND f.picture = 1 AND p.phash <> '' AND json_extract(f.facts, '$.taken_at') NOT LIKE ?
         GROUP BY f.photo ORDER BY taken, min(f.path)
         """,
         (_NO_TIME,),

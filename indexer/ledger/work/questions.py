@@ -10,12 +10,14 @@ from indexer.ledger.store import Ledger, Transaction
 CHOSEN_PROMPT = "chosen prompt"  # settings of the library: which versions win among answers of one standing
 CHOSEN_SCHEMA = "chosen schema"
 CHOSEN_LAST = "chosen last"  # "schema" when a schema was put in force by itself, after the prompt
+_SAME = "provider = ? AND model = ? AND prompt_version = ? AND schema_version = ? AND settings = ?"
 
 
 def question_id(transaction: Transaction, question: Question) -> int:
     """Return the number of `question`, keeping its texts."""
     transaction.executemany(
-        "INSERT OR IGNORE INTO texts (version, kind, body, added_at) VALUES (?, ?, ?, ?)",
+        "INSERT INTO texts (version, kind, body, added_at) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (version) DO UPDATE SET body = excluded.body WHERE body = ''",
         [
             (question.prompt_version, "prompt", question.template, transaction.now()),
             (question.schema_version, "schema", question.schema, transaction.now()),
@@ -30,13 +32,26 @@ def question_id(transaction: Transaction, question: Question) -> int:
     return known_question(transaction.ledger, question) or 0
 
 
+def question_in_version(transaction: Transaction, question: Question, prompt_version: str) -> int:
+    """Return the number of `question` by a prompt of which only the version is known; its words may be told later."""
+    question_id(transaction, question)
+    transaction.execute(
+        "INSERT OR IGNORE INTO texts (version, kind, body, added_at) VALUES (?, 'prompt', '', ?)",
+        (prompt_version, transaction.now()),
+    )
+    provider, model, _, schema_version, settings = _identity(question)
+    identity = (provider, model, prompt_version, schema_version, settings)
+    transaction.execute(
+        "INSERT OR IGNORE INTO questions (provider, model, prompt_version, schema_version, settings)"
+        " VALUES (?, ?, ?, ?, ?)",
+        identity,
+    )
+    return int(transaction.execute(f"SELECT id FROM questions WHERE {_SAME}", identity).fetchone()[0])
+
+
 def known_question(ledger: Ledger, question: Question) -> int | None:
     """Return the number of `question`, None when it was never asked here."""
-    found = ledger.connection.execute(
-        "SELECT id FROM questions WHERE provider = ? AND model = ? AND prompt_version = ? AND schema_version = ?"
-        " AND settings = ?",
-        _identity(question),
-    ).fetchone()
+    found = ledger.connection.execute(f"SELECT id FROM questions WHERE {_SAME}", _identity(question)).fetchone()
     return int(found[0]) if found else None
 
 
