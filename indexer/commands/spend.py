@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 @everywhere
 @click.pass_context
 def report(context: click.Context, /, as_csv: bool, **options: Any) -> int:
-    """Show every request, token and cent by run, batch and model.
+    """Show every request, token and cent by run, batch, provider and model.
 
-    Says whether the three sums agree, and whether every described photo has its
+    Says whether the sums agree, and whether every described photo has its
     answer.
 
     \b
@@ -36,7 +36,9 @@ def report(context: click.Context, /, as_csv: bool, **options: Any) -> int:
     call = Call(context, options)
     found = call.library().accounts()
     if call.as_json:
-        click.echo(json.dumps({**asdict(found), "balanced": not found.faults}, ensure_ascii=True))
+        click.echo(json.dumps(found.to_dict(), ensure_ascii=True))
+        for fault in found.faults:
+            call.screen.note(fault)
         return 0
     if as_csv:
         table = csv.DictWriter(sys.stdout, list(asdict(found.total)), lineterminator="\n")
@@ -47,7 +49,7 @@ def report(context: click.Context, /, as_csv: bool, **options: Any) -> int:
         parts = [f"{row.answered:,} of {row.requests:,} requests answered"]
         parts += [f"{count:,} {word}" for word, count in _further(row) if count]
         parts.append(f"{row.input_tokens:,} tokens in, {row.output_tokens:,} out, ${row.spent_usd:.4f}")
-        click.echo(for_terminal(f"{row.kind:6} {row.name:40} {', '.join(parts)}"))
+        click.echo(for_terminal(f"{row.kind:8} {row.name:40} {', '.join(parts)}"))
     for fault in found.faults or ["the books balance"]:
         click.echo(fault)
     return 0

@@ -276,4 +276,19 @@ _FACTS_READER = """
 ALTER TABLE files ADD COLUMN facts_reader INTEGER NOT NULL DEFAULT 0;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _INBOX, _FACTS_READER)
+_ROUTES = """
+-- of whom a request was asked, and how it went there: its work may be forgotten, or handed to another provider
+ALTER TABLE attempts ADD COLUMN question INTEGER REFERENCES questions;
+ALTER TABLE attempts ADD COLUMN mode TEXT;
+UPDATE attempts SET
+    question = coalesce((SELECT w.question FROM works w WHERE w.key = attempts.work),
+                        (SELECT s.question FROM shards s WHERE s.id = attempts.shard)),
+    mode = CASE WHEN shard IS NULL THEN 'interactive' ELSE 'batch' END;
+
+-- since when the service works on a job, as far as somebody saw it: before that it waited
+ALTER TABLE shards ADD COLUMN running_at REAL;
+CREATE INDEX shards_by_question ON shards (question, ended_at);
+CREATE INDEX attempts_of_calls ON attempts (question, mode, ended_at) WHERE shard IS NULL;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _INBOX, _FACTS_READER, _ROUTES)

@@ -94,10 +94,15 @@ class Ledger:
 
     @classmethod
     def read(cls, folder: Path) -> Ledger:
-        """Open an existing ledger for reading only; it must have been migrated by a writer."""
+        """Open an existing ledger for reading only; one of an earlier version is migrated first."""
         path = folder / LEDGER_FILE
         try:
-            return cls(path, _reader(path), no_step)
+            connection = _reader(path)
+            if _refuse_newer(connection, path) < len(MIGRATIONS):
+                connection.close()
+                cls.open(folder).close()
+                connection = _reader(path)
+            return cls(path, connection, no_step)
         except sqlite3.DatabaseError as fault:
             raise _damaged(path, fault) from fault
 

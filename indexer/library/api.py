@@ -127,6 +127,7 @@ class Library(Reading, Curation):
         options = InboxOptions(provider, seconds(within), budget_per_day)
         if budget_per_day is None:
             return open_inbox(self._access, checks, options, self.index)
+        budget_per_day = min(budget_per_day, self._access.config().budget_per_day or budget_per_day)
         told = {**self._access.seams.environ, "CAPTIONARY_BUDGET_PER_DAY": str(budget_per_day)}
         access = Access(self.folder, replace(self._access.seams, environ=told), self._access.watcher)
         return open_inbox(access, checks, options, Library(access).index)

@@ -46,6 +46,16 @@ def test_the_books_balance_by_run_batch_and_model(tmp_path: Path, emulator: Emul
     assert sum(row.requests for row in found.accounts if row.name == "interactive") == 3
 
 
+def test_what_was_paid_stays_with_its_provider_when_photos_are_forgotten(tmp_path: Path, library: Library) -> None:
+    """Money keeps its name, also where the work that it was paid for is gone."""
+    photos = samples(tmp_path / "photos", 2)
+    library.index([photos], approve=True, pilot=1, **GEMINI)
+    before = library.accounts().to_dict()["by_provider"]
+    library.forget([photos], confirm=True)
+    assert library.accounts().to_dict()["by_provider"] == before
+    assert [row["name"] for row in before] == ["gemini"]
+
+
 def test_what_does_not_balance_is_said(tmp_path: Path, library: Library) -> None:
     """A ledger from which an answer was torn out no longer balances."""
     library.index([samples(tmp_path / "photos", 2)], approve=True, **GEMINI)
@@ -60,9 +70,14 @@ def test_the_report_comes_as_text_json_and_csv(tmp_path: Path, library: Library)
     command = ("--library", tmp_path / "library", "report")
     assert index(*command).out.splitlines()[-1] == "the books balance"
     told = index(*command, "--json").json
-    assert told["balanced"]
+    assert told.keys() == {"total", "by_provider", "by_run", "by_model"}
+    assert told["total"].keys() == {"requests", "input_tokens", "output_tokens", "spent_usd", "balanced"}
+    assert told["total"]["balanced"] is True
+    assert [(row["name"], row["answered"]) for row in told["by_provider"]] == [("gemini", 2)]
     table = list(csv.DictReader(io.StringIO(index(*command, "--csv").out)))
-    assert [row["name"] for row in table] == [row["name"] for row in told["accounts"]] + [""]
+    for kind in ("provider", "run", "model"):
+        assert [row["name"] for row in table if row["kind"] == kind] == [row["name"] for row in told[f"by_{kind}"]]
+        assert sum(row["spent_usd"] for row in told[f"by_{kind}"]) == pytest.approx(told["total"]["spent_usd"])
     assert float(table[-1]["spent_usd"]) == told["total"]["spent_usd"] > 0
 
 

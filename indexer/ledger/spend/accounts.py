@@ -1,9 +1,9 @@
-"""Accounts: every request, token and cent, by run, by batch and by model, and whether they agree."""
+"""Accounts: every request, token and cent, by run, batch, provider and model, and whether they agree."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from indexer.ledger.store import Ledger
@@ -11,7 +11,7 @@ from indexer.ledger.store import Ledger
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What one run, batch or model used; money is US dollars, `reserved_usd` is booked for what is out."""
+    """What one run, batch, provider or model used; money is US dollars, `reserved_usd` is booked for what is out."""
 
     kind: str
     name: str
@@ -35,6 +35,19 @@ class Accounts:
     accounts: Sequence[Account]
     faults: Sequence[str]
 
+    def to_dict(self) -> dict[str, Any]:
+        """The accounts as programs are promised them; what does not agree is told as `balanced` only."""
+        sums = ("requests", "input_tokens", "output_tokens", "spent_usd")
+        total = {name: getattr(self.total, name) for name in sums}
+        return {
+            "total": {**total, "balanced": not self.faults},
+            **{f"by_{kind}": self._by(kind) for kind in ("provider", "run", "model")},
+        }
+
+    def _by(self, kind: str) -> list[dict[str, Any]]:
+        rows = (asdict(row) for row in self.accounts if row.kind == kind)
+        return [{name: value for name, value in row.items() if name != "kind"} for row in rows]
+
 
 _SUMS = """
     count(*), total(t.state = 'answered'), total(t.state = 'failed'), total(t.state = 'in_doubt'),
@@ -45,13 +58,14 @@ _BY = {
     "run": """(SELECT printf('%d (%s, %s)', r.id, r.command, strftime('%Y-%m-%d %H:%M', r.started_at, 'unixepoch'))
                FROM runs r WHERE r.started_at <= t.started_at ORDER BY r.id DESC LIMIT 1)""",
     "batch": "coalesce(t.shard, 'interactive')",
-    "model": """coalesce((SELECT q.provider || ' ' || q.model FROM works w JOIN questions q ON q.id = w.question
-                          WHERE w.key = t.work), 'forgotten photos')""",
+    "provider": "coalesce((SELECT q.provider FROM questions q WHERE q.id = t.question), 'forgotten photos')",
+    "model": """coalesce((SELECT q.provider || ' ' || q.model FROM questions q WHERE q.id = t.question),
+                         'forgotten photos')""",
 }
 
 
 def accounts(ledger: Ledger) -> Accounts:
-    """Add everything up three ways."""
+    """Add everything up four ways."""
     total = _accounts(ledger, "total", "''")[0]
     parts = {kind: _accounts(ledger, kind, column) for kind, column in _BY.items()}
     found = [f"the sum by {kind} is not the total" for kind, rows in parts.items() if not _agrees(rows, total)]

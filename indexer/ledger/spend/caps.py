@@ -1,11 +1,12 @@
-"""What a library may spend in all and in a day, whatever single runs were allowed."""
+"""What a library may spend in all and in a day (UTC), whatever single runs were allowed and whoever is asked."""
 
 from __future__ import annotations
 
-import datetime
 from dataclasses import dataclass
 
 from indexer.ledger.store import Ledger
+
+_DAY = 86_400.0  # a day is one in UTC, whatever the time zone of this machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,5 +37,4 @@ def _booked(ledger: Ledger, since: float) -> float:
 
 
 def _midnight(now: float) -> float:
-    day = datetime.datetime.fromtimestamp(now).date()
-    return datetime.datetime.combine(day, datetime.time()).timestamp()
+    return now - now % _DAY

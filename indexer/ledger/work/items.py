@@ -91,15 +91,15 @@ def open_questions(ledger: Ledger) -> list[tuple[int, Mode, int]]:
     return [(row[0], Mode(row[1]), row[2]) for row in rows]
 
 
-def begin_calls(ledger: Ledger, works: Sequence[tuple[Work, str, float]]) -> None:
-    """Commit the intent of ordinary calls: (work, attempt key, high price in dollars)."""
+def begin_calls(ledger: Ledger, works: Sequence[tuple[Work, str, float]], mode: Mode) -> None:
+    """Commit the intent of single calls in `mode`: (work, attempt key, high price in dollars)."""
     with ledger.transaction("intent of calls") as transaction:
         for work, key, high in works:
             transaction.execute("UPDATE works SET state = 'out', attempts = attempts + 1 WHERE key = ?", (work.key,))
             transaction.execute(
-                "INSERT INTO attempts (key, work, number, campaign, state, high_usd, started_at)"
-                " SELECT ?, key, attempts, campaign, 'out', ?, ? FROM works WHERE key = ?",
-                (key, high, ledger.now(), work.key),
+                "INSERT INTO attempts (key, work, number, campaign, question, mode, state, high_usd, started_at)"
+                " SELECT ?, key, attempts, campaign, question, ?, 'out', ?, ? FROM works WHERE key = ?",
+                (key, str(mode), high, ledger.now(), work.key),
             )
 
 

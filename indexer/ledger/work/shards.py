@@ -67,6 +67,7 @@ class Shard:
     submitted_at: float | None
     ended_at: float | None
     error: str
+    running_at: float | None
 
 
 _COLUMNS = ", ".join(Shard.__slots__)
@@ -113,12 +114,9 @@ def record_packed(ledger: Ledger, packed: Packed, lines: Sequence[Line]) -> None
             ),
         )
         transaction.executemany(
-            "INSERT INTO attempts (key, work, number, campaign, shard, state, high_usd, started_at)"
-            " VALUES (?, ?, ?, ?, ?, 'out', ?, ?)",
-            (
-                (line.key, line.work.key, line.work.attempts + 1, packed.campaign, packed.id, line.high_usd, now)
-                for line in lines
-            ),
+            "INSERT INTO attempts (key, work, number, campaign, shard, question, mode, state, high_usd, started_at)"
+            f" VALUES (?, ?, ?, {int(packed.campaign)}, ?, {int(packed.question)}, 'batch', 'out', ?, ?)",
+            ((line.key, line.work.key, line.work.attempts + 1, packed.id, line.high_usd, now) for line in lines),
         )
         transaction.executemany(
             "UPDATE works SET state = 'out', attempts = attempts + 1 WHERE key = ?",
@@ -233,7 +231,9 @@ def record_job(ledger: Ledger, number: str, job: Job, *, sure: bool) -> None:
 def record_poll(ledger: Ledger, number: str, job: Job) -> None:
     """Commit what the service says of a job."""
     state = "ended" if job.state.ended else "submitted"
+    held = shard(ledger, number)
     ended = (job.ended_at or ledger.now()) if job.state.ended else None
+    runs = ledger.now() if job.state is JobState.RUNNING else None
     _move(
         ledger,
         number,
@@ -241,6 +241,7 @@ def record_poll(ledger: Ledger, number: str, job: Job) -> None:
         "job state",
         job_state=str(job.state),
         output_file=job.output_file,
+        running_at=held.running_at or runs,
         ended_at=ended,
         lost_at=None,
         error=job.error,
@@ -259,6 +260,7 @@ def record_queue_full(ledger: Ledger, number: str, error: str, not_before: float
         job="",
         job_state=str(JobState.INTENDED),
         submitted_at=None,
+        running_at=None,
         lost_at=None,
         cancelled_at=None,
         refusal=str(Refusal.QUEUE),

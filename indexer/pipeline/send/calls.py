@@ -127,7 +127,7 @@ class CallLane:
             begun.append((work, key, high))
             requests.append((Booking(key, work.key, high, None), request(self._question, work, key, image, self._mode)))
         if begun:
-            items.begin_calls(self._ledger, begun)
+            items.begin_calls(self._ledger, begun, self._mode)
         for booking, asked in requests:
             flying[pool.submit(self._provider.ask, asked)] = booking
         return len(begun)
