@@ -9,6 +9,7 @@ import click
 
 from indexer.commands.backup import backup
 from indexer.commands.check import check
+from indexer.commands.compare import compare
 from indexer.commands.doctor import doctor
 from indexer.commands.evaluate import evaluate
 from indexer.commands.export import export
@@ -81,7 +82,7 @@ def cli(**_: Any) -> None:
     """
 
 
-_WORK = (run, quote, inbox, status, collect, retry, failures, rebuild)
+_WORK = (run, quote, compare, inbox, status, collect, retry, failures, rebuild)
 _BOOKS = (gallery, forget, report, tags, prompts, diff, export, backup)
 for command in (*_WORK, *_BOOKS, config, completion, doctor, evaluate, check):
     cli.add_command(command)

@@ -20,12 +20,14 @@ from indexer.ledger.photos import forget
 from indexer.ledger.photos.forget import Forgotten
 from indexer.ledger.scope import Scope
 from indexer.ledger.views import counts
+from indexer.library.compare import chosen_routes
 from indexer.library.curation import Curation
 from indexer.library.folder import REFILL, Access, Seams, refuse_roots
 from indexer.library.inbox import Inbox, InboxOptions, open_inbox, seconds
 from indexer.library.opened import scope_of
 from indexer.library.reading import FailedPhoto, Reading
 from indexer.library.routes import BEST, Best, Offer, bounds_of, offer
+from indexer.pipeline.compare import Comparison, calls_only
 from indexer.pipeline.index_options import IndexOptions, checked, checked_amount, checked_paths
 from indexer.pipeline.report import Report, RunFacts
 from indexer.pipeline.request import Ask
@@ -38,7 +40,7 @@ from indexer.storage.settings import Config
 if TYPE_CHECKING:
     from indexer.providers.seam import LineFault
 
-__all__ = ["Approve", "FailedPhoto", "Library", "Report", "Seams", "check_batch_file", "refuse_roots"]
+__all__ = ["Approve", "Comparison", "FailedPhoto", "Library", "Report", "Seams", "check_batch_file", "refuse_roots"]
 
 _LOG = logging.getLogger("captionary")
 _LOG.addHandler(logging.NullHandler())
@@ -150,6 +152,34 @@ class Library(Reading, Curation):
         roots = self._look(checked_paths(paths), {})
         with self._access.reading() as ledger:
             return offer(ledger, self._access, Scope(roots), bounds, all_routes=all_routes)
+
+    def compare(
+        self,
+        paths: Sequence[AnyPath],
+        *,
+        routes: Sequence[str] = (),
+        sample: int = 8,
+        approve: Approve = False,
+        **options: Unpack[IndexOptions],
+    ) -> Comparison:
+        """Ask about a few photos of several routes at once; the answers are kept as any other, and what they cost.
+
+        A route is "PROVIDER", "PROVIDER:MODEL" or "PROVIDER:MODEL:MODE"; without any, the cheapest of three providers.
+        Raises `ApprovalRequired` before anything is sent that `approve` did not agree to.
+        """
+        paths = checked_paths(paths)
+        found = self.quote(paths, all_routes=False) if not any(routes) else Offer(0, 0, ())
+        chosen = chosen_routes(routes, found)
+        roots = self._look(paths, options)
+        with self._access.writing("compare", options) as (run, config):
+            asks = []
+            for route in chosen:
+                told: Any = {**options, **route}
+                ask = self._ask(run, roots, checked(told), config)
+                asks.append(calls_only(ask, self._access.spec(ask.question.provider).modes))
+            compared = run.compare(asks, sample, _callable(approve))
+            run.finish()
+            return compared
 
     def _look(self, paths: Sequence[AnyPath], options: IndexOptions) -> tuple[bytes, ...]:
         """Bring the files at `paths` up to date without asking anybody; returns the roots."""

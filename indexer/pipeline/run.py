@@ -20,6 +20,7 @@ from indexer.ledger.spend.approvals import Yes
 from indexer.ledger.views import counts
 from indexer.ledger.work import items, modes, questions, shards
 from indexer.pipeline import budget
+from indexer.pipeline.compare import Comparison, compare
 from indexer.pipeline.error_collector import Faults
 from indexer.pipeline.patience import Patience
 from indexer.pipeline.plan.approval import Approval
@@ -216,6 +217,13 @@ class Run:
             yes = Yes(json.dumps(asdict(plan)), cap, kind="retry" if covered else "plan")
             approvals.approve(transaction, campaign, yes)
             items.want_again(transaction, failed, campaign, mode)
+
+    def compare(self, asks: Sequence[Ask], sample: int, approve: Approve) -> Comparison:
+        """Ask a few photos of several routes at once; see `pipeline.compare`."""
+        try:
+            return compare(self._session, asks, sample, approve)
+        finally:
+            self.project()
 
     def set_bounds(self, budget: float | None, deadline: float | None, *, approved: bool) -> None:
         """Give the current campaign another cap (US dollars) or deadline (seconds from now); more money needs a yes."""

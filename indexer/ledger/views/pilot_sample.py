@@ -32,8 +32,8 @@ class Taken(NamedTuple):
     usd: float
 
 
-def candidates(ledger: Ledger, photos: Container[str], scope: Scope) -> list[Candidate]:
-    """Return those of `photos` that lie in `scope`, like beside like."""
+def candidates(ledger: Ledger, photos: Container[str] | None, scope: Scope) -> list[Candidate]:
+    """Return those of `photos` (None: of all) that lie in `scope`, like beside like."""
     condition, values = scope.where()
     rows = ledger.connection.execute(
         f"""
@@ -46,7 +46,7 @@ def candidates(ledger: Ledger, photos: Container[str], scope: Scope) -> list[Can
         """,
         values,
     )
-    return [Candidate(*row) for row in rows if row[0] in photos]
+    return [Candidate(*row) for row in rows if photos is None or row[0] in photos]
 
 
 def taken(ledger: Ledger, question: int, campaign: int) -> list[Taken]:
