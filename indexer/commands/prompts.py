@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from indexer.commands.invocation import Call, everywhere
-from indexer.storage.paths import to_text
+from indexer.storage.paths import shown, to_text
 
 
 @click.group()
@@ -114,7 +114,7 @@ def diff(context: click.Context, /, left: str, right: str, within: bytes | None,
         return 0
     width = max(20, (shutil.get_terminal_size().columns - 3) // 2)
     for pair in found:
-        click.echo(for_terminal(to_text(pair.path)))
+        click.echo(shown(pair.path))
         sides = [
             textwrap.wrap(for_terminal(f"{words} [{', '.join(tags)}]"), width)
             for words, tags in ((pair.left, pair.left_tags), (pair.right, pair.right_tags))

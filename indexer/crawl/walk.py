@@ -21,7 +21,7 @@ from indexer.crawl.known_names import ARCHIVES, suffix_of
 from indexer.crawl.listing import Folder, found_alone, list_folder
 from indexer.domain.errors import MissingPath, UsageError
 from indexer.storage.layout import INBOX_FOLDER
-from indexer.storage.paths import for_terminal, is_inside, to_text
+from indexer.storage.paths import is_inside, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def refuse_inside(root: bytes, places: Iterable[bytes]) -> None:
     """Raise `UsageError` for a root that lies in one of `places`, the folders of the library itself; not its inbox."""
     inbox = os.fsencode(INBOX_FOLDER)
     if any(is_inside(root, place) and not is_inside(root, os.path.join(place, inbox)) for place in places):  # noqa: PTH118
-        raise UsageError(f"{_shown(root)} belongs to the library", hint="give a folder of pictures")
+        raise UsageError(f"{shown(root)} belongs to the library", hint="give a folder of pictures")
 
 
 class _Tour:
@@ -75,15 +75,15 @@ class _Tour:
             mode = stat.S_IFDIR  # listing it says why it cannot be read
         except OSError:
             hint = "check the spelling; if it lies on another drive, connect that first"
-            raise MissingPath(f"no such file or folder: {_shown(root)}", hint=hint) from None
+            raise MissingPath(f"no such file or folder: {shown(root)}", hint=hint) from None
         if stat.S_ISDIR(mode):
             self._roots[root] = None
         elif not stat.S_ISREG(mode):
             hint = "give a folder or a picture file"
-            raise UsageError(f"neither a file nor a folder: {_shown(root)}", hint=hint)
+            raise UsageError(f"neither a file nor a folder: {shown(root)}", hint=hint)
         elif suffix_of(root) in ARCHIVES:
             hint = "unpack it, then give the folder"
-            raise UsageError(f"archives are not supported yet: {_shown(root)}", hint=hint)
+            raise UsageError(f"archives are not supported yet: {shown(root)}", hint=hint)
         else:
             self._files.setdefault(os.path.dirname(root), []).append(root)
 
@@ -128,7 +128,3 @@ class _Tour:
         files = tuple(sorted((*folder.files, *singles), key=itemgetter(0)))
         left_out = len(paths) - len(wanted) if not folder.whole else 0
         return Folder(folder.path, files, folder.ignored + left_out, folder.problems, folder.whole)
-
-
-def _shown(path: bytes) -> str:
-    return for_terminal(to_text(path))

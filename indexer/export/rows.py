@@ -23,7 +23,7 @@ from indexer.ledger.store import Ledger
 from indexer.ledger.views import export_rows
 from indexer.ledger.views.export_rows import Entry
 from indexer.storage.atomic import whole_file
-from indexer.storage.paths import for_terminal, to_text
+from indexer.storage.paths import for_terminal, shown, to_text
 
 _BATCH = 4096
 _TOLD = 256
@@ -85,7 +85,7 @@ def export(
             done = Exported(count, count)
     except OSError as fault:
         hint = "make room, or choose another place"
-        raise Unwritable(f"{_shown(target)} cannot be written: {fault.strerror}", hint=hint) from fault
+        raise Unwritable(f"{shown(target)} cannot be written: {fault.strerror}", hint=hint) from fault
     offline = export_rows.count_offline(ledger, scope)
     if offline:
         return done.with_note(f"photos left out because their drive is not there: {offline:,}")
@@ -101,16 +101,12 @@ def _counted(entries: Iterator[Entry], progress: Callable[[int], None]) -> Itera
 
 def _refuse_existing(path: Path) -> None:
     """Nothing is replaced: a photo or a ledger named by mistake is not to be lost, nor is an export of last year."""
-    shown = _shown(os.fsencode(path))
+    name = shown(path)
     if os.path.lexists(path):
         what = "is a folder" if path.is_dir() else "exists, and nothing is replaced"
-        raise UsageError(f"{shown} {what}", hint="name a new file, or move that one away")
+        raise UsageError(f"{name} {what}", hint="name a new file, or move that one away")
     if not path.parent.is_dir():
-        raise UsageError(f"there is no folder for {shown}", hint="make it first, or name a file elsewhere")
-
-
-def _shown(path: bytes) -> str:
-    return for_terminal(to_text(path))
+        raise UsageError(f"there is no folder for {name}", hint="make it first, or name a file elsewhere")
 
 
 def _row(entry: Entry) -> Row:

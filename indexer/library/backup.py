@@ -15,7 +15,7 @@ from indexer.ledger import backup
 from indexer.ledger.store import Ledger
 from indexer.storage.atomic import new_file
 from indexer.storage.layout import LEDGER_FILE
-from indexer.storage.paths import AnyPath, for_terminal, resolve_root, to_text
+from indexer.storage.paths import AnyPath, resolve_root, shown, to_text
 
 _HINT = "make room, or choose another place"
 
@@ -34,17 +34,17 @@ def back_up(ledger: Ledger, to: AnyPath, progress: Callable[[Progress], None]) -
     Raises `UsageError` where something is in the way, `Unwritable` where the disk refuses; then no trace is left.
     """
     path = _target(resolve_root(to))
-    shown = for_terminal(to_text(os.fsencode(path)))
+    name = shown(path)
     try:
         if shutil.disk_usage(path.parent).free < backup.size(ledger):
-            raise Unwritable(f"{shown} cannot be written: the disk has no room for it", hint=_HINT)
+            raise Unwritable(f"{name} cannot be written: the disk has no room for it", hint=_HINT)
         with new_file(path) as partial:
             backup.copy_to(ledger, partial, lambda done, total: progress(Progress("backing up", done, total, unit="B")))
     except FileExistsError:
-        raise _in_the_way(shown, "exists, and nothing is replaced") from None
+        raise _in_the_way(name, "exists, and nothing is replaced") from None
     except (OSError, sqlite3.Error) as fault:
         words = fault.strerror if isinstance(fault, OSError) else str(fault)
-        raise Unwritable(f"{shown} cannot be written: {words}", hint=_HINT) from fault
+        raise Unwritable(f"{name} cannot be written: {words}", hint=_HINT) from fault
     return Backup(to_text(os.fsencode(path)), path.stat().st_size)
 
 
@@ -52,11 +52,11 @@ def _target(to: bytes) -> Path:
     path = Path(os.fsdecode(to))
     if path.is_dir():
         path /= LEDGER_FILE
-    shown = for_terminal(to_text(os.fsencode(path)))
+    name = shown(path)
     if os.path.lexists(path):
-        raise _in_the_way(shown, "exists, and nothing is replaced")
+        raise _in_the_way(name, "exists, and nothing is replaced")
     if not path.parent.is_dir():
-        raise UsageError(f"there is no folder for {shown}", hint="make it first, or name a file elsewhere")
+        raise UsageError(f"there is no folder for {name}", hint="make it first, or name a file elsewhere")
     return path
 
 

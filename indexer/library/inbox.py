@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from indexer.domain.characters import CONTROLS
 from indexer.domain.checks import HUMAN, Checks, read_checks
 from indexer.domain.errors import ApprovalRequired, BudgetReached, GateFailed, ProviderError, UsageError
 from indexer.domain.question import Question
@@ -30,7 +31,7 @@ from indexer.storage.paths import AnyPath, for_terminal
 _MOST_BYTES = 200 << 20
 _MOST_PIXELS = 500_000_000
 _HEAD = 4096
-_ID = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
+_ID = re.compile(f"[^{CONTROLS}]{{1,200}}")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _SOON = 900.0  # a batch is not worth its wait when the answer is due by then
 _DAY = "24h"

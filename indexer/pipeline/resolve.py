@@ -32,7 +32,7 @@ from indexer.pipeline.request import Ask
 from indexer.providers import automatic, key_variables
 from indexer.providers.seam import Provider
 from indexer.providers.spec import Spec
-from indexer.storage.paths import AnyPath, for_terminal, refuse_missing, resolve_root, to_text
+from indexer.storage.paths import AnyPath, for_terminal, refuse_missing, resolve_root, shown
 from indexer.storage.settings import Config
 
 _MODEL_NAME = re.compile(r"[A-Za-z0-9][\w.:/@+~-]{0,199}", re.ASCII)
@@ -170,7 +170,7 @@ def _name(file: AnyPath | None) -> str:
 def _template(file: AnyPath) -> str:
     text = _read(file, "prompt").strip()
     if not text:
-        raise UsageError(f"the prompt file {_shown(file)} is empty", hint="write what should be asked about each photo")
+        raise UsageError(f"the prompt file {shown(file)} is empty", hint="write what should be asked about each photo")
     return text
 
 
@@ -178,18 +178,18 @@ def _schema(file: AnyPath) -> str:
     try:
         told = json.loads(_read(file, "schema"))
     except ValueError as fault:
-        raise UsageError(f"{_shown(file)} is not JSON: {fault}", hint="give a JSON Schema of an object") from fault
+        raise UsageError(f"{shown(file)} is not JSON: {fault}", hint="give a JSON Schema of an object") from fault
     named = told.get("properties") if isinstance(told, dict) and told.get("type") == "object" else None
     if not isinstance(named, dict) or "description" not in named:
         raise UsageError(
-            f"{_shown(file)} is not a JSON Schema of an object with a property `description`",
+            f"{shown(file)} is not a JSON Schema of an object with a property `description`",
             hint='begin with {"type": "object", "properties": {"description": {"type": "string"}, ...}}',
         )
     schema = canonical_json(told)
     odd = unsearchable(schema)
     if odd:
         raise UsageError(
-            f"{_shown(file)} names a field {for_terminal(odd[0])!r}, which no filter could name",
+            f"{shown(file)} names a field {for_terminal(odd[0])!r}, which no filter could name",
             hint="use letters, digits and underscores, beginning with a letter",
         )
     return schema
@@ -199,11 +199,7 @@ def _read(file: AnyPath, what: str) -> str:
     try:
         return Path(os.fsdecode(file)).expanduser().read_text("utf-8")
     except (OSError, UnicodeDecodeError) as fault:
-        raise UsageError(f"the {what} file {_shown(file)} cannot be read: {fault}", hint="check its path") from fault
-
-
-def _shown(file: AnyPath) -> str:
-    return for_terminal(to_text(os.fsencode(file)))
+        raise UsageError(f"the {what} file {shown(file)} cannot be read: {fault}", hint="check its path") from fault
 
 
 def _mode(spec: Spec, wished: str | None) -> Mode:

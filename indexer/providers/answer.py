@@ -14,9 +14,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from indexer.domain.answer import Answer
+from indexer.domain.characters import CONTROLS_WITHIN_LINES, HALVES
 
 _FENCE = re.compile(r"```(?:json|JSON)?\s*(?=\{)")
-_UNSTORABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_UNSTORABLE = re.compile(f"[{CONTROLS_WITHIN_LINES}{HALVES}]")
 _DECODER = json.JSONDecoder(strict=False)
 _ASKED = frozenset({"description", "tags", "visible_text"})
 

@@ -12,14 +12,14 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
+from indexer.domain.characters import CONTROLS, DIRECTIONS, HALVES, SEPARATORS
 from indexer.domain.errors import MissingPath, UsageError
 
 AnyPath = str | bytes | os.PathLike[str]
 _ESCAPE = re.compile(r"\\x(5c|[89a-f][0-9a-f])")
 _SURROGATE = re.compile("[\udc80-\udcff]")
 _ADDRESS = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://")
-_ISOLATES = "\u202a-\u202e\u2066-\u2069"  # they reorder what stands after them, even past the end of the name
-_CONTROL = re.compile(f"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff{_ISOLATES}]")
+_CONTROL = re.compile(f"[{CONTROLS}{SEPARATORS}{HALVES}{DIRECTIONS}]")
 _CHUNK = 1 << 16
 
 
@@ -50,6 +50,11 @@ def kept_bytes(path: bytes) -> bytes | None:
     return None if to_text(path).encode() == path else path
 
 
+def shown(path: AnyPath) -> str:
+    """Return the text form of `path` as a person sees it: on one line, nothing in it that a terminal would obey."""
+    return for_terminal(to_text(os.fsencode(path)))
+
+
 def for_terminal(text: str) -> str:
     """Return `text` on one line, with visible escapes for what a terminal would obey."""
     return text if text.isprintable() else _CONTROL.sub(_visible, text)
@@ -69,11 +74,11 @@ def resolve_root(path: str | bytes | os.PathLike[str]) -> bytes:
     raw = path if isinstance(path, bytes) else os.fsencode(os.path.expanduser(path))  # noqa: PTH111
     if _ADDRESS.match(raw):
         raise UsageError(
-            f"remote places are not supported yet: {for_terminal(to_text(raw))}",
+            f"remote places are not supported yet: {shown(raw)}",
             hint="copy or mount it, then give the folder's path",
         )
     if not raw or b"\0" in raw:
-        raise UsageError(f"not a path: {for_terminal(to_text(raw))!r}", hint="give a folder or a picture file")
+        raise UsageError(f"not a path: {shown(raw)!r}", hint="give a folder or a picture file")
     return os.path.realpath(raw)
 
 
@@ -104,6 +109,6 @@ def refuse_missing(paths: Iterable[bytes]) -> None:
     for path in paths:
         if not os.path.lexists(resolve_root(path)):
             raise MissingPath(
-                f"there is no such file or folder: {for_terminal(to_text(path))}",
+                f"there is no such file or folder: {shown(path)}",
                 hint="check the spelling, or plug the drive in",
             )

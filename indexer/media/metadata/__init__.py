@@ -15,6 +15,7 @@ from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
+from indexer.domain.characters import CONTROLS, DIRECTIONS, HALVES, SEPARATORS
 from indexer.domain.photo import Facts
 from indexer.media.metadata import exif, iptc, xmp
 from indexer.media.metadata.containers import Carried, carried
@@ -44,8 +45,8 @@ _DATE_ORDER = (
     _PNG_DATE,
 )
 # Controls of C0, C1 and of text direction: what could rewrite the line of a terminal.
-_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
-_HALVES = re.compile("[\ud800-\udfff]")
+_CONTROLS = re.compile(f"(?![\t\n])[{CONTROLS}{SEPARATORS}{DIRECTIONS}\ufeff]")
+_HALVES = re.compile(f"[{HALVES}]")
 _CORPORATE = re.compile(
     r"[\s,.]+(corporation|corp|company|co|ltd|inc|imaging|optical|digital|electronics|gmbh|ag)\b\.?.*", re.IGNORECASE
 )
