@@ -272,23 +272,11 @@ def _write_sheet(target: Path, title: str, hits: list[Hit]) -> None:
 
 
 def _view(hits: list[Hit]) -> None:
-    """Open the photos in the system's viewer, which goes on when this command has ended."""
-    import subprocess
-
     from indexer.storage.paths import to_bytes
+    from search.viewer import show
 
-    viewer = "open" if sys.platform == "darwin" else "xdg-open"
     for hit in hits:
-        try:
-            subprocess.Popen(
-                [viewer, to_bytes(hit.path)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-        except FileNotFoundError:
-            raise UsageError(f"there is no viewer: {viewer} is not installed", hint="install xdg-utils") from None
+        show(to_bytes(hit.path))
 
 
 def _say(text: str, hint: str = "") -> None:

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Literal
 
 from indexer.domain.errors import LibraryError, LibraryMissing, UsageError
 from indexer.storage.layout import BATCHES_FOLDER, ENCODER_FOLDER, TABLE_FOLDER, default_folder
-from indexer.table.dataset import dataset_uri, open_table
+from indexer.table.dataset import among, dataset_uri, open_table
 from indexer.table.encoder.load import open_encoder
 from indexer.table.encoder.onnx import Encoder, Manifest
 from search.answering import answering, listed, resembling
 from search.filters import Collapse, Filters, Query, Sort, matching, typed
-from search.hits import Hit, page
+from search.hits import Found, Hit, page
 from search.likeness import example
 from search.ranking import Words
 from search.reader import Reader
@@ -146,6 +146,17 @@ class Index:
         else:
             found = listed(view, query, sieve)
         return page(found, view, query, Words.of(text, reader.sample(view).statistics))
+
+    def hit(self, path: str) -> Hit | None:
+        """Return the photo at `path`, spelled as a hit spells it, as a search shows it; None where there is none."""
+        view = self._table().view()
+        found = map(Found, view.shown(view.listing(among("path", [path]))))
+        return next(iter(page(found, view, Query(limit=1), Words())), None)
+
+    def months(self) -> dict[str, int]:
+        """Return how many files were taken in each month, such as {"2016-08": 12}, the newest month first."""
+        reader = self._table()
+        return reader.months(reader.view())
 
     def coverage(self) -> Coverage:
         """Return how much of the library is described."""

@@ -73,6 +73,7 @@ class Reader:
         self._dataset = open_dataset(database)
         self._sample: Sample | None = None
         self._cameras: tuple[int, list[str]] = (-1, [])
+        self._months: tuple[int, dict[str, int]] = (-1, {})
 
     def is_replaced(self) -> bool:
         """Say whether another table stands where this one was opened: a rebuild has put it there."""
@@ -108,6 +109,16 @@ class Reader:
             with self._lock:
                 self._cameras = (view.version, names)
         return names
+
+    def months(self, view: View) -> dict[str, int]:
+        """Return how many rows were taken in each month, the newest first."""
+        with self._lock:
+            version, months = self._months
+        if version != view.version:
+            months = view.months()
+            with self._lock:
+                self._months = (view.version, months)
+        return months
 
 
 class View:
@@ -197,6 +208,15 @@ class View:
         """Return the distinct names of cameras."""
         names = self._scan(columns=["camera"]).column("camera").unique().to_pylist()
         return [name for name in names if name]
+
+    def months(self) -> dict[str, int]:
+        """Return how many rows were taken in each month, "2016-08", the newest month first."""
+        import pyarrow.compute as pc
+
+        dates = self._scan(columns=["taken_at"]).column("taken_at").drop_null()
+        numbers = pc.add(pc.multiply(pc.year(dates), 100), pc.month(dates))
+        counted = {one["values"]: one["counts"] for one in pc.value_counts(numbers).to_pylist()}
+        return {f"{number // 100:04}-{number % 100:02}": counted[number] for number in sorted(counted, reverse=True)}
 
     def sample(self, rows: int) -> Sample:
         """Look at rows spread evenly over the table, at all of a small one."""

@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "indexer.console": _BASE,
     "indexer.commands": f"{_BASE} library console search gallery",
     "search": f"{_BASE} media table export console",
-    "search.gallery": f"{_BASE} media library search",
+    "search.gallery": f"{_BASE} media console library search",
 }
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path

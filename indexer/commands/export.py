@@ -48,7 +48,7 @@ def export(context: click.Context, /, kind: str, to: bytes, within: bytes | None
       index export --format xmp --to ~/Photos
       index export --format xmp --to ~/sidecars --in ~/Photos/2019
     """
-    from indexer.commands.wording import count_photos
+    from indexer.console.words import count_photos
     from indexer.domain.errors import UsageError
     from indexer.storage.paths import for_terminal, resolve_root, to_text
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from indexer.commands.invocation import Call, Dollars, Duration, everywhere
-from indexer.commands.wording import count_photos, span
+from indexer.console.words import count_photos, span
 
 if TYPE_CHECKING:
     from indexer.library.routes import Offer

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from indexer.console.words import REMEDIES, count_photos, job_words, size, span
 from indexer.domain.money import dollar_range, dollars
 
 if TYPE_CHECKING:
-    from indexer.domain.job import JobLine
     from indexer.domain.plan import Plan
     from indexer.domain.progress import Progress
     from indexer.library.api import FailedPhoto, Report
@@ -27,18 +27,6 @@ _STAGES = {
     "backing up": "backing up",
 }
 SAFE_TO_LEAVE = "Ctrl-C is safe; index collect goes on"
-_REMEDIES = {
-    "unreadable": "repair or replace these files, then index again",
-    "unsupported": "each line says what to install; then index again",
-    "too_large": "raise --max-pixels to include them",
-    "rejected": "index retry asks again",
-    "blocked": "refused by the provider; to ask once more: index retry --only blocked",
-    "truncated": "index retry asks again with more room",
-    "malformed": "index retry asks again",
-    "missing": "index retry asks again",
-    "expired": "index retry asks again",
-    "server_error": "index retry asks again",
-}
 _SHOWN = 25
 _WORDS = 100
 
@@ -172,7 +160,7 @@ def failure_lines(failures: Sequence[FailedPhoto]) -> Iterator[str]:
         yield "no photo failed"
         return
     for reason, count in Counter(one.reason for one in failures).most_common():
-        yield f"{count:,} {reason}: {_REMEDIES.get(reason, 'index retry asks again')}"
+        yield f"{count:,} {reason}: {REMEDIES.get(reason, 'index retry asks again')}"
     yield ""
     for one in failures:
         yield f"{one.path}: {one.reason}: {one.detail}"
@@ -184,7 +172,7 @@ def left_lines(failures: Sequence[FailedPhoto], attempts: int) -> Iterator[str]:
     if spent:
         yield f"left: {count_photos(spent)} asked {attempts} times already"
     for reason, count in Counter(one.reason for one in failures if one.attempts < attempts).most_common():
-        yield f"left: {count:,} {reason}: {_REMEDIES.get(reason, 'index retry asks again')}"
+        yield f"left: {count:,} {reason}: {REMEDIES.get(reason, 'index retry asks again')}"
 
 
 def tag_lines(done: Retagged) -> Iterator[str]:
@@ -202,35 +190,3 @@ def progress_words(progress: Progress) -> tuple[str, str]:
     out = f"{count_photos(progress.total or 0)} at {progress.provider or 'the provider'}"
     first = "; a small first batch, the rest follows when its answers are usable" if progress.canary else ""
     return name, f"{out}, {job_words(progress.job)}{first}. {SAFE_TO_LEAVE}"
-
-
-def job_words(job: JobLine) -> str:
-    """Say in a line what a job does, how old it is and when it will be ready."""
-    return f"{job.state}, sent {span(job.age_s)} ago{_eta(job)}"
-
-
-def _eta(job: JobLine) -> str:
-    if job.stuck:
-        return "; STUCK: it takes far longer than others did (--deadline ends the wait)"
-    if job.eta_s is None:
-        return ""
-    basis = "from earlier jobs here" if job.eta_s["source"] == "history" else "as the provider promises"
-    return f", ready in {span(job.eta_s['low'])} to {span(job.eta_s['high'])} ({basis})"
-
-
-def span(seconds: float) -> str:
-    """Return a length of time as people say it."""
-    for unit, length in (("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} s"
-
-
-def size(count: int) -> str:
-    """Return a number of bytes as people say it."""
-    return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"
-
-
-def count_photos(count: int) -> str:
-    """Say how many photos, in words."""
-    return "1 photo" if count == 1 else f"{count:,} photos"

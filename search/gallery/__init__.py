@@ -6,6 +6,7 @@ be read. Nothing here writes to photos, and nothing spends.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,11 +20,12 @@ from starlette.routing import Route
 
 from indexer.domain.errors import CaptionaryError
 from indexer.storage.bounded_cache import BoundedCache
-from search.gallery import photos
+from search.gallery import books, one_photo, photos, tags
 from search.gallery.desk import Desk, Forged
 from search.gallery.guard import Guard, Token
 from search.gallery.pictures import Pictures
 from search.gallery.static import static
+from search.viewer import show
 
 if TYPE_CHECKING:
     from indexer.library.api import Library
@@ -48,8 +50,9 @@ def app(library: Library, *, cache: Path | None = None) -> Starlette:
         exception_handlers={CaptionaryError: _troubled, Forged: _forged},
         max_body_size=_LONGEST_FORM,
     )
-    made.state.desk = Desk(library, Pictures(kept), token, print)
+    made.state.desk = Desk(library, Pictures(kept), token, show)
     made.state.token = token
+    made.state.pause = asyncio.sleep
     return made
 
 
@@ -66,7 +69,15 @@ def _route(path: str, page: Callable[..., Any], *methods: str) -> Route:
 _ROUTES = [
     _route("/", photos.search),
     _route("/hits", photos.hits),
-    _route("/photo", photos.photo),
+    _route("/sheet", photos.sheet),
+    _route("/photo", one_photo.photo),
+    _route("/folder", one_photo.show_folder, "POST"),
+    _route("/tags", tags.tags),
+    _route("/tags/change", tags.change_tags, "POST"),
+    _route("/failures", books.failures),
+    _route("/jobs", books.jobs),
+    _route("/jobs/live", books.jobs_live),
+    _route("/settings", books.settings),
     _route("/thumbnail", photos.thumbnail),
     _route("/preview", photos.preview),
     _route("/static/{name}", static),

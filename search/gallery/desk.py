@@ -14,6 +14,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from indexer.console.words import job_words
 from indexer.domain.errors import CaptionaryError, LibraryLocked, LibraryMissing, UsageError
 from indexer.domain.money import dollars
 from indexer.storage.paths import for_terminal
@@ -57,7 +58,7 @@ class Desk:
         shared = {"form_token": self.token.form, "here": request.url.path, "noted": noted}
         return HTMLResponse(self.html(name, **shared, **values), status)
 
-    def back(self, path: str, note: str, **query: str) -> Response:
+    def back(self, path: str, note: str, /, **query: str) -> Response:
         """Answer a form: go on to `path`, which shows `note` once."""
         key = os.urandom(8).hex()
         with self._lock:
@@ -103,6 +104,7 @@ def _environment() -> Environment:
     made.filters["dollars"] = dollars
     made.filters["day"] = lambda moment: (moment or "")[:10]
     made.filters["moment"] = _moment
+    made.filters["job_words"] = job_words
     made.filters["name"] = lambda path: path.rpartition("/")[2]
     made.filters["folder"] = lambda path: path.rpartition("/")[0] or "/"
     made.globals["link"] = _link

@@ -1,8 +1,9 @@
-"""The pages of photos: a search, more of its hits, a sheet to print, one photo, and the pictures themselves."""
+"""The pages of a search: its form and first hits, more of them, a sheet to print; and the pictures themselves."""
 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,24 +12,30 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from indexer.domain.errors import CaptionaryError, UsageError
-from indexer.storage.paths import to_bytes, to_text
+from indexer.storage.paths import to_bytes
 from search.gallery.asked import PAGE, Asked
 from search.gallery.desk import Desk
 from search.hits import Hit
+from search.suggest import suggestions
 
-_ALIKE = 12
 _SHEET = 200
+_WEAKER = 12
 _FRESH = "private, no-cache"
 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """Some hits of a search, from `offset` on; `more` is the address of the next ones, "" after the last."""
+    """Some hits of a search, from `offset` on; `more` is the address of the next ones, "" after the last.
+
+    `weaker` are the nearest photos below a search's cut-off, `meant` what a filter without a hit may have meant.
+    """
 
     asked: Asked
-    hits: Sequence[Hit]
-    offset: int
-    more: str
+    hits: Sequence[Hit] = ()
+    offset: int = 0
+    more: str = ""
+    weaker: Sequence[Hit] = ()
+    meant: Sequence[tuple[str, str]] = ()
 
 
 def search(request: Request) -> Response:
@@ -36,12 +43,21 @@ def search(request: Request) -> Response:
     desk: Desk = request.app.state.desk
     asked = Asked.of(request.query_params)
     fault: CaptionaryError | None = None
-    results = Results(asked, (), 0, "")
+    results = Results(asked)
     try:
         results = _results(desk, asked, _offset(request))
     except UsageError as error:
         fault = error
-    return desk.page(request, "search.html", status=400 if fault else 200, results=results, asked=asked, fault=fault)
+    return desk.page(
+        request,
+        "search.html",
+        status=400 if fault else 200,
+        results=results,
+        asked=asked,
+        fault=fault,
+        strip=_strip(desk, asked),
+        coverage=desk.index().coverage(),
+    )
 
 
 def hits(request: Request) -> Response:
@@ -51,23 +67,13 @@ def hits(request: Request) -> Response:
     return HTMLResponse(desk.html("hits.html", results=_results(desk, asked, _offset(request)), asked=asked))
 
 
-def photo(request: Request) -> Response:
-    """One photo, large, with everything that the library knows about it."""
+def sheet(request: Request) -> Response:
+    """A page to print: the pictures of a search with what is said about them."""
     desk: Desk = request.app.state.desk
     asked = Asked.of(request.query_params)
-    path = request.query_params.get("path", "")
-    known = desk.library.photo(path)
-    if known is None:
-        return _unknown(desk, request)
-    return desk.page(
-        request,
-        "photo.html",
-        path=path,
-        known=known,
-        copies=[to_text(one) for one in known.copies],
-        burst=[to_text(one) for one in known.burst],
-        asked=asked,
-    )
+    _refuse_strangers(desk, asked)
+    found = desk.index().search(limit=_SHEET, **arguments(asked))
+    return desk.page(request, "sheet.html", hits=found, asked=asked, most=_SHEET)
 
 
 def thumbnail(request: Request) -> Response:
@@ -97,12 +103,19 @@ def _picture(request: Request, kind: str) -> Response:
 
 def _results(desk: Desk, asked: Asked, offset: int) -> Results:
     _refuse_strangers(desk, asked)
-    found = desk.index().search(limit=PAGE + 1, offset=offset, **_arguments(asked))
-    more = asked.to("/", offset=offset + PAGE) if len(found) > PAGE else ""
-    return Results(asked, found[:PAGE], offset, more)
+    index, told = desk.index(), arguments(asked)
+    found = index.search(limit=PAGE + 1, offset=offset, **told)
+    if len(found) > PAGE:
+        return Results(asked, found[:PAGE], offset, asked.to("/", offset=offset + PAGE))
+    weaker: Sequence[Hit] = ()
+    if asked.q and not asked.like and asked.sort == "relevance":
+        weaker = index.search(limit=_WEAKER, offset=offset + len(found), min_score=0, **told)
+    meant = () if found or offset else tuple(suggestions(index, told))
+    return Results(asked, found, offset, weaker=weaker, meant=meant)
 
 
-def _arguments(asked: Asked) -> dict[str, Any]:
+def arguments(asked: Asked) -> dict[str, Any]:
+    """Return the keywords of `Index.search` for a search whose example, if any, is known."""
     told = dict(asked.arguments())
     if told["like"]:
         told["like"] = os.fsdecode(to_bytes(told["like"]))
@@ -115,16 +128,25 @@ def _refuse_strangers(desk: Desk, asked: Asked) -> None:
         raise UsageError("the library does not know this picture", hint="index it first")
 
 
-def _offset(request: Request) -> int:
-    told = request.query_params.get("offset", "0")
+def _strip(desk: Desk, asked: Asked) -> list[tuple[str, int, str, bool]]:
+    """The years of the library, or the months of the one that is asked for: name, files, address, whether chosen."""
+    months = desk.index().months()
+    years: Counter[str] = Counter()
+    for month, files in months.items():
+        years[month[:4]] += files
+    chosen = asked.since[:4] if asked.since[:4] == asked.until[:4] else ""
+    rows = [(year, count, chosen == year) for year, count in years.items()]
+    rows += [(month, count, asked.since[:7] == month) for month, count in months.items() if month[:4] == chosen]
+    return [
+        (name, count, asked.but(**({"since": "", "until": ""} if on else {"since": name, "until": name})).to("/"), on)
+        for name, count, on in rows
+    ]
+
+
+def number(told: str) -> int:
+    """Return a whole number as an address tells it, 0 for anything else."""
     return int(told) if told.isascii() and told.isdigit() and len(told) < 10 else 0
 
 
-def _unknown(desk: Desk, request: Request) -> Response:
-    return desk.page(
-        request,
-        "message.html",
-        status=404,
-        message="the library knows no such photo",
-        hint="it may have moved: look for it on the first page",
-    )
+def _offset(request: Request) -> int:
+    return number(request.query_params.get("offset", ""))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -143,3 +144,48 @@ def test_a_search_that_cannot_be_meant_says_why(client: httpx.Client) -> None:
     assert answer.status_code == 400
     assert "not a date" in answer.text
     assert "YYYY" in answer.text
+
+
+@pytest.mark.parametrize("page", ["/tags", "/failures", "/jobs", "/settings", "/sheet", "/hits", "/?q=wide"])
+def test_every_page_answers(client: httpx.Client, page: str) -> None:
+    """Each page is there, whole, and in UTF-8."""
+    answer = client.get(page)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
+
+
+def test_a_form_of_another_page_changes_nothing(client: httpx.Client) -> None:
+    """Without the token of our forms, or from another origin, tags stay as they are."""
+    told = {"act": "ban", "tag": "grey"}
+    assert client.post("/tags/change", data=told).status_code == 403
+    assert client.post("/tags/change", data={**told, "form_token": "wrong"}).status_code == 403
+    assert client.get("/tags/change").status_code == 405
+    assert client.post("/tags/change", data=told, headers={"origin": "http://evil.example"}).status_code == 403
+
+
+def test_tags_are_banned_and_brought_back(client: httpx.Client, served: Served) -> None:
+    """The page of tags does what the commands do, and says what it did once."""
+    token = re.findall(r'name="form_token" value="([^"]+)"', client.get("/tags").text)[0]
+    tag = served.library.tags()[0].tag
+    done = client.post("/tags/change", data={"form_token": token, "act": "ban", "tag": tag})
+    assert done.status_code == 303
+    assert f"ban {tag}" in client.get(done.headers["location"]).text
+    assert f"ban {tag}" not in client.get(done.headers["location"]).text
+    assert tag not in [one.tag for one in served.library.tags()]
+    client.post("/tags/change", data={"form_token": token, "act": "undo"})
+    assert tag in [one.tag for one in served.library.tags()]
+
+
+def test_a_tag_that_is_not_there_is_said(client: httpx.Client) -> None:
+    """A rename of an unknown tag is an error in words, with what to do."""
+    token = re.findall(r'name="form_token" value="([^"]+)"', client.get("/tags").text)[0]
+    answer = client.post("/tags/change", data={"form_token": token, "act": "rename", "tag": "zebra", "into": "horse"})
+    assert answer.status_code == 400
+    assert "no photo has the tag" in answer.text
+
+
+def test_news_of_jobs_come_by_themselves(client: httpx.Client) -> None:
+    """The page of jobs is told how the library stands as server-sent events."""
+    with client.stream("GET", "/jobs/live") as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        lines = answer.iter_lines()
+        assert next(lines).startswith("data: ")
