@@ -29,7 +29,7 @@ def backup(context: click.Context, /, to: bytes, **options: Any) -> int:
       index backup /mnt/backup/photos-2026-11.sqlite3
       mkdir restored && index backup restored && index --library restored rebuild
     """
-    from indexer.commands.wording import size
+    from indexer.console.words import size
     from indexer.storage.paths import for_terminal
 
     call = Call(context, options)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from indexer.commands.invocation import Call, everywhere, spending
-from indexer.commands.wording import count_photos
+from indexer.console.words import count_photos
 
 if TYPE_CHECKING:
     from indexer.library.api import Comparison
