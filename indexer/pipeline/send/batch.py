@@ -7,6 +7,7 @@ anything is created again, and any answer but a clean success counts as unknown.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from indexer.domain.keys import job_name
 from indexer.ledger.spend import approvals
 from indexer.ledger.work import modes, questions, shards
 from indexer.ledger.work.shards import Refusal, Shard
-from indexer.pipeline.send.collect import collect_results, end_without_results
+from indexer.pipeline.send.collect import collect_results, end_without_results, looks_damaged
 from indexer.pipeline.send.framing import compress
 from indexer.pipeline.send.outcomes import LOST_JOB, LOST_RESULTS, NOT_SENT, REFUSED, ending_of
 from indexer.pipeline.send.unknown_model import explained, forget_work
@@ -34,6 +35,7 @@ from indexer.pipeline.session import Session
 from indexer.providers.seam import BatchFile, BatchService, Match
 from indexer.providers.spec import Spec
 
+log = logging.getLogger("captionary.batch")
 _RESULTS_PATIENCE = 3600.0
 _REFUSALS = 3
 _MOST_UPLOADS = 3  # a file that is gone each time is not what the service misses
@@ -97,7 +99,7 @@ class BatchLane:
             case "ended":
                 self._fetch(shard, service)
             case "fetched":
-                collect_results(self._session, shard, service, results_file(self._session, shard.id))
+                self._collect(shard, service)
             case "collected":
                 self._close(shard, service)
 
@@ -255,15 +257,27 @@ class BatchLane:
             outlived = (shard.ended_at or 0.0) - (shard.uploaded_at or 0.0) > self._spec(shard).file_seconds
             end_without_results(self._session, shard, ending_of(shard, outlived=outlived))
             return
-        job = Job(shard.job, shard.job_state, output_file=shard.output_file, requests=shard.requests)
         try:
-            service.fetch(job, results_file(self._session, shard.id))
+            service.fetch(_job(shard), results_file(self._session, shard.id))
         except NotFound:
             old = self._session.clock.time() - (shard.ended_at or 0.0) > self._spec(shard).result_seconds
             if self._is_lost(shard, self._session.config.lookup_seconds if old else _RESULTS_PATIENCE):
                 end_without_results(self._session, shard, LOST_RESULTS)
             return
         shards.record_fetched(self._ledger, shard.id)
+
+    def _collect(self, shard: Shard, service: BatchService) -> None:
+        """Judge the result lines; where one is damaged, only after the results were fetched a second time, for free."""
+        results = [results_file(self._session, shard.id)]
+        again = self._session.batches / f"{shard.id}.again.jsonl"
+        if looks_damaged(self._session, shard, service, results[0]):
+            try:
+                service.fetch(_job(shard), again)
+                results.append(again)
+            except NotFound:
+                log.info("the results of %s are gone: they are read as they came", shard.job)
+        collect_results(self._session, shard, service, results)
+        again.unlink(missing_ok=True)
 
     def _is_lost(self, shard: Shard, patience: float) -> bool:
         if shard.lost_at is None:
@@ -280,6 +294,10 @@ class BatchLane:
             for input_file in shard.uploads.split():
                 _discard(service, input_file)
         shards.close(self._ledger, shard.id)
+
+
+def _job(shard: Shard) -> Job:
+    return Job(shard.job, shard.job_state, output_file=shard.output_file, requests=shard.requests)
 
 
 def _certain(matches: Iterable[Match]) -> list[Job]:

@@ -6,7 +6,7 @@ or back among the waiting because it was never served.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
 
 from indexer.domain.answer import Failure, Handling, Reason, Row
@@ -29,8 +29,22 @@ _UNBILLED = (Reason.REJECTED, Reason.SERVER_ERROR, Reason.EXPIRED)
 """What a service refused or failed to serve costs nothing; an answer without its usage costs nobody knows what."""
 
 
-def collect_results(session: Session, shard: Shard, batches: BatchService, results: Path) -> None:
-    """Keep everything that a shard's result lines say; raises `NoCredit` when they blame the account."""
+def looks_damaged(session: Session, shard: Shard, batches: BatchService, results: Path) -> bool:
+    """Say whether a line cannot be read, or names no photo of the shard: on the way, a bit may have been lost."""
+    waiting = shards.out_attempts(session.ledger, shard.id)
+    return any(_is_doubtful(batches.decode(line), waiting) for line in read_lines(results))
+
+
+def _is_doubtful(row: Row, asked: Container[str]) -> bool:
+    malformed = isinstance(row.outcome, Failure) and row.outcome.reason is Reason.MALFORMED
+    return malformed or row.key is None or row.key not in asked
+
+
+def collect_results(session: Session, shard: Shard, batches: BatchService, results: Sequence[Path]) -> None:
+    """Keep everything that a shard's result lines say; raises `NoCredit` when they blame the account.
+
+    `results` are downloads of the same lines: what is whole in one of them counts.
+    """
     question = questions.question_of(session.ledger, shard.question)
     waiting = shards.out_attempts(session.ledger, shard.id)
     asked = frozenset(waiting)
@@ -38,13 +52,14 @@ def collect_results(session: Session, shard: Shard, batches: BatchService, resul
     answered: list[str] = []
     strangers = 0
     with session.ledger.transaction("collected shard") as transaction:
-        for line in read_lines(results):
+        for line in (line for path in results for line in read_lines(path)):
             row = batches.decode(line)
             if row.key is None or row.key not in waiting:
                 strangers += row.key not in asked
                 continue  # not ours, or a second line for a photo that has its answer
             if isinstance(row.outcome, Failure):
-                failed.setdefault(row.key, row)  # an answer may still follow under the same key
+                if row.key not in failed or _is_doubtful(failed[row.key], asked):
+                    failed[row.key] = row  # an answer may still follow under the same key
                 continue
             booking = booked(session, waiting.pop(row.key), (question, Mode.BATCH), row)
             answers.record_answer(transaction, booking, row.outcome, session.spec(question.provider).rank)
@@ -55,8 +70,10 @@ def collect_results(session: Session, shard: Shard, batches: BatchService, resul
         judge(session, transaction, shard, question)
         shards.record_collected(transaction, shard.id)
     session.spool.drop(items.photos_of(session.ledger, answered))
-    if strangers:
-        session.watcher.note(f"{shard.job}: {strangers} result lines belong to no photo of this job; left out")
+    if strangers >= len(results):
+        session.watcher.note(
+            f"{shard.job}: {strangers // len(results)} result lines belong to no photo of this job; left out"
+        )
     _blame_account(failed[key] for key in waiting if key in failed)
 
 
