@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 from indexer.domain.errors import UsageError
 from indexer.domain.nearest import did_you_mean
-from indexer.providers.seam import Provider
-from indexer.providers.spec import Opening, Spec
+from indexer.providers.spec import Spec
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -71,11 +70,6 @@ def checker(name: str = "") -> Spec:
         able = ", ".join(each for _, each in order)
         raise UsageError(f"the provider {found.name} has no check of batch files", hint=f"these have: {able}")
     return found
-
-
-def open_provider(name: str, opening: Opening) -> Provider:
-    """Open a provider by name; raises `KeyMissing` that names the variable, `UsageError` for an unknown name."""
-    return spec(name).open(opening)
 
 
 def automatic(environ: Mapping[str, str]) -> str:

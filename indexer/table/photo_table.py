@@ -146,11 +146,18 @@ class PhotoTable:
 
     def vectors(self, paths: Iterable[str]) -> dict[str, np.ndarray]:
         """Return the vectors of those `paths` that have one."""
-        return self._vectors_by("path", paths)
+        import numpy as np
 
-    def vectors_of(self, digests: Iterable[str]) -> dict[str, np.ndarray]:
-        """Return the vectors of documents already embedded, by digest, so that a moved photo costs none."""
-        return self._vectors_by("digest", digests)
+        found: dict[str, np.ndarray] = {}
+        iterator = iter(paths)
+        while batch := list(islice(iterator, BATCH_ROWS)):
+            wanted = f"{among('path', batch)} AND vector IS NOT NULL"
+            table = self._lance.search().where(wanted).select(["path", "vector"]).limit(None).to_arrow()
+            if table.num_rows:
+                values = table.column("vector").combine_chunks().flatten().to_numpy()
+                matrix = values.reshape(table.num_rows, -1).astype(np.float32)
+                found.update(zip(table.column("path").to_pylist(), matrix, strict=True))
+        return found
 
     def rows(self) -> Iterator[PhotoRow]:
         """Yield every row as it stands, without its vector and its words."""
@@ -189,17 +196,3 @@ class PhotoTable:
         from indexer.table.maintenance import maintain
 
         maintain(self._lance, self._database)
-
-    def _vectors_by(self, column: str, keys: Iterable[str]) -> dict[str, np.ndarray]:
-        import numpy as np
-
-        found: dict[str, np.ndarray] = {}
-        iterator = iter(keys)
-        while batch := list(islice(iterator, BATCH_ROWS)):
-            wanted = f"{among(column, batch)} AND vector IS NOT NULL"
-            table = self._lance.search().where(wanted).select([column, "vector"]).limit(None).to_arrow()
-            if table.num_rows:
-                values = table.column("vector").combine_chunks().flatten().to_numpy()
-                matrix = values.reshape(table.num_rows, -1).astype(np.float32)
-                found.update(zip(table.column(column).to_pylist(), matrix, strict=True))
-        return found
