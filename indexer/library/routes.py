@@ -53,16 +53,31 @@ class NoRoute(ProviderError):
 def offer(ledger: Ledger, access: Access, scope: Scope, bounds: Bounds, *, all_routes: bool = True) -> Offer:
     """Return the routes for what lies in `scope`; asks no service anything."""
     config = access.config()
-    market = Market(access.pricing(ledger, config), access.seams.environ, {}, config.concurrency)
+    market = Market(
+        access.pricing(ledger, config),
+        access.seams.environ,
+        access.clock.time(),
+        lambda question: _queue(ledger, access, question),
+        config.concurrency,
+    )
     named = config.tables.get(BEST, {}).get("providers", ())
-    named = named.split(",") if isinstance(named, str) else tuple(named)
-    specs = remote([access.spec(name) for name in providers.BUILT_IN], named)
+    named = [name.strip() for name in named.split(",")] if isinstance(named, str) else tuple(named)
+    specs = remote([access.spec(name) for name in dict.fromkeys((*providers.BUILT_IN, *named))], named)
     new = counts.count_new(ledger, scope, Rank.LOCAL_MODEL)
     found = routes(ledger, _asked(ledger, config.model), specs, new, market, bounds)
     if not all_routes:
         found = [route for route in found if not route.why_not.endswith("is not set")]
     seen = counts.standing_of_files(ledger, scope, "", None).seen
     return Offer(seen, new, tuple(found))
+
+
+def _queue(ledger: Ledger, access: Access, question: Question) -> int | None:
+    """How many tokens of the model fit into the account's queue at once; None: nobody knows without its key."""
+    spec = access.spec(question.provider)
+    if spec.key_variables and not spec.key(access.seams.environ):
+        return None
+    held = access.provider(spec.name).batches
+    return held.limits(question.model).max_queued_tokens if held else None
 
 
 def _asked(ledger: Ledger, model: str | None) -> Question:

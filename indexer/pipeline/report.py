@@ -13,10 +13,10 @@ from indexer.domain.plan import Cost
 from indexer.domain.question import Question
 from indexer.ledger.scope import Scope
 from indexer.ledger.store import Ledger
-from indexer.ledger.views import counts
+from indexer.ledger.views import counts, durations
 from indexer.ledger.work import questions, shards
 from indexer.ledger.work.shards import Shard
-from indexer.pipeline.turnaround import expect
+from indexer.pipeline.turnaround import Next, expect
 from indexer.providers.spec import Rank, Spec
 
 
@@ -174,8 +174,10 @@ def _file_counts(ledger: Ledger, scope: Scope, provider: str, question: int | No
 def job_line(ledger: Ledger, shard: Shard, now: float) -> JobLine:
     """Say how a shard's job stands, and when it will be ready."""
     age = max(0.0, now - (shard.submitted_at or shard.packed_at))
-    took = counts.turnaround(ledger, questions.question_of(ledger, shard.question))
-    expected = expect(took) if shard.state == "submitted" else None
+    asked = questions.question_of(ledger, shard.question)
+    others = [one for one in durations.jobs(ledger, asked.provider, now) if one.submitted_at != shard.submitted_at]
+    next_job = Next(asked.model, shard.requests, shard.submitted_at)
+    expected = expect(others, next_job) if shard.state == "submitted" else None
     return JobLine(
         name=shard.job,
         shard=shard.id,

@@ -18,7 +18,6 @@ from indexer.commands.wording import report_lines
 from indexer.domain.errors import ApprovalRequired, BudgetReached, CaptionaryError, UsageError
 from indexer.domain.plan import Plan
 from indexer.library.api import Library
-from indexer.pipeline.turnaround import PUBLISHED, expect
 from tests.fakes.gemini import Emulator
 from tests.support.commands import SAMPLES, environment
 from tests.support.virtual import KEY, VirtualTime, opened, samples
@@ -212,22 +211,6 @@ def test_status_tells_when_a_job_will_be_ready_and_calls_a_stuck_one_stuck(
     assert job.stuck
     assert job.age_s >= 3 * 3600
     assert library.collect(wait=True, deadline=60, budget=1.0, approve=True).files.described == 11
-
-
-@pytest.mark.parametrize(
-    ("took", "source", "low", "high"),
-    [
-        ([], "published", *PUBLISHED),
-        ([60.0, 70.0], "published", *PUBLISHED),
-        ([60.0, 70.0, 80.0], "history", 60.0, 80.0),
-        ([float(n) for n in range(101)], "history", 10.0, 90.0),
-    ],
-)
-def test_the_expected_range_is_that_of_earlier_jobs(took: list[float], source: str, low: float, high: float) -> None:
-    """Between the tenth and the ninetieth percentile of at least three; what is published before that."""
-    found = expect(took)
-    assert (found.source, found.low, found.high) == (source, low, high)
-    assert found.eta(low) == {"low": 0, "high": high - low, "source": source}
 
 
 def test_who_leaves_is_told_the_date_before_which_to_come_back(

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from indexer.domain.mode import Mode
-from indexer.domain.question import Question
 from indexer.ledger.scope import Scope
 from indexer.ledger.store import Ledger, Transaction
 from indexer.ledger.views.count_cache import kept
@@ -192,13 +190,3 @@ def count_new(ledger: Ledger, scope: Scope, least: int) -> int:
         (*values, least),
     ).fetchone()
     return int(row[0])
-
-
-def turnaround(ledger: Ledger, question: Question) -> Sequence[float]:
-    """Return how many seconds the library's own finished jobs of this provider and model took, sorted."""
-    rows = ledger.connection.execute(
-        "SELECT s.ended_at - s.submitted_at AS took FROM shards s JOIN questions q ON q.id = s.question"
-        " WHERE q.provider = ? AND q.model = ? AND s.job_state = 'finished' AND s.ended_at IS NOT NULL ORDER BY took",
-        (question.provider, question.model),
-    )
-    return [row[0] for row in rows]

@@ -18,14 +18,14 @@ from indexer.ledger.scope import Scope
 from indexer.ledger.spend import usage
 from indexer.ledger.spend.usage import Used
 from indexer.ledger.store import Ledger
-from indexer.ledger.views import counts
+from indexer.ledger.views import counts, durations
 from indexer.ledger.work import answers, bursts, items, modes, questions
 from indexer.ledger.work.bursts import Split
 from indexer.ledger.work.items import Work
 from indexer.ledger.work.prompt_facts import given_now, outdated
 from indexer.media.rendition import RENDITION_SIDE, rendition_size
 from indexer.pipeline.plan.estimate import LEAST, extrapolate, priced
-from indexer.pipeline.turnaround import expect
+from indexer.pipeline.turnaround import Next, expect
 from indexer.providers.pricing import Pricing, Quote
 
 _RENDITION = 100_000  # bytes of a rendition, where none is at hand to be measured
@@ -177,7 +177,9 @@ class _Bill:
         if mode is not Mode.BATCH:
             low, high = (count * seconds / max(1, self._around.concurrency) for seconds in _CALL)
             return Wait(low, high, "an estimate")
-        wave = expect(counts.turnaround(self._ledger, self._question))
+        now = self._ledger.now()
+        took = durations.jobs(self._ledger, self._question.provider, now)
+        wave = expect(took, Next(self._question.model, count // max(1, waves), now))
         source = "from earlier jobs here" if wave.source == "history" else "as the provider promises"
         return Wait(max(1, waves) * wave.low, max(1, waves) * wave.high, source)
 

@@ -1,14 +1,15 @@
 """Routes: what describing some photos would cost, and when it would be ready, by every provider, model and mode.
 
 Nothing is asked of any service. What a route costs is counted by its own rules; how long it takes is known from the
-jobs of this library, else from what was published of the service (read in November 2026).
+jobs and calls of this library, else from what was published of the service (read in November 2026).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from statistics import fmean, stdev
 from typing import Any
 
 from indexer.domain.errors import (
@@ -26,15 +27,17 @@ from indexer.domain.mode import Mode
 from indexer.domain.plan import Cost
 from indexer.domain.question import Question
 from indexer.ledger.store import Ledger
-from indexer.ledger.views import counts
+from indexer.ledger.views import durations
+from indexer.pipeline.turnaround import Next, expect, in_waves
 from indexer.providers.pricing import Pricing
 from indexer.providers.spec import Rank, Spec
 
-_ENOUGH = 3
 _CALL_SECONDS = (3.0, 8.0)
+_PUBLISHED = "published, November 2026"
+_ENOUGH_CALLS = 20
 _WAVE_TOKENS = 2_000_000  # of a queue that nobody knows
 _FLEX = 3.0  # how many times as long as a call a flex call is taken to last
-_OFF_PEAK = (6 * 3600.0, 17 * 3600.0)
+_LATE = 1.28  # standard deviations that nine of ten keep
 _THOUSAND = 1_000
 
 
@@ -83,11 +86,12 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """Where routes are looked for: prices, keys, how many tokens may queue, calls at once."""
+    """Where routes are looked for: prices, keys, the moment, how many tokens of a model may queue, calls at once."""
 
     pricing: Pricing
     environ: Mapping[str, str]
-    queue: Mapping[str, int]
+    now: float
+    queue: Callable[[Question], int | None] = lambda _: None
     concurrency: int = 4
 
 
@@ -119,14 +123,16 @@ def _route(ledger: Ledger, question: Question, mode: Mode, new: int, market: Mar
         one, tokens, why_not = Cost(), 0, str(fault)
     waves = 1
     if mode is Mode.BATCH:
-        waves = max(1, math.ceil(new * tokens / market.queue.get(spec.name, _WAVE_TOKENS)))
+        waves = max(1, math.ceil(new * tokens / max(1, market.queue(question) or _WAVE_TOKENS)))
     return Route(
         provider=spec.name,
         model=question.model,
         mode=mode,
         usd=Cost(new * one.low, new * one.high),
         per_1000_usd=_THOUSAND * one.high,
-        ready_s=_ready(ledger, question, spec, mode, new if mode is not Mode.BATCH else waves, market.concurrency),
+        ready_s=_batches(ledger, question, new, waves, market)
+        if mode is Mode.BATCH
+        else _calls(ledger, question, mode, new, market),
         waves=waves,
         trains=spec.trains,
         usable=not why_not,
@@ -134,24 +140,27 @@ def _route(ledger: Ledger, question: Question, mode: Mode, new: int, market: Mar
     )
 
 
-def _ready(ledger: Ledger, question: Question, spec: Spec, mode: Mode, count: int, concurrency: int) -> Ready:
-    """`count` waves of a batch, or `count` calls."""
-    if mode is Mode.BATCH:
-        took = counts.turnaround(ledger, question)
-        if len(took) >= _ENOUGH:
-            return Ready(count * _quantile(took, 0.5), count * _quantile(took, 0.9), "history")
-        middle, late = spec.turnaround
-        return Ready(count * middle, count * late, "published")
-    middle, late = (count * seconds / max(1, concurrency) for seconds in _CALL_SECONDS)
-    if mode is Mode.FLEX:
-        return Ready(_FLEX * middle, _FLEX * late, "estimate")
-    waits = _OFF_PEAK if mode is Mode.OFF_PEAK else (0.0, 0.0)
-    return Ready(middle + waits[0], late + waits[1], "estimate")
+def _batches(ledger: Ledger, question: Question, new: int, waves: int, market: Market) -> Ready:
+    """`new` photos in so many waves, one after the other."""
+    spec = market.pricing.spec(question.provider)
+    took = durations.jobs(ledger, spec.name, market.now)
+    one = expect(took, Next(question.model, math.ceil(new / waves), market.now), spec.turnaround)
+    return Ready(*in_waves(one, waves), one.source if one.source == "history" else _PUBLISHED)
 
 
-def _quantile(took: Sequence[float], share: float) -> float:
-    """The quantile of a small sample, on the safe side: the next one that was seen."""
-    return took[min(len(took) - 1, math.ceil(share * len(took)))]
+def _calls(ledger: Ledger, question: Question, mode: Mode, new: int, market: Market) -> Ready:
+    """`new` calls, some at once, from the moment on from which the mode is open."""
+    spec = market.pricing.spec(question.provider)
+    waits = max(0.0, spec.opens_at(mode, market.now) - market.now)
+    rounds = math.ceil(new / max(1, market.concurrency))
+    seen = durations.calls(ledger, question, mode)
+    if len(seen) >= _ENOUGH_CALLS:
+        middle, last = fmean(seen), seen[math.ceil(0.9 * len(seen)) - 1]
+        late = rounds * middle + _LATE * stdev(seen) * math.sqrt(rounds)
+        return Ready(waits + rounds * middle, waits + max(late, last if rounds else 0.0), "history")
+    slower = _FLEX if mode is Mode.FLEX else 1.0
+    middle, late = (slower * rounds * seconds for seconds in _CALL_SECONDS)
+    return Ready(waits + middle, waits + late, "estimate")
 
 
 def _judged(route: Route, spec: Spec, market: Market, bounds: Bounds) -> Route:
