@@ -93,7 +93,7 @@ def forge(home: Path, count: int) -> None:
 def _sighting(number: int) -> Sighting:
     path = f"/photos/{number // 500:03}/{number:06}.jpg".encode()
     drawn = Rendition(digest(path), "0" * 16, 4032, 3024, "jpeg", b"")
-    stat = Known(1000, 1, 0, "present")
+    stat = Known(1000, 1, 0, 0, "present")
     return Sighting(path, path.rpartition(b"/")[0], stat, True, digest(b"b", path), Facts(), None, drawn, None)
 
 

@@ -67,7 +67,7 @@ def crawl(ledger: Ledger, rows: int) -> list[str]:
 def _sighting(path: bytes) -> Sighting:
     drawn = Rendition(digest(path), "0" * 16, 4032, 3024, "jpeg", b"")
     facts = Facts(taken_at="2024-05-01T12:00:00", camera="Camera 1")
-    stat = Known(1000, 0, 0, "present")
+    stat = Known(1000, 0, 0, 0, "present")
     return Sighting(path, path.rpartition(b"/")[0], stat, True, digest(b"bytes", path), facts, None, drawn, None)
 
 

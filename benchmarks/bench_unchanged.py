@@ -84,7 +84,7 @@ def forge(home: Path, root: Path) -> None:
 def _sighting(file: Found) -> Sighting:
     drawn = Rendition(digest(file.path), "0" * 16, 4032, 3024, "jpeg", b"")
     facts = Facts(taken_at="2024-05-01T12:00:00", camera="Camera 1")
-    stat = Known(file.size, file.mtime_ns, file.sidecar_mtime_ns, "present")
+    stat = Known(file.size, file.mtime_ns, file.sidecar_mtime_ns, file.ctime_ns, "present")
     return Sighting(
         file.path, file.path.rpartition(b"/")[0], stat, True, digest(b"bytes", file.path), facts, None, drawn, None
     )

@@ -53,6 +53,7 @@ from indexer.domain.nearest import did_you_mean
 @click.option("--follow", is_flag=True, help="Follow symbolic links.")
 @click.option("--hidden", is_flag=True, help="Include hidden files.")
 @click.option("--max-pixels", type=click.IntRange(1), metavar="N", help="Leave out pictures with more pixels.")
+@click.option("--min-side", type=click.IntRange(0), metavar="N", help="Leave out pictures smaller than N pixels. [64]")
 @click.option(
     "--one-per-burst/--no-one-per-burst",
     default=None,
@@ -60,6 +61,7 @@ from indexer.domain.nearest import did_you_mean
 )
 @click.option("--workers", type=click.IntRange(0), metavar="N", help="Processes that read pictures. [one per core]")
 @click.option("--confirm-deleted", is_flag=True, help="Missing files are deleted, not on an unplugged drive.")
+@click.option("--reread", is_flag=True, help="Read also the files that look unchanged.")
 @spending
 @everywhere
 @click.pass_context

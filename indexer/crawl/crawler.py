@@ -10,16 +10,18 @@ that looks unplugged keeps its rows.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from indexer.crawl.inspect import Examined, WorkOptions
-from indexer.crawl.listing import Folder, Found
+from indexer.crawl.inspect import DRAWING, SMALL, Examined, WorkOptions
+from indexer.crawl.listing import Folder, Found, found_alone
 from indexer.crawl.pool import examine
 from indexer.crawl.walk import WalkOptions, walk
+from indexer.domain.answer import Reason
 from indexer.ledger.photos import files
 from indexer.ledger.photos.files import Known, Sighting
 from indexer.ledger.scope import Scope
@@ -36,11 +38,15 @@ _MANY = 20  # a root that lost more than half of more files than this looks unpl
 
 @dataclass(frozen=True, slots=True)
 class CrawlOptions:
-    """How to crawl: which files, how they are opened, and whether vanished ones are surely deleted."""
+    """How to crawl: which files, how they are opened, and whether vanished ones are surely deleted.
+
+    `reread` opens also the files that look unchanged.
+    """
 
     walk: WalkOptions
     work: WorkOptions
     confirm_deleted: bool = False
+    reread: bool = False
 
 
 class Reading(NamedTuple):
@@ -53,10 +59,14 @@ class Reading(NamedTuple):
 
 @dataclass(slots=True)
 class Crawled:
-    """What a crawl saw: pictures unchanged since last time, and notes for a person."""
+    """What a crawl saw: pictures unchanged since last time, and notes for a person.
+
+    `left_out` counts the pictures that were found not to be photos, by kind.
+    """
 
     unchanged: int = 0
     opened: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
 
 
@@ -70,6 +80,7 @@ class Crawl:
         self._run = run
         self._options = options
         self._digest_version = digest_version
+        self._grounds = options.work.grounds()
         self.scope = Scope(tuple(roots))
         self._standing = [root for root in roots if os.path.lexists(root)]
         self._trees = [root for root in self._standing if Path(os.fsdecode(root)).is_dir()]
@@ -85,14 +96,35 @@ class Crawl:
 
         `progress` is told after each file that was opened.
         """
-        work = self._told(examine(self._to_open(), options=self._options.work), progress)
-        while batch := list(islice(work, _BATCH)):
-            self._keep(batch, spool)
+        self._open(self._to_open(), spool, progress)
         files.record_states(self._ledger, self._run, self._back, "present", "back")
+        self._tell_left_out()
         self._judge_missing()
         files.mark_moves(self._ledger, self._run)
         bursts.regroup(self._ledger)
         return self._result
+
+    def look_again(self, reasons: Sequence[str], spool: Spool, progress: Callable[[Reading], None]) -> list[bytes]:
+        """Open files again that failed for one of `reasons`; returns those that no longer fail.
+
+        Without `reread` only those whose outcome may be another one today.
+        """
+        failed = dict(files.failed_for(self._ledger, reasons))
+        self._open(self._failed(failed), spool, progress)
+        still = dict(files.failed_for(self._ledger, list(Reason)))
+        bursts.regroup(self._ledger)
+        return [path for path in failed if path not in still]
+
+    def _failed(self, failed: Mapping[bytes, Known]) -> Iterator[Found]:
+        for path, before in failed.items():
+            found = found_alone(path)
+            if found and self._differs(found, before):
+                yield found._replace(was=before.photo)
+
+    def _open(self, wanted: Iterator[Found], spool: Spool, progress: Callable[[Reading], None]) -> None:
+        work = self._told(examine(wanted, options=self._options.work), progress)
+        while batch := list(islice(work, _BATCH)):
+            self._keep(batch, spool)
 
     def _told(self, work: Iterator[Examined], progress: Callable[[Reading], None]) -> Iterator[Examined]:
         """Tell of each file that was opened; once there are some, how much there is to do."""
@@ -102,6 +134,7 @@ class Crawl:
                 yield seen
                 continue
             self._result.opened += 1
+            self._result.left_out[seen.left_out] += 1
             read += seen.found.size
             if self._result.opened == _SOME:
                 total = self._bytes_to_open()
@@ -113,7 +146,7 @@ class Crawl:
         size = 0
         for folder in walk(self._standing, self._options.walk):
             known = files.known_in(self._ledger, folder.path, FACTS_READER)
-            size += sum(found.size for found in folder.files if _differs(found, known.get(found.path)))
+            size += sum(found.size for found in folder.files if self._differs(found, known.get(found.path)))
         return size
 
     def _to_open(self) -> Iterator[Found]:
@@ -129,8 +162,8 @@ class Crawl:
         known = files.known_in(self._ledger, folder.path, FACTS_READER)
         for found in folder.files:
             before = known.pop(found.path, None)
-            if before is None or _differs(found, before):
-                yield found
+            if before is None or self._differs(found, before):
+                yield found._replace(was=before.photo) if before else found
                 continue
             self._result.unchanged += 1
             if before.state != "present":
@@ -141,13 +174,32 @@ class Crawl:
             path for path, was in known.items() if was.state == "present" and (folder.whole or path in self._singles)
         ]
 
+    def _differs(self, found: Found, before: Known | None) -> bool:
+        """Say whether the file must be opened: it is not the one that was seen, or what was seen is out of date."""
+        if before is None or self._options.reread:
+            return True
+        if before[:4] != found[1:5] and (before[:3] != found[1:4] or before.ctime_ns):  # 0 was never kept
+            return True
+        return not before.photo_read and not self._grounds.hold(before.grounds)
+
     def _keep(self, batch: Sequence[Examined], spool: Spool) -> None:
-        facts = [(seen.found.path, seen.facts) for seen in batch if seen.found.known and seen.facts]
+        facts = [
+            (seen.found.path, seen.found.ctime_ns, seen.facts) for seen in batch if seen.found.known and seen.facts
+        ]
         if facts:
             files.record_facts(self._ledger, self._run, facts, FACTS_READER)
         sightings = [_sighting(seen) for seen in batch if not seen.found.known]
         photos = files.record_sightings(self._ledger, self._run, sightings, self._digest_version)
         spool.put((photos[seen.sha256], seen.rendition.jpeg) for seen in batch if seen.rendition and not seen.failure)
+
+    def _tell_left_out(self) -> None:
+        drawings, small = (self._result.left_out[kind] for kind in (DRAWING, SMALL))
+        if drawings:
+            self._result.notes.append(f"drawings and icons (SVG, ICO and the like), which are left out: {drawings:,}")
+        if small:
+            side = self._options.work.min_side
+            words = f"pictures smaller than {side} pixels, which are left out (--min-side 0 takes them): {small:,}"
+            self._result.notes.append(words)
 
     def _judge_missing(self) -> None:
         self._missing += self._in_vanished_folders()
@@ -195,16 +247,13 @@ class Crawl:
         )
 
 
-def _differs(found: Found, before: Known | None) -> bool:
-    return before is None or before[:3] != found[1:4]
-
-
 def _sighting(seen: Examined) -> Sighting:
     found = seen.found
+    stamps = found.size, found.mtime_ns, found.sidecar_mtime_ns, found.ctime_ns
     return Sighting(
         path=found.path,
         folder=os.path.dirname(found.path),
-        stat=Known(found.size, found.mtime_ns, found.sidecar_mtime_ns, "present"),
+        stat=Known(*stamps, "present", seen.grounds),
         picture=not seen.ignored,
         sha256=seen.sha256,
         facts=seen.facts,
@@ -212,4 +261,5 @@ def _sighting(seen: Examined) -> Sighting:
         photo=seen.photo,
         rendition=seen.rendition,
         failure=seen.failure,
+        left_out=seen.left_out,
     )

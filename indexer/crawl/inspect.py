@@ -13,11 +13,17 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from indexer.crawl.grounds import Grounds
 from indexer.crawl.listing import Found
 from indexer.domain.answer import Failure, Reason
 from indexer.domain.photo import Facts, Rendition
-from indexer.media.sniff import HEAD_BYTES, sniff
+from indexer.media.limits import DEFAULT_LIMITS, PictureLimits
+from indexer.media.refusal import PictureError, TooSmall
+from indexer.media.sniff import HEAD_BYTES, Kind, sniff
+from indexer.media.versions import DIGEST_VERSION
 
+DRAWING, SMALL = "drawing", "small"
+"""What a picture may be that is not a photo."""
 _CHANGED = "it changed while it was read; run again when it is complete"
 
 
@@ -27,7 +33,8 @@ class WorkOptions:
 
     `workers` None means one a usable core, 0 means in this process: quick for a handful of files, but then a decoder
     that crashes or hangs takes the run with it. `ledger` is the database that knows bytes seen before. `max_bytes`
-    and `max_pixels` None mean the limits of `rendition`; `seconds` is the patience with one file.
+    and `max_pixels` None mean the limits of `rendition`; a picture neither of whose sides reaches `min_side` pixels
+    is left out; `seconds` is the patience with one file.
     """
 
     workers: int | None = None
@@ -35,6 +42,22 @@ class WorkOptions:
     max_pixels: int | None = None
     ledger: Path | None = None
     seconds: float = 120.0
+    min_side: int = 0
+
+    def limits(self) -> PictureLimits:
+        """Return what a picture may cost."""
+        default = DEFAULT_LIMITS
+        return PictureLimits(
+            max_bytes=self.max_bytes or default.max_bytes,
+            max_pixels=self.max_pixels or default.max_pixels,
+            max_jpeg_pixels=self.max_pixels or default.max_jpeg_pixels,
+            min_side=self.min_side,
+        )
+
+    def grounds(self) -> Grounds:
+        """Return what an outcome depends on beside a file's bytes."""
+        most = self.limits()
+        return Grounds((most.max_bytes, most.max_pixels, most.max_jpeg_pixels), self.min_side)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +66,8 @@ class Examined:
 
     Of a file whose content is `known`, it is only the `facts`.
     `photo` is the id that the ledger has for these bytes: then nothing was decoded. `ignored` means that neither
-    content nor extension says picture, or that the file is gone. `sha256` is 64 hex digits, "" when it was not taken.
+    content nor extension says picture, or that the file is gone; `left_out` says of what kind a picture is that is not
+    a photo. `sha256` is 64 hex digits, "" when it was not taken. `grounds` is what the outcome depended on, see there.
     """
 
     found: Found
@@ -53,20 +77,16 @@ class Examined:
     rendition: Rendition | None = None
     failure: Failure | None = None
     ignored: bool = False
+    left_out: str = ""
+    grounds: str = ""
 
 
 class Examiner:
     """Examines files one after the other; holds the read-only connection to the ledger."""
 
     def __init__(self, options: WorkOptions) -> None:
-        from indexer.media.rendition import DEFAULT_LIMITS, PictureLimits
-
-        default = DEFAULT_LIMITS
-        self._limits = PictureLimits(
-            max_bytes=options.max_bytes or default.max_bytes,
-            max_pixels=options.max_pixels or default.max_pixels,
-            max_jpeg_pixels=options.max_pixels or default.max_jpeg_pixels,
-        )
+        self._limits = options.limits()
+        self._grounds = options.grounds()
         uri = f"{options.ledger.absolute().as_uri()}?mode=ro" if options.ledger else ""
         self._known = sqlite3.connect(uri, uri=True, timeout=30, isolation_level=None) if uri else None
 
@@ -96,8 +116,10 @@ class Examiner:
         with os.fdopen(descriptor, "rb", buffering=0) as stream:
             before = os.fstat(descriptor)
             head = stream.read(HEAD_BYTES) if stat.S_ISREG(before.st_mode) else b""
-            if not stat.S_ISREG(before.st_mode) or sniff(head, found.path) is None:
-                return Examined(found, ignored=True)
+            kind = sniff(head, found.path) if stat.S_ISREG(before.st_mode) else None
+            if kind is None or kind is Kind.DRAWING:
+                left_out = DRAWING if kind else ""
+                return Examined(found, ignored=True, left_out=left_out, grounds=self._grounds.pictures)
             stream.seek(0)
             short = before.st_size <= self._limits.max_bytes
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest() if short else ""
@@ -108,15 +130,22 @@ class Examiner:
 
     def _look(self, found: Found, sha256: str) -> Examined:
         from indexer.media.metadata import read_facts
-        from indexer.media.rendition import PictureError, render
+        from indexer.media.rendition import render
 
         path = Path(os.fsdecode(found.path))
         photo = self._photo(sha256)
         try:
-            rendition = None if photo else render(path, limits=self._limits)
+            rendition = None if photo else render(path, limits=self._limits, before=_digest_of(found.was))
         except PictureError as error:
-            return Examined(found, sha256, failure=Failure(error.reason, error.detail))
+            return self._refused(found, sha256, error)
         return Examined(found, sha256, read_facts(path), photo, rendition)
+
+    def _refused(self, found: Found, sha256: str, error: PictureError) -> Examined:
+        if isinstance(error, TooSmall):
+            return Examined(found, sha256, ignored=True, left_out=SMALL, grounds=self._grounds.side)
+        grounds = self._grounds.limits if error.reason is Reason.TOO_LARGE else self._grounds.decoders
+        failure = Failure(error.reason, error.detail)
+        return Examined(found, sha256, failure=failure, grounds="" if error.passing else grounds)
 
     def _facts(self, found: Found) -> Examined:
         from indexer.media.metadata import read_facts
@@ -131,6 +160,12 @@ class Examiner:
             return None
         row = self._known.execute("SELECT photo FROM contents WHERE sha256 = ?", (sha256,)).fetchone()
         return str(row[0]) if row else None
+
+
+def _digest_of(photo: str) -> str:
+    """Return the digest in a photo's id, "" where it was taken in another way than today's."""
+    version, _, digest = photo.partition("-")
+    return digest if version == str(DIGEST_VERSION) else ""
 
 
 def _failed(found: Found, detail: str) -> Examined:

@@ -26,15 +26,17 @@ _new = tuple.__new__  # the constructor of a named tuple takes three times as lo
 class Found(NamedTuple):
     """A file that may be a picture; `sidecar_mtime_ns` is 0 without an XMP file beside it.
 
-    `known` says that its content is known already, and only what it says of itself is to be read anew.
-    A tuple rather than a dataclass because an archive has a million of them.
+    `known` says that its content is known already, and only what it says of itself is to be read anew; `was` is the
+    photo that the ledger knows at this path. A tuple rather than a dataclass because an archive has a million of them.
     """
 
     path: bytes
     size: int
     mtime_ns: int
     sidecar_mtime_ns: int = 0
+    ctime_ns: int = 0
     known: bool = False
+    was: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ def found_alone(path: bytes) -> Found | None:
         return None
     bases = (path, path.rpartition(b".")[0])
     beside = max(_mtime(base + end) for base in bases for end in (SIDECAR_END, SIDECAR_END.upper()))
-    return Found(path, status.st_size, status.st_mtime_ns, beside)
+    return Found(path, status.st_size, status.st_mtime_ns, beside, status.st_ctime_ns)
 
 
 def _mtime(path: bytes) -> int:
@@ -161,7 +163,8 @@ class _Listing:
                         self._take_file(entry, lower)
                     else:
                         status = entry.stat()
-                        files.append(_new(Found, (entry.path, status.st_size, status.st_mtime_ns, 0, False)))
+                        stamps = status.st_mtime_ns, 0, status.st_ctime_ns
+                        files.append(_new(Found, (entry.path, status.st_size, *stamps, False, "")))
                 elif entry.is_dir(follow_symlinks=False):
                     self._take_folder(entry, self._below)
                 elif self._follow and entry.is_symlink():
@@ -185,7 +188,7 @@ class _Listing:
             return
         if _is_raw(lower.rpartition(b".")[2]):
             self._raws.append(path)
-        self._files.append(_new(Found, (path, status.st_size, status.st_mtime_ns, 0, False)))
+        self._files.append(Found(path, status.st_size, status.st_mtime_ns, 0, status.st_ctime_ns))
 
     def _take_folder(self, entry: os.DirEntry[bytes], ways: list[bytes]) -> None:
         if not (self._rules and self._rules.ignores(entry.path, folder=True)):

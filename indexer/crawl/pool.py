@@ -175,10 +175,13 @@ class _Pool:
         task = seat.tasks.popleft()
         self._again += seat.tasks
         if task.suspect or code == -signal.SIGALRM:
-            self._done[task.number] = Examined(task.found, failure=_epitaph(code, self._options.seconds))
+            self._done[task.number] = self._given_up(task.found, code)
         else:
             task.suspect = True
             self._suspects.append(task)
+
+    def _given_up(self, found: Found, code: int) -> Examined:
+        return Examined(found, failure=_epitaph(code, self._options.seconds), grounds=self._options.grounds().limits)
 
 
 def _epitaph(code: int, seconds: float) -> Failure:

@@ -291,4 +291,16 @@ CREATE INDEX shards_by_question ON shards (question, ended_at);
 CREATE INDEX attempts_of_calls ON attempts (question, mode, ended_at) WHERE shard IS NULL;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _INBOX, _FACTS_READER, _ROUTES)
+_GROUNDS = """
+-- when the file's inode last changed, 0 where that is not known: an edit may keep size and mtime
+ALTER TABLE files ADD COLUMN ctime_ns INTEGER NOT NULL DEFAULT 0;
+-- what a refusal to read the file depended on beside its bytes; see crawl/grounds.py
+ALTER TABLE files ADD COLUMN grounds TEXT NOT NULL DEFAULT '';
+-- 1: a person accepts that this file has no description
+ALTER TABLE files ADD COLUMN dismissed INTEGER NOT NULL DEFAULT 0;
+
+-- how many files directly in a folder were not even opened: hidden, excluded, sidecars; folders without any have no row
+CREATE TABLE left_out (folder BLOB PRIMARY KEY, files INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _INBOX, _FACTS_READER, _ROUTES, _GROUNDS)

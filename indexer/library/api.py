@@ -31,7 +31,7 @@ from indexer.pipeline.compare import Comparison, calls_only
 from indexer.pipeline.index_options import IndexOptions, checked, checked_amount, checked_paths
 from indexer.pipeline.report import Report, RunFacts
 from indexer.pipeline.request import Ask
-from indexer.pipeline.resolve import Surroundings, make_ask, with_settings
+from indexer.pipeline.resolve import Surroundings, crawl_options, make_ask, with_settings
 from indexer.pipeline.run import Run
 from indexer.pipeline.session import Watcher
 from indexer.storage.paths import AnyPath
@@ -46,7 +46,7 @@ _LOG = logging.getLogger("captionary")
 _LOG.addHandler(logging.NullHandler())
 MOST_ATTEMPTS = 3
 """A photo is asked so often at most, unless it is named again."""
-_CRAWL = ("exclude", "follow", "hidden", "max_pixels", "workers", "confirm_deleted")
+_CRAWL = ("exclude", "follow", "hidden", "max_pixels", "min_side", "workers", "confirm_deleted", "reread")
 _RETRIED = ("truncated", "malformed", "missing", "expired", "server_error", "rejected")
 
 Approve = bool | Callable[[Plan], bool]
@@ -236,6 +236,8 @@ class Library(Reading, Curation):
     ) -> Report:
         """Ask again for what failed (of the reason `only`); blocked photos only when they are named.
 
+        Files that could not be read are opened again where the outcome may be another one today, or they are named.
+
         A tenth of what the last approved plan could cost covers it; more than that is asked for with `approve`.
         """
         if only is not None and only not in set(Reason):
@@ -243,9 +245,11 @@ class Library(Reading, Curation):
                 f"there is no reason {only!r}", hint=did_you_mean(only, Reason) or f"one of: {', '.join(Reason)}"
             )
         checked_amount("budget", budget), checked_amount("deadline", deadline)
-        with self._access.writing("retry") as (run, _):
+        with self._access.writing("retry") as (run, config):
             before = self._described(run.ledger)
-            run.retry((only,) if only else _RETRIED, MOST_ATTEMPTS, _callable(approve))
+            reasons = (only,) if only else tuple(Reason)
+            fresh = run.look_again(reasons, crawl_options(run.ledger, {"reread": only is not None}, config))
+            run.retry((only,) if only else _RETRIED, MOST_ATTEMPTS, _callable(approve), fresh)
             run.set_bounds(budget, deadline, approved=approve is True)
             run.advance(wait=True)
             return self._after(run, before)

@@ -23,7 +23,7 @@ from indexer.ledger.store import Ledger
 from indexer.ledger.views import verdicts
 from indexer.ledger.views.verdicts import Standing, Verdict
 from indexer.library.folder import Access
-from indexer.media.sniff import by_content
+from indexer.media.sniff import Kind, by_content
 from indexer.storage.atomic import whole_file
 from indexer.storage.layout import INBOX_FOLDER
 from indexer.storage.paths import AnyPath, for_terminal
@@ -134,6 +134,7 @@ class Inbox:
             with whole_file(path) as stream:
                 stream.write(text.encode())
         options: dict[str, Any] = {"provider": self._options.provider, "prompt": prompt, "schema": schema}
+        options["min_side"] = 0  # whatever was uploaded is to be judged
         if self._options.provider == "best":
             options["deadline"] = max(60.0, left)
         elif left < self._slow():
@@ -241,7 +242,7 @@ def _read(picture: AnyPath) -> bytes:
 def _is_picture(path: bytes) -> bool:
     try:
         with Path(os.fsdecode(path)).open("rb") as stream:
-            return by_content(stream.read(_HEAD)) is not None
+            return by_content(stream.read(_HEAD)) not in (None, Kind.DRAWING)
     except OSError:
         return False
 

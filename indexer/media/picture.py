@@ -8,7 +8,6 @@ import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,6 +15,7 @@ from PIL import Image, UnidentifiedImageError, features
 
 from indexer.domain.answer import Reason
 from indexer.media import bmp, boxes, jpeg, png, psd, tiff_pixels
+from indexer.media.limits import DEFAULT_LIMITS, PictureLimits
 from indexer.media.refusal import PictureError
 from indexer.media.sniff import Kind
 from indexer.media.tiff import FileSpan, Span, first_directory
@@ -69,21 +69,6 @@ DECODER_FAULTS = (
     Image.DecompressionBombError,
 )
 """What Pillow and its decoders are seen to raise on broken bytes; fuzzing found each of them at some time."""
-
-
-@dataclass(frozen=True, slots=True)
-class PictureLimits:
-    """What a picture may cost: bytes of the file, and pixels to decode.
-
-    Baseline JPEGs are decoded at a fraction of their size, so they may have more pixels.
-    """
-
-    max_bytes: int = 512 * 2**20
-    max_pixels: int = 200_000_000
-    max_jpeg_pixels: int = 600_000_000
-
-
-DEFAULT_LIMITS = PictureLimits()
 
 
 @contextmanager
@@ -231,7 +216,7 @@ def fault(error: Exception) -> PictureError:
     if isinstance(error, Image.DecompressionBombError):
         return PictureError(Reason.TOO_LARGE, "it would unfold to more pixels than the limit")
     if isinstance(error, OSError) and error.strerror:
-        return PictureError(Reason.UNREADABLE, f"it cannot be read: {error.strerror}")
+        return PictureError(Reason.UNREADABLE, f"it cannot be read: {error.strerror}", passing=True)
     if str(error).startswith("Unsupported BMP"):
         return PictureError(Reason.UNSUPPORTED, "this variant of BMP is not decoded here; export it as PNG")
     told = "".join(sign for sign in str(error) if sign.isprintable()).split(" <", 1)[0].strip()[:120]

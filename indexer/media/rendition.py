@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -38,8 +39,10 @@ from indexer.media.picture import (
     opened,
 )
 from indexer.media.pillow import native_silence, pillow_at_ease
+from indexer.media.refusal import TooSmall
 from indexer.media.sniff import HEAD_BYTES, Kind, by_content, sniff
 from indexer.media.tiff import FileSpan, first_directory
+from indexer.media.versions import DIGEST_VERSION
 
 __all__ = [
     "DECODER_FAULTS",
@@ -53,7 +56,6 @@ __all__ = [
     "shrink",
 ]
 
-DIGEST_VERSION = 1
 ANALYSIS_DECODE = 768
 ANALYSIS_SIDE = 256
 RENDITION_SIDE = 768
@@ -73,17 +75,21 @@ _TURNS = {
 _SIDEWAYS = frozenset({_TURNS[5], _TURNS[6], _TURNS[7], _TURNS[8]})
 
 
-def render(source: Path | bytes, *, limits: PictureLimits = DEFAULT_LIMITS) -> Rendition:
+def render(source: Path | bytes, *, limits: PictureLimits = DEFAULT_LIMITS, before: str = "") -> Rendition:
     """Decode a picture once and return its rendition.
 
-    `source` is a file or a file's content. Raises `PictureError` and nothing else, whatever the bytes.
+    `source` is a file or a file's content, `before` the digest (or how it begins) of the photo that lay in its place:
+    a picture that is this one turned or mirrored, as by its orientation flag, keeps that digest. Raises `PictureError`
+    and nothing else, whatever the bytes.
     """
     try:
         with (
             content(source, limits) as stream,
             _picture(stream, _kind(stream, source), limits) as (image, picture, kind, orientation),
         ):
-            return _from_image(image, picture, kind, orientation=orientation)
+            if max(image.size) < limits.min_side:
+                raise TooSmall(*image.size)
+            return _from_image(image, picture, kind, orientation, before)
     except DECODER_FAULTS as error:
         raise fault(error) from error
 
@@ -96,8 +102,8 @@ def shrink(source: Path, side: int, *, quality: int = 80, limits: PictureLimits 
     try:
         with content(source, limits) as stream:
             with _picture(stream, _kind(stream, source), limits) as (image, picture, kind, orientation):
-                seen, _ = _screened(image, picture, kind, orientation, side)
-            return _encoded(seen, quality)
+                upright = _upright(image, picture, kind, orientation, side)
+                return _encoded(upright.shown(upright.picture), quality)
     except DECODER_FAULTS as error:
         raise fault(error) from error
 
@@ -152,25 +158,50 @@ def _picture(stream: BinaryIO, kind: Kind, limits: PictureLimits) -> Iterator[tu
         yield opened(stream, kind, limits), stream, kind, 1
 
 
-def _from_image(image: Image.Image, stream: BinaryIO, kind: Kind, *, orientation: int) -> Rendition:
+@dataclass(frozen=True, slots=True)
+class _Upright:
+    """A picture, decoded and upright, its full size, and how pictures of its kind are fitted and brought to sRGB."""
+
+    picture: Image.Image
+    size: tuple[int, int]
+    shown: Callable[[Image.Image], Image.Image]
+
+    def turned(self) -> Iterator[str]:
+        """Yield the digests of the picture turned and mirrored in every other way, each as if it were upright so."""
+        for turn in Image.Transpose:
+            size = self.size[::-1] if turn in _SIDEWAYS else self.size
+            yield _digest(_analysed(self.shown(self.picture.transpose(turn))), size)
+
+
+def _from_image(image: Image.Image, stream: BinaryIO, kind: Kind, orientation: int, before: str) -> Rendition:
     note = "the JPEG preview inside a RAW file" if kind is Kind.RAW else _frames(image)
-    seen, (width, height) = _screened(image, stream, kind, orientation, ANALYSIS_DECODE)
-    analysis = seen.resize(_fitted(seen.size, ANALYSIS_SIDE), Image.Resampling.BOX)
+    upright = _upright(image, stream, kind, orientation, ANALYSIS_DECODE)
+    seen = upright.shown(upright.picture)
+    analysis = _analysed(seen)
+    found = _digest(analysis, upright.size)
+    if before and not found.startswith(before):
+        found = next((other for other in upright.turned() if other.startswith(before)), found)
     return Rendition(
-        digest=digest("pixels", str(DIGEST_VERSION), str(width), str(height), analysis.tobytes()),
+        digest=found,
         phash=phash(analysis),
-        width=width,
-        height=height,
+        width=upright.size[0],
+        height=upright.size[1],
         format=kind.value,
         jpeg=_encoded(_fit(seen, RENDITION_SIDE), JPEG_QUALITY),
         note=note,
     )
 
 
-def _screened(
-    image: Image.Image, stream: BinaryIO, kind: Kind, orientation: int, side: int
-) -> tuple[Image.Image, tuple[int, int]]:
-    """Decode, turn upright, fit into `side` and bring to sRGB; returns that and the upright full size."""
+def _analysed(seen: Image.Image) -> Image.Image:
+    return seen.resize(_fitted(seen.size, ANALYSIS_SIDE), Image.Resampling.BOX)
+
+
+def _digest(analysis: Image.Image, size: tuple[int, int]) -> str:
+    return digest("pixels", str(DIGEST_VERSION), *map(str, size), analysis.tobytes())
+
+
+def _upright(image: Image.Image, stream: BinaryIO, kind: Kind, orientation: int, side: int) -> _Upright:
+    """Decode and turn upright; `shown` fits into `side` pixels and brings to sRGB."""
     width, height = image.size
     format_ = image.format
     orientation = _orientation(image) or orientation
@@ -185,9 +216,13 @@ def _screened(
     profile = image.info.get("icc_profile") or b""
     plain = _plain(image, stream, format_)
     upright = plain.transpose(turn) if turn is not None else plain
-    fitted = _fit(colour.eight_bits(upright), side)
-    grey = fitted.mode in ("L", "LA")
-    return colour.screen(fitted, told_colours.profile(stream, kind, profile, told.colours, grey=grey)), (width, height)
+
+    def shown(picture: Image.Image) -> Image.Image:
+        fitted = _fit(colour.eight_bits(picture), side)
+        grey = fitted.mode in ("L", "LA")
+        return colour.screen(fitted, told_colours.profile(stream, kind, profile, told.colours, grey=grey))
+
+    return _Upright(upright, (width, height), shown)
 
 
 def _decoded(image: Image.Image, stream: BinaryIO, side: int) -> Image.Image:

@@ -18,7 +18,8 @@ class IndexOptions(TypedDict, total=False):
     `prompt` and `schema` are files; money is in US dollars, `deadline` in seconds from the approval, `price` "IN,OUT"
     in dollars per million tokens. Each `gate` is "NAME=VALUE"; `max_per_1000` bounds the routes of the provider "best",
     in dollars. `refresh` "given" asks again where facts given to the prompt have changed. `one_per_burst` asks about
-    one photo of each burst, whose description the others take; False asks about these as well.
+    one photo of each burst, whose description the others take; False asks about these as well. `min_side` is in pixels:
+    a picture neither of whose sides reaches it is left out. `reread` opens also the files that look unchanged.
     """
 
     provider: str
@@ -40,8 +41,10 @@ class IndexOptions(TypedDict, total=False):
     follow: bool
     hidden: bool
     max_pixels: int
+    min_side: int
     workers: int
     confirm_deleted: bool
+    reread: bool
     wait: bool
 
 

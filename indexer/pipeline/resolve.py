@@ -74,7 +74,7 @@ def make_ask(
         roots=roots,
         question=question,
         mode=mode,
-        crawl=_crawl_options(ledger, options, config),
+        crawl=crawl_options(ledger, options, config),
         digest_version=DIGEST_VERSION,
         pilot=options.get("pilot", config.pilot),
         budget=options.get("budget", config.budget),
@@ -210,7 +210,8 @@ def _mode(spec: Spec, wished: str | None) -> Mode:
         raise BadSetting(f"there is no mode {wished!r}", hint=hint) from None
 
 
-def _crawl_options(ledger: Ledger, options: IndexOptions, config: Config) -> CrawlOptions:
+def crawl_options(ledger: Ledger, options: IndexOptions, config: Config) -> CrawlOptions:
+    """Return how to crawl, by `options` over the settings."""
     pixels = options.get("max_pixels", config.max_pixels)
     return CrawlOptions(
         walk=WalkOptions(
@@ -219,6 +220,12 @@ def _crawl_options(ledger: Ledger, options: IndexOptions, config: Config) -> Cra
             exclude=tuple(options.get("exclude", ())),
             skip=frozenset({os.fsencode(ledger.path.parent)}),
         ),
-        work=WorkOptions(workers=options.get("workers", config.workers), ledger=ledger.path, max_pixels=pixels),
+        work=WorkOptions(
+            workers=options.get("workers", config.workers),
+            ledger=ledger.path,
+            max_pixels=pixels,
+            min_side=options.get("min_side", config.min_side),
+        ),
         confirm_deleted=options.get("confirm_deleted", False),
+        reread=options.get("reread", False),
     )

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
-from indexer.crawl.crawler import Crawl, Crawled, Reading
+from indexer.crawl.crawler import Crawl, Crawled, CrawlOptions, Reading
 from indexer.domain.errors import ApprovalRequired, BudgetReached, RateLimited, Unreachable
 from indexer.domain.mode import Mode
 from indexer.domain.money import dollars
@@ -19,6 +19,8 @@ from indexer.ledger.spend import approvals
 from indexer.ledger.spend.approvals import Yes
 from indexer.ledger.views import counts
 from indexer.ledger.work import items, modes, questions, shards
+from indexer.ledger.work.items import Work
+from indexer.media.versions import DIGEST_VERSION
 from indexer.pipeline import budget
 from indexer.pipeline.compare import Comparison, compare
 from indexer.pipeline.error_collector import Faults
@@ -199,14 +201,26 @@ class Run:
         watcher = self._session.watcher
         self._session.projector.run(lambda done: watcher.progress(Progress("writing", done)))
 
-    def retry(self, reasons: Sequence[str], most_attempts: int, approve: Approve) -> None:
-        """Let failed works of these reasons wait again, within a price that is approved first."""
+    def look_again(self, reasons: Sequence[str], options: CrawlOptions) -> Scope:
+        """Open files again that failed for one of `reasons`; returns those that no longer do."""
+        watcher = self._session.watcher
+        crawl = Crawl(self.ledger, self.number, (), options, DIGEST_VERSION)
+        fresh = crawl.look_again(reasons, self._session.spool, lambda reading: watcher.progress(_progress(reading)))
+        self.project()
+        return Scope(tuple(fresh))
+
+    def retry(self, reasons: Sequence[str], most_attempts: int, approve: Approve, fresh: Scope) -> None:
+        """Let failed works of these reasons wait again, and new photos of `fresh`, within an approved price."""
         asked = counts.last_asked(self.ledger)
-        failed = items.retryable(self.ledger, asked[0], reasons, most_attempts) if asked else []
-        if not asked or not failed:
+        if not asked:
             return
+        failed = items.retryable(self.ledger, asked[0], reasons, most_attempts)
         question, mode = questions.question_of(self.ledger, asked[0]), asked[1]
-        plan = retry_plan(self.ledger, question, mode, failed, (self._session.pricing, self._session.limits(question)))
+        new = [Work(question.work_key(photo), photo, 0) for photo in items.unasked(self.ledger, asked[0], fresh)]
+        again = [*failed, *new]
+        if not again:
+            return
+        plan = retry_plan(self.ledger, question, mode, again, (self._session.pricing, self._session.limits(question)))
         covered = plan.most_usd <= approvals.retry_allowance(self.ledger)
         if not covered and not approve(plan):
             raise ApprovalRequired(plan)
@@ -217,6 +231,7 @@ class Run:
             yes = Yes(json.dumps(asdict(plan)), cap, kind="retry" if covered else "plan")
             approvals.approve(transaction, campaign, yes)
             items.want_again(transaction, failed, campaign, mode)
+            items.want(transaction, question, [work.photo for work in new], campaign, mode)
 
     def compare(self, asks: Sequence[Ask], sample: int, approve: Approve) -> Comparison:
         """Ask a few photos of several routes at once; see `pipeline.compare`."""

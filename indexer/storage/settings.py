@@ -46,6 +46,7 @@ class Config:
     workers: int | None = None
     concurrency: int = 4
     max_pixels: int | None = None
+    min_side: int = 64
     one_per_burst: bool | None = None
     keep_batches: bool = False
     shard_lines: int = 2000

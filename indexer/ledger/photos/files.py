@@ -12,6 +12,10 @@ from indexer.domain.photo import Facts, Rendition
 from indexer.ledger.scope import Scope
 from indexer.ledger.store import Ledger, Transaction
 
+_KNOWN = (
+    "path, size, mtime_ns, sidecar_ns, ctime_ns, state, grounds, coalesce(photo, ''), coalesce(reason, ''),"
+    " facts_reader < ? AND facts IS NOT NULL AND reason IS NULL"
+)
 _new = tuple.__new__  # the constructor of a named tuple takes three times as long
 
 
@@ -21,8 +25,17 @@ class Known(NamedTuple):
     size: int
     mtime_ns: int
     sidecar_ns: int
+    ctime_ns: int
     state: str
+    grounds: str = ""
+    photo: str = ""
+    reason: str = ""
     outdated: bool = False
+
+    @property
+    def photo_read(self) -> bool:
+        """Whether the file, as it was seen last, could be read and is a photo."""
+        return bool(self.photo) and not self.reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +43,7 @@ class Sighting:
     """A file that was opened in this run, and what was found: a photo, a reason why not, or no picture at all.
 
     `photo` is the id of known bytes, `rendition` the decoded picture of unknown ones; `facts_reader` the version of
-    the reader of its facts.
+    the reader of its facts; `left_out` says of what kind a picture is that is not a photo.
     """
 
     path: bytes
@@ -43,16 +56,22 @@ class Sighting:
     rendition: Rendition | None
     failure: Failure | None
     facts_reader: int = 0
+    left_out: str = ""
 
 
 def known_in(ledger: Ledger, folder: bytes, facts_reader: int) -> dict[bytes, Known]:
     """Return what is known of the files directly in `folder`, by path; `facts_reader` is the version of today's."""
-    rows = ledger.connection.execute(
-        "SELECT path, size, mtime_ns, sidecar_ns, state, facts_reader < ? AND facts IS NOT NULL AND reason IS NULL"
-        " FROM files WHERE folder = ?",
-        (facts_reader, folder),
-    )
+    rows = ledger.connection.execute(f"SELECT {_KNOWN} FROM files WHERE folder = ?", (facts_reader, folder))
     return {path: _new(Known, stat) for path, *stat in rows}
+
+
+def failed_for(ledger: Ledger, reasons: Sequence[str]) -> Iterator[tuple[bytes, Known]]:
+    """Yield the present files that could not be read for one of `reasons`."""
+    marks = ",".join("?" * len(reasons))
+    rows = ledger.connection.execute(
+        f"SELECT {_KNOWN} FROM files WHERE reason IN ({marks}) AND state = 'present' ORDER BY path", (0, *reasons)
+    )
+    return ((path, _new(Known, stat)) for path, *stat in rows)
 
 
 def knows(ledger: Ledger, scope: Scope) -> bool:
@@ -106,15 +125,15 @@ def record_sightings(ledger: Ledger, run: int, sightings: Sequence[Sighting], di
             photo = _photo_of(transaction, seen, digest_version)
             if photo:
                 photos[seen.sha256] = photo
-            _put_file(transaction, run, seen, photo)
-            transaction.execute("INSERT OR IGNORE INTO dirty VALUES (?)", (seen.path,))
+            if _put_file(transaction, run, seen, photo):
+                transaction.execute("INSERT OR IGNORE INTO dirty VALUES (?)", (seen.path,))
     return photos
 
 
-def record_facts(ledger: Ledger, run: int, found: Sequence[tuple[bytes, Facts]], facts_reader: int) -> None:
-    """Keep the facts that were read anew of unchanged files, by path, and mark the rows of which they differ."""
+def record_facts(ledger: Ledger, run: int, found: Sequence[tuple[bytes, int, Facts]], facts_reader: int) -> None:
+    """Keep (path, ctime, facts) that were read anew of unchanged files, and mark the rows of which they differ."""
     with ledger.transaction("facts") as transaction:
-        for path, facts in found:
+        for path, ctime_ns, facts in found:
             before = transaction.execute("SELECT facts FROM files WHERE path = ?", (path,)).fetchone()
             if before and facts_from(before[0]) != facts:
                 transaction.execute("INSERT OR IGNORE INTO dirty VALUES (?)", (path,))
@@ -122,7 +141,8 @@ def record_facts(ledger: Ledger, run: int, found: Sequence[tuple[bytes, Facts]],
                     "UPDATE files SET facts = ?, changed_run = ?, change = 'facts' WHERE path = ?",
                     (_facts_text(facts), run, path),
                 )
-            transaction.execute("UPDATE files SET facts_reader = ? WHERE path = ?", (facts_reader, path))
+            stamps = facts_reader, ctime_ns, path
+            transaction.execute("UPDATE files SET facts_reader = ?, ctime_ns = ? WHERE path = ?", stamps)
 
 
 def _facts_text(facts: Facts) -> str:
@@ -146,15 +166,28 @@ def _photo_of(transaction: Transaction, seen: Sighting, digest_version: int) -> 
     return photo
 
 
-def _put_file(transaction: Transaction, run: int, seen: Sighting, photo: str | None) -> None:
+def _put_file(transaction: Transaction, run: int, seen: Sighting, photo: str | None) -> bool:
+    """Keep what was found; returns whether anything is new."""
     facts = _facts_text(seen.facts) if seen.facts else None
-    reason, detail = (str(seen.failure.reason), seen.failure.detail) if seen.failure else (None, None)
+    reason, detail = (str(seen.failure.reason), seen.failure.detail) if seen.failure else (None, seen.left_out or None)
+    stat = seen.stat
+    before = transaction.execute(
+        "SELECT size, mtime_ns, sidecar_ns, state, picture, reason, CASE WHEN reason IS NULL THEN photo END,"
+        " CASE WHEN reason IS NULL THEN facts END FROM files WHERE path = ?",
+        (seen.path,),
+    ).fetchone()
+    if before == (*stat[:3], "present", int(seen.picture), reason, None if reason else photo, facts):
+        transaction.execute(
+            "UPDATE files SET ctime_ns = ?, grounds = ?, detail = ?, facts_reader = ? WHERE path = ?",
+            (stat.ctime_ns, stat.grounds, detail, seen.facts_reader, seen.path),
+        )
+        return False
     # A file that cannot be read now keeps the photo and the facts it had: a failure never removes a description.
     transaction.execute(
         """
         INSERT INTO files (path, folder, size, mtime_ns, sidecar_ns, state, picture, photo, facts, reason, detail,
-                           changed_run, change, facts_reader)
-        VALUES (?, ?, ?, ?, ?, 'present', ?, ?, ?, ?, ?, ?, 'new', ?)
+                           changed_run, change, facts_reader, ctime_ns, grounds)
+        VALUES (?, ?, ?, ?, ?, 'present', ?, ?, ?, ?, ?, ?, 'new', ?, ?, ?)
         ON CONFLICT (path) DO UPDATE SET
             size = excluded.size, mtime_ns = excluded.mtime_ns, sidecar_ns = excluded.sidecar_ns,
             change = CASE state WHEN 'gone' THEN 'back' ELSE 'changed' END,
@@ -162,21 +195,15 @@ def _put_file(transaction: Transaction, run: int, seen: Sighting, photo: str | N
             photo = CASE WHEN excluded.reason IS NULL THEN excluded.photo ELSE photo END,
             facts = CASE WHEN excluded.reason IS NULL THEN excluded.facts ELSE facts END,
             facts_reader = CASE WHEN excluded.reason IS NULL THEN excluded.facts_reader ELSE facts_reader END,
-            reason = excluded.reason, detail = excluded.detail, changed_run = excluded.changed_run
+            reason = excluded.reason, detail = excluded.detail, changed_run = excluded.changed_run,
+            ctime_ns = excluded.ctime_ns, grounds = excluded.grounds, dismissed = 0
         """,
         (
-            seen.path,
-            seen.folder,
-            *seen.stat[:3],
-            int(seen.picture),
-            photo,
-            facts,
-            reason,
-            detail,
-            run,
-            seen.facts_reader,
+            *(seen.path, seen.folder, *stat[:3], int(seen.picture), photo, facts, reason, detail, run),
+            *(seen.facts_reader, stat.ctime_ns, stat.grounds),
         ),
     )
+    return True
 
 
 def record_states(ledger: Ledger, run: int, paths: Iterable[bytes], state: str, change: str) -> int:

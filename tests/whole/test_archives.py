@@ -1,0 +1,199 @@
+"""What archives live through: turned photos, repaired disks, edits that leave no trace in size and time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from indexer import Library
+from indexer.library.api import Report, Seams
+from search import Index
+from tests.support import hostile
+from tests.support.nobody import as_nobody
+
+MODEL, SOFTWARE, DATE = 0x110, 0x131, 0x132
+
+
+@dataclass(slots=True)
+class Archive:
+    """A folder of photos and the library that knows it; nothing of it costs money or opens a socket."""
+
+    home: Path
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def photos(self) -> Path:
+        """The folder."""
+        return self.home / "photos"
+
+    def library(self) -> Library:
+        """Open the library; its notes are kept."""
+        return Library.open(self.home / "library", seams=Seams(environ={}), note=self.notes.append)
+
+    def index(self, *roots: Path, **options: Any) -> Report:
+        """Run over `roots`, the photos where none is given."""
+        self.notes.clear()
+        with self.library() as library:
+            return library.index(list(roots) or [self.photos], **{"provider": "local", "workers": 0, **options})
+
+    def put(self, name: str, content: bytes) -> Path:
+        """Write a file among the photos."""
+        path = self.photos / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        return path
+
+    def found(self, within: Path | None = None) -> list[str]:
+        """The paths that a search finds, by name below the archive's home."""
+        index = Index.open(self.home / "library")
+        hits = index.search("", within=within or "/", limit=0, collapse="none")
+        return sorted(os.path.relpath(hit.path, self.home) for hit in hits)
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Archive:
+    """A new one, empty."""
+    return Archive(tmp_path)
+
+
+def picture(number: int = 0, size: tuple[int, int] = (96, 72), **tags: Any) -> bytes:
+    """A photo unlike the others; its EXIF tags do not change its pixels."""
+    image = Image.new("RGB", size, (number * 40 % 256, 255 - number * 30 % 256, number * 90 % 256))
+    image.paste((255, 255, 255), (5, 5, 20 + number, 12))
+    return hostile.with_segments(hostile.saved(image, "JPEG"), _exif({int(k[1:], 16): v for k, v in tags.items()}))
+
+
+def _exif(words: dict[int, Any]) -> bytes:
+    return hostile.exif_segment(hostile.exif_tags({MODEL: "Camera", **words}))
+
+
+def quietly(path: Path, content: bytes) -> None:
+    """Write other bytes so that size and mtime stay: only the inode's own time tells."""
+    before = path.stat()
+    assert before.st_size == len(content)
+    path.write_bytes(content)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+@pytest.mark.parametrize("turn", [5, 6])
+def test_a_photo_turned_by_its_flag_keeps_its_answer(archive: Archive, turn: int) -> None:
+    """Same encoded pixels, same photo: nothing is asked, and the search finds it as before; back again as well."""
+    path = archive.put("a.jpg", picture(1))
+    archive.index()
+    before = Index.open(archive.home / "library").to_arrow(["photo", "description"]).to_pylist()
+    path.write_bytes(picture(1, x112=turn))
+    turned = archive.index()
+    assert Index.open(archive.home / "library").to_arrow(["photo", "description"]).to_pylist() == before
+    path.write_bytes(picture(1, x112=1))
+    back = archive.index()
+    assert [run.requests.submitted for run in (turned, back)] == [0, 0]
+    assert [run.files.described for run in (turned, back)] == [1, 1]
+
+
+def test_another_picture_at_the_path_is_another_photo(archive: Archive) -> None:
+    """Only the same pixels keep their answer."""
+    archive.put("a.jpg", picture(1))
+    archive.index()
+    archive.put("a.jpg", picture(2))
+    assert archive.index().requests.submitted == 1
+
+
+def raise_limit(archive: Archive) -> dict[str, Any]:
+    """The first run allows few pixels."""
+    return {"max_pixels": 1000}
+
+
+def fill_zeros(archive: Archive) -> dict[str, Any]:
+    """A card reader that wrote the file's length first and its bytes later, with the time of the original."""
+    archive.put("a.jpg", bytes(len(picture(1))))
+    return {}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (raise_limit, lambda _: None),
+        (fill_zeros, lambda archive: quietly(archive.photos / "a.jpg", picture(1))),
+    ],
+    ids=["raised limit", "filled later"],
+)
+@pytest.mark.parametrize("again", ["index", "retry"])
+def test_what_failed_is_looked_at_again_when_its_grounds_have_changed(
+    archive: Archive, before: Callable[[Archive], dict[str, Any]], after: Callable[[Archive], None], again: str
+) -> None:
+    """Both `index` and `retry` see that a limit was raised, or bytes written."""
+    archive.put("a.jpg", picture(1))
+    assert archive.index(**before(archive)).files.failed == 1
+    after(archive)
+    with archive.library() as library:
+        report = archive.index() if again == "index" else library.retry()
+    assert (report.files.described, report.files.failed) == (1, 0)
+    assert archive.found() == ["photos/a.jpg"]
+
+
+def test_a_granted_permission_is_noticed() -> None:
+    """`chmod` changes neither size nor mtime."""
+    with as_nobody() as home:
+        archive = Archive(home)
+        path = archive.put("a.jpg", picture(1))
+        path.chmod(0)
+        assert archive.index().files.failed == 1
+        path.chmod(0o644)
+        assert archive.index().files.described == 1
+
+
+def test_a_failure_whose_grounds_hold_is_not_looked_at_again(archive: Archive) -> None:
+    """A broken file is opened once, not in every run; `retry --only` opens it all the same."""
+    archive.put("a.jpg", picture(1)[:400])
+    archive.index()
+    seen: list[int] = []
+    with Library.open(
+        archive.home / "library", seams=Seams(environ={}), progress=lambda told: seen.append(told.files)
+    ) as library:
+        library.index([archive.photos], provider="local", workers=0)
+        assert not any(seen)
+        library.retry(only="unreadable")
+    assert any(seen)
+
+
+def test_an_edit_that_keeps_size_and_time_is_read(archive: Archive) -> None:
+    """`exiftool -P` writes other words and puts the time back; nothing is asked, the words are found."""
+    path = archive.put("a.jpg", picture(1, x10e="Oma im Garten"))
+    archive.index()
+    quietly(path, picture(1, x10e="Opa am Strand"))
+    report = archive.index()
+    assert (report.requests.submitted, report.files.changed) == (0, 1)
+    assert Index.open(archive.home / "library").search("strand", min_score=0)
+
+
+def test_reread_opens_what_looks_unchanged(archive: Archive) -> None:
+    """For what no stamp tells: a sidecar behind a network, a clock that was wrong."""
+    archive.put("a.jpg", picture(1))
+    archive.index()
+    seen: list[int] = []
+    with Library.open(
+        archive.home / "library", seams=Seams(environ={}), progress=lambda told: seen.append(told.files)
+    ) as library:
+        report = library.index([archive.photos], provider="local", workers=0, reread=True)
+    assert (report.files.unchanged, report.requests.submitted, max(seen)) == (1, 0, 1)
+
+
+def test_icons_and_drawings_are_a_count_and_not_failures(archive: Archive) -> None:
+    """They make no exit 4 for ever; --min-side 0 takes small pictures in, and what it took in stays."""
+    archive.put("a.jpg", picture(1))
+    archive.put("icon.png", hostile.saved(Image.new("RGB", (16, 16), (9, 9, 200)), "PNG"))
+    archive.put("favicon.ico", b"\0\0\1\0" + bytes(64))
+    for name in ("drawing.svg", "old.pcx", "texture.tga"):
+        archive.put(name, b"<svg xmlns='http://www.w3.org/2000/svg'/>")
+    report = archive.index()
+    assert (report.files.seen, report.files.failed, report.files.ignored, report.exit_code) == (1, 0, 5, 0)
+    assert any("drawings and icons" in note and note.endswith(": 4") for note in archive.notes)
+    assert any("smaller than 64 pixels" in note and note.endswith(": 1") for note in archive.notes)
+    assert archive.index(min_side=0).files.seen == 2
+    assert archive.index(min_side=0).requests.submitted == 0
