@@ -100,10 +100,12 @@ def shrink(source: Path, side: int, *, quality: int = 80, limits: PictureLimits 
     Held to the limits of `render`; raises `PictureError` and nothing else.
     """
     try:
-        with content(source, limits) as stream:
-            with _picture(stream, _kind(stream, source), limits) as (image, picture, kind, orientation):
-                upright = _upright(image, picture, kind, orientation, side)
-                return _encoded(upright.shown(upright.picture), quality)
+        with (
+            content(source, limits) as stream,
+            _picture(stream, _kind(stream, source), limits) as (image, picture, kind, orientation),
+        ):
+            upright = _upright(image, picture, kind, orientation, side)
+            return _encoded(upright.shown(upright.picture), quality)
     except DECODER_FAULTS as error:
         raise fault(error) from error
 
