@@ -18,6 +18,7 @@ from multiprocessing.connection import Connection
 from indexer.crawl.inspect import Examined, WorkOptions
 from indexer.crawl.listing import Found
 from indexer.domain.errors import CaptionaryError
+from indexer.domain.secrets import without_secrets
 
 Look = Callable[[Found], Examined]
 Examiners = Callable[[WorkOptions], Look]
@@ -88,6 +89,7 @@ def _interpreter(asked: int, told: int) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
             [sys.executable, "-c", _BOOT, str(asked), str(told), *sys.path],
+            env=without_secrets(os.environ),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

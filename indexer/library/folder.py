@@ -27,8 +27,10 @@ from indexer.pipeline.index_options import IndexOptions
 from indexer.pipeline.run import Run
 from indexer.pipeline.session import Clock, Session, SystemClock, Watcher
 from indexer.providers import prices
+from indexer.providers.door import behind_door
 from indexer.providers.options import defaults, read_options, refuse_unknown
 from indexer.providers.pricing import Pricing
+from indexer.providers.redaction import secrets_of
 from indexer.providers.seam import Provider
 from indexer.providers.spec import Opening, Spec
 from indexer.storage.layout import BATCHES_FOLDER, LEDGER_FILE, RENDITIONS_FILE, TABLE_FOLDER, default_folder, remains
@@ -174,14 +176,15 @@ class Access:
         return {**defaults(spec), **read_options(spec, self.config().tables.get(name, {}))}
 
     def provider(self, name: str) -> Provider:
-        """Open a provider by its name."""
+        """Open a provider by its name; what comes of it has passed the door that no key passes."""
+        if name not in self._providers or self.seams.provider is not None:
+            self._providers[name] = behind_door(self._open(name), secrets_of(self.seams.environ))
+        return self._providers[name]
+
+    def _open(self, name: str) -> Provider:
         if self.seams.provider is not None:
             return self.seams.provider(name)
-        if name not in self._providers:
-            self._providers[name] = self.spec(name).open(
-                Opening(self.seams.environ, self.options(name), self.clock.sleep, self.clock.time)
-            )
-        return self._providers[name]
+        return self.spec(name).open(Opening(self.seams.environ, self.options(name), self.clock.sleep, self.clock.time))
 
     def pricing(self, ledger: Ledger, config: Config) -> Pricing:
         """Return the prices of today, with those that were told for this library."""

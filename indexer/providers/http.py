@@ -32,7 +32,7 @@ from indexer.domain.errors import (
     Refused,
     Unreachable,
 )
-from indexer.providers.answer import one_line
+from indexer.providers.redaction import redacted_line
 
 if TYPE_CHECKING:
     import httpx
@@ -46,7 +46,6 @@ _MOST_REDIRECTS = 3
 _PORTS = {"http": 80, "https": 443}
 _SPANS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_KEY_SHAPES = re.compile(r"\b(?:sk-(?:ant-|or-|proj-)?[\w-]{12,}|AIza[\w-]{10,}|AQ\.[\w-]{10,}|ya29\.[\w.-]{10,})")
 _CREDIT = re.compile(
     r"insufficient[_ ](?:quota|balance|credits?|funds)|credit balance is too low|exceeded your current quota"
     r"|billing[_ ]hard[_ ]limit|payment required|spend(?:ing)? limit",
@@ -135,8 +134,7 @@ class Http:
 
     def redact(self, text: str) -> str:
         """Return `text` on one line, with the key and whatever looks like one struck out."""
-        struck = text.replace(self.service.key, "[key]") if self.service.key else text
-        return one_line(_KEY_SHAPES.sub("[key]", struck))
+        return redacted_line(text, self.service.key)
 
     def patiently(self, call: Callable[[], Result], *, also: tuple[type[ProviderError], ...] = ()) -> Result:
         """Return `call()`, tried up to four times; only for steps that may be repeated."""

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from indexer.domain.errors import ProviderError, RateLimited, Refused, Unreachable
-from indexer.providers.google.faults import as_error, read_refusal, redact
+from indexer.providers.google.faults import as_error, read_refusal
+from indexer.providers.redaction import redacted_line
 
 if TYPE_CHECKING:
     import httpx2
@@ -190,7 +191,7 @@ class Service:
 
         if isinstance(fault, errors.APIError):
             return as_error(what, read_refusal(fault.code, fault.details), self._key)
-        words = redact(str(fault), self._key)
+        words = redacted_line(str(fault), self._key)
         if _was_never_made(fault):
             return Unreachable(
                 f"could not {what}: {self._base_url} cannot be reached{': ' if words else ''}{words}; nothing was sent",

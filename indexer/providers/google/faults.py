@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from indexer.domain.errors import KeyRefused, NoCredit, NotFound, ProviderError, RateLimited, Refused, Unreachable
-from indexer.providers.answer import one_line
+from indexer.providers.redaction import redacted_line
 
 KEY_VARIABLE = "GEMINI_API_KEY"
 KEY_PAGE = "https://aistudio.google.com/apikey"
@@ -39,7 +39,6 @@ _EVERY_PHOTO = re.compile(
     re.IGNORECASE,
 )
 _ONE_PHOTO = re.compile(r"image|picture|mime|inline_?data|blob", re.IGNORECASE)
-_KEY_SHAPES = re.compile(r"\bAIza[\w-]{10,}|\bAQ\.[\w-]{10,}|(?<=api_key:)\S+")
 _UNKNOWN_OUTCOME = frozenset({408, 499})
 
 
@@ -51,12 +50,6 @@ class Refusal:
     status: str
     message: str
     retry_after: float | None = None
-
-
-def redact(text: str, key: str) -> str:
-    """Return `text` on one line, with the key and whatever looks like one struck out."""
-    struck = text.replace(key, "[key]") if key else text
-    return one_line(_KEY_SHAPES.sub("[key]", struck))
 
 
 def is_credit(message: str) -> bool:
@@ -104,7 +97,7 @@ def _retry_delay(details: object) -> float | None:
 
 def as_error(what: str, refusal: Refusal, key: str) -> ProviderError:
     """Return the error that `refusal` means; `what` is what was being done, "create the batch job"."""
-    words = redact(refusal.message, key) or refusal.status or "no reason given"
+    words = redacted_line(refusal.message, key) or refusal.status or "no reason given"
     text = f"could not {what}: {words} (HTTP {refusal.code})"
     code, message = refusal.code, f"{refusal.status} {refusal.message}"
     if code >= 500 or code < 400 or code in _UNKNOWN_OUTCOME:

@@ -1,0 +1,161 @@
+"""The one door that everything from a service comes through: no key passes it, whoever wrote the provider.
+
+A service may echo a key in an error, a status, a refusal of one photo, even in an answer. What is stored or shown has
+passed here: rows, jobs, result files, errors, names of models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from indexer.domain.answer import Answer, Row
+from indexer.domain.errors import CaptionaryError, Unreachable
+from indexer.domain.job import Job, Limits
+from indexer.domain.question import Question, Request
+from indexer.providers.redaction import redact_file, redacted, redacted_value
+from indexer.providers.seam import BatchFile, BatchService, Catalogue, Match, Provider
+from indexer.providers.spec import Spec
+
+
+def behind_door(provider: Provider, secrets: tuple[str, ...]) -> Provider:
+    """Return `provider` with `secrets`, and whatever looks like a key, struck out of all that it returns or raises."""
+    return _CatalogueDoor(provider, secrets) if isinstance(provider, Catalogue) else _Door(provider, secrets)
+
+
+class _Keeper:
+    """Strikes keys out of what passes."""
+
+    def __init__(self, secrets: tuple[str, ...]) -> None:
+        self._secrets = secrets
+
+    def text(self, text: str) -> str:
+        return redacted(text, self._secrets)
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        """Let errors of the block pass without keys."""
+        try:
+            yield
+        except CaptionaryError as fault:
+            fault.args = tuple(self.text(each) if isinstance(each, str) else each for each in fault.args)
+            fault.hint = self.text(fault.hint)
+            raise
+
+    def row(self, row: Row) -> Row:
+        if not isinstance(row.outcome, Answer):
+            return replace(row, outcome=replace(row.outcome, detail=self.text(row.outcome.detail)))
+        told = row.outcome
+        answer = Answer(
+            description=self.text(told.description),
+            tags=tuple(map(self.text, told.tags)),
+            visible_text=self.text(told.visible_text),
+            fields=redacted_value(dict(told.fields), self._secrets),
+            model=self.text(told.model),
+        )
+        return replace(row, outcome=answer)
+
+    def job(self, job: Job) -> Job:
+        """What names a job or a file must stay as it is; a name that holds a key is no name that can be kept."""
+        self.name(f"{job.name} {job.input_file} {job.output_file}")
+        return replace(job, error=self.text(job.error), display_name=self.text(job.display_name))
+
+    def name(self, name: str) -> str:
+        if any(secret in name for secret in self._secrets):
+            raise Unreachable(
+                "the service names a job or a file by a key", hint="check for a proxy that answers by itself"
+            )
+        return name
+
+    def file(self, path: Path) -> None:
+        redact_file(path, self._secrets)
+
+
+class _Door:
+    """A provider behind the door."""
+
+    def __init__(self, provider: Provider, secrets: tuple[str, ...]) -> None:
+        self._provider = provider
+        self._keeper = _Keeper(secrets)
+        inner = provider.batches
+        self._batches = _BatchDoor(inner, self._keeper) if inner is not None else None
+
+    @property
+    def spec(self) -> Spec:
+        return self._provider.spec
+
+    @property
+    def batches(self) -> BatchService | None:
+        return self._batches
+
+    def model(self) -> str:
+        with self._keeper.errors():
+            return self._keeper.text(self._provider.model())
+
+    def check(self, question: Question) -> str:
+        with self._keeper.errors():
+            return self._provider.check(question)
+
+    def ask(self, request: Request) -> Row:
+        with self._keeper.errors():
+            return self._keeper.row(self._provider.ask(request))
+
+    def close(self) -> None:
+        self._provider.close()
+
+
+class _CatalogueDoor(_Door):
+    """A provider with a catalogue behind the door."""
+
+    def models(self) -> list[str]:
+        assert isinstance(self._provider, Catalogue)
+        with self._keeper.errors():
+            return [self._keeper.text(name) for name in self._provider.models()]
+
+
+class _BatchDoor:
+    """The batch half of a provider behind the door."""
+
+    def __init__(self, service: BatchService, keeper: _Keeper) -> None:
+        self._service = service
+        self._keeper = keeper
+
+    def limits(self, model: str) -> Limits:
+        return self._service.limits(model)
+
+    def encode(self, request: Request) -> bytes:
+        return self._service.encode(request)
+
+    def decode(self, line: bytes) -> Row:
+        return self._keeper.row(self._service.decode(line))
+
+    def upload(self, shard: BatchFile) -> str:
+        with self._keeper.errors():
+            return self._keeper.name(self._service.upload(shard))
+
+    def create(self, shard: BatchFile) -> Job:
+        with self._keeper.errors():
+            return self._keeper.job(self._service.create(shard))
+
+    def find(self, shard: BatchFile) -> list[Match]:
+        with self._keeper.errors():
+            return [replace(match, job=self._keeper.job(match.job)) for match in self._service.find(shard)]
+
+    def poll(self, name: str) -> Job:
+        with self._keeper.errors():
+            return self._keeper.job(self._service.poll(name))
+
+    def cancel(self, name: str) -> bool:
+        with self._keeper.errors():
+            return self._service.cancel(name)
+
+    def fetch(self, job: Job, target: Path) -> None:
+        with self._keeper.errors():
+            self._service.fetch(job, target)
+        self._keeper.file(target)
+
+    def discard(self, handle: str) -> None:
+        with self._keeper.errors():
+            self._service.discard(handle)
