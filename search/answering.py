@@ -1,4 +1,4 @@
-"""The three ways to find rows: by a text, by likeness to a photo, and by filters alone."""
+"""The ways to find rows: by a text, by a date in words, by likeness to a photo, and by filters alone."""
 
 from __future__ import annotations
 
@@ -6,21 +6,25 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Literal
 
-from indexer.table.words import query_terms
 from search import cutoff, ranking
+from search.cutoff import Verdict
 from search.filters import Query
 from search.hits import Found
-from search.ranking import Scored, Words
+from search.ranking import Candidate, Scored, Words
 from search.reader import Sample, View
 from search.sieve import Sieve
+from search.sorting import Sorting
+from search.spelling import halves, lookup
 
 if TYPE_CHECKING:
     import numpy as np
 
-POOL = 200
-"""Rows that each leg proposes at least: enough for the first hits to be those of a full ranking."""
-_DATED = 500
-_ALL = 5_000
+POOLS = (200, 2_000, 20_000, 200_000, 2_000_000)
+"""Rows that each leg proposes: the first pool is enough for the first hits to be those of a full ranking. What only a
+larger pool proposes stands behind all of the smaller one, so that pages of one search never overlap."""
+_UNKNOWN = 4
+_MOST_DROPPED = 2
+"""Where less than one of so many candidates is kept, no larger pool is asked."""
 
 
 def answering(
@@ -34,75 +38,111 @@ def answering(
 
     `sampled` waits for a sample of the table, `encoded` for the vector of the text, None when there is none.
     """
-    terms, pool = query_terms(query.text), _pool(query)
-    rows = dict.fromkeys(sieve.by_words(view, terms, pool) if terms else ())
-    vector = encoded()
-    near = sieve.by_meaning(view, vector, pool) if vector is not None else []
-    sample = sampled()
-    if sample.centre is None:
-        vector = None
-    else:
-        rows.update(dict.fromkeys(near))
-    words = Words.of(query.text, sample.statistics)
-    scored = ranking.rank(view.candidates(rows, vector), words, sample.statistics)
-    if query.min_score == "auto":
-        scored = cutoff.cut(scored, words, sample.statistics, sample.nearness(vector))
-    return _ordered(view, query, _above(scored, query.min_score))
+    yield from _ordered(view, query, _tiers(view, query, sieve, sampled, encoded))
 
 
 def resembling(view: View, query: Query, sieve: Sieve, example: tuple[str, np.ndarray]) -> Iterator[Found]:
     """Yield the photos most like `example`, a photo and its vector, without itself."""
     photo, vector = example
-    candidates = view.candidates(sieve.by_meaning(view, vector, _pool(query)), vector)
-    scored = [Scored(one, round(max(0.0, one.cosine), 4), 0.0, ()) for one in candidates if one.cosine is not None]
-    scored.sort(key=lambda one: (-one.score, one.candidate.row))
-    kept = cutoff.alike(scored) if query.min_score == "auto" else _above(scored, query.min_score)
-    return (one for one in _ordered(view, query, kept) if one.shown.photo != photo)
+    found = _ordered(view, query, _likenesses(view, query, sieve, vector))
+    return (one for one in found if one.shown.photo != photo)
 
 
 def listed(view: View, query: Query, sieve: Sieve) -> Iterator[Found]:
-    """Yield the rows that pass the filters, newest first."""
-    rows = sieve.listing(view)
+    """Yield the rows that pass the filters, newest first, or by a field."""
+    rows = sieve.listing(view, Sorting.of(query.sort, view.own))
     step = query.offset + query.limit if query.limit else len(rows)
     for start in range(0, len(rows), max(1, step)):
         yield from map(Found, view.shown(rows[start : start + step]))
 
 
-def _pool(query: Query) -> int:
-    """How many rows each leg proposes: a few fixed sizes, so that pages of one search come from the same pool."""
-    wanted = query.offset + query.limit if query.limit else _ALL
-    if query.sort == "date":
-        wanted = max(wanted, _DATED)
-    pool = POOL
-    while pool < 2 * wanted:
-        pool *= 10
-    return pool
-
-
-def _above(scored: list[Scored], least: float | Literal["auto"]) -> list[Scored]:
-    return scored if least == "auto" else [one for one in scored if one.score >= least]
-
-
-def _ordered(view: View, query: Query, scored: Sequence[Scored]) -> Iterator[Found]:
-    if query.sort == "date":
-        dated = _fetched(view, scored)
-        dated.sort(key=lambda one: one.shown.path)
-        dated.sort(key=lambda one: one.shown.taken_at.isoformat() if one.shown.taken_at else "", reverse=True)
-        yield from dated
-        return
-    step = query.offset + query.limit if query.limit else len(scored)
+def _tiers(
+    view: View,
+    query: Query,
+    sieve: Sieve,
+    sampled: Callable[[], Sample],
+    encoded: Callable[[], np.ndarray | None],
+) -> Iterator[list[Scored]]:
+    """Yield ranked rows, a pool at a time; no row scores more than one before it."""
+    terms, seen = lookup(query.text), set[int]()
+    verdict: Verdict | None = None
     waiting: list[Scored] = []
-    for _, equals in groupby(scored, key=lambda one: one.score):
-        waiting += equals
-        if len(waiting) >= step:
-            yield from _fetched(view, waiting)
-            waiting = []
-    yield from _fetched(view, waiting)
+    least = 1.0
+    for pool in POOLS:
+        rows = dict.fromkeys(sieve.by_words(view, terms, pool) if terms else ())
+        vector, sample = encoded(), sampled()
+        if vector is not None and sample.centre is not None:
+            rows.update(dict.fromkeys(sieve.by_meaning(view, vector, pool)))
+        words = Words.of(query.text, sample.statistics)
+        fresh = [row for row in rows if row not in seen]
+        candidates = view.candidates(fresh, vector if sample.centre is not None else None)
+        split = [row for row in sieve.by_pairs(view, _pairs(query, candidates, words), pool) if row not in rows]
+        fresh += (new := [row for row in split if row not in seen])
+        seen.update(fresh)
+        candidates += view.candidates(new, vector if sample.centre is not None else None)
+        scored = ranking.rank(candidates, words, sample.statistics)
+        if isinstance(query.min_score, str):
+            kept = (verdict := verdict or Verdict.of(scored, sample.statistics)).hits(scored, first=pool == POOLS[0])
+            waiting += verdict.weaker(scored, kept)
+        else:
+            kept = _above(scored, query.min_score)
+        yield [one.at_most(least) for one in kept]
+        if len(kept) * _MOST_DROPPED < len(scored) or len(seen) >= sample.statistics.rows or not fresh:
+            break
+        least = min(least, kept[-1].score)
+    if query.min_score == "weak":
+        yield sorted(waiting, key=lambda one: (-one.score, one.candidate.row))
+
+
+def _likenesses(view: View, query: Query, sieve: Sieve, vector: np.ndarray) -> Iterator[list[Scored]]:
+    seen: set[int] = set()
+    best: float | None = None
+    for pool in POOLS:
+        fresh = [row for row in sieve.by_meaning(view, vector, pool) if row not in seen]
+        if not fresh:
+            return
+        seen.update(fresh)
+        candidates = view.candidates(fresh, vector)
+        scored = [Scored(one, round(max(0.0, one.cosine), 4), 0.0, ()) for one in candidates if one.cosine is not None]
+        scored.sort(key=lambda one: (-one.score, one.candidate.row))
+        best = scored[0].score if best is None and scored else best
+        kept = _above(scored, query.min_score) if isinstance(query.min_score, float | int) else scored
+        if query.min_score == "auto":
+            kept = cutoff.alike(scored, best or 0.0)
+        yield kept
+        if not kept:
+            return
+
+
+def _pairs(query: Query, candidates: Sequence[Candidate], words: Words) -> list[tuple[str, str]]:
+    """The halves of words that no candidate holds: such a word may stand as two."""
+    unknown = [term for term, needles in ranking.spelled(candidates, words).items() if not needles]
+    return [pair for term in unknown[:_UNKNOWN] for pair in halves(term, query.text)]
+
+
+def _above(scored: list[Scored], least: float | Literal["auto", "weak"]) -> list[Scored]:
+    return [one for one in scored if isinstance(least, str) or one.score >= least]
+
+
+def _ordered(view: View, query: Query, tiers: Iterator[list[Scored]]) -> Iterator[Found]:
+    if query.sort != "relevance":
+        every = _fetched(view, [one for tier in tiers for one in tier])
+        yield from Sorting.of(query.sort, view.own).sorted(every)
+        return
+    for scored in tiers:
+        step = query.offset + query.limit if query.limit else len(scored)
+        waiting: list[Scored] = []
+        for _, equals in groupby(scored, key=lambda one: (one.weak, one.score)):
+            waiting += equals
+            if len(waiting) >= step:
+                yield from _fetched(view, waiting)
+                waiting = []
+        yield from _fetched(view, waiting)
 
 
 def _fetched(view: View, scored: Sequence[Scored]) -> list[Found]:
-    """The rows of `scored` with what is shown of them, best first, equals in order of path."""
+    """The rows of `scored` with what is shown of them, hits before weak ones, best first, equals in order of path."""
     by_row = {one.candidate.row: one for one in scored}
     found = [Found(shown, by_row[shown.row]) for shown in view.shown(by_row)]
-    found.sort(key=lambda one: (-(one.scored.score if one.scored else 0.0), one.shown.path))
+    found.sort(key=lambda one: (one.weak, -(one.scored.score if one.scored else 0.0), one.shown.path))
     return found

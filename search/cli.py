@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +14,14 @@ import click
 
 from indexer.console.ending import LIBRARY, Ending
 from indexer.domain.errors import UsageError
+from search.arguments import SearchCommand, keywords
 
 if TYPE_CHECKING:
-    from search.hits import Hit
+    from search.hits import Answered, Hit
     from search.query import Index
 
 _NO_HITS = 1
+_WEAKER = 3
 _FORMS = ("json", "jsonl", "csv", "print0", "paths")
 _FLAGS = {"tags": "tag", "any_tags": "any-tag", "no_tags": "no-tag", "not_words": "not", "within": "in"}
 _FILTERS = ("tags", "any_tags", "no_tags", "not_words", "since", "until", "camera", "within", "near", "where", "like")
@@ -40,6 +42,7 @@ class Shown:
 
 
 @click.command(
+    cls=SearchCommand,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
     epilog="Exit codes: 0 hits, 1 none, 2 error or usage.",
 )
@@ -48,13 +51,16 @@ class Shown:
 @click.option("-n", "--limit", default=10, show_default=True, metavar="N", help="How many hits; 0 means all.")
 @click.option("--offset", default=0, metavar="N", help="Skip the first N hits.")
 @click.option(
-    "--sort", type=click.Choice(["relevance", "date"]), default="relevance", help="Best or newest first. [relevance]"
+    "--sort",
+    default="relevance",
+    metavar="relevance|date|FIELD",
+    help="Best first, newest first, or by a field of your own --schema. [relevance]",
 )
 @click.option(
     "--min-score",
     default="auto",
-    metavar="auto|FLOAT",
-    help="End the list below this score; auto: where relevance drops; 0: never.",
+    metavar="auto|weak|FLOAT",
+    help="End the list below this score; auto: where relevance drops; weak: with the nearest ones below; 0: never.",
 )
 @click.option("--tag", "tags", multiple=True, metavar="T", help="Only photos with this tag (repeat: with all).")
 @click.option("--any-tag", "any_tags", multiple=True, metavar="T", help="Only photos with any of these tags.")
@@ -103,6 +109,7 @@ def cli(words: tuple[str, ...], **options: Any) -> int:
       search two dogs at a window
       search beach --since 2015 --until 2016-08 --tag sunset
       search birthday cake -n 3 --open
+      search '"red car"' -night tag:holiday
       search red car --in ~/Photos/2019 -0 | xargs -0 ls -l
     """
     shown = Shown(
@@ -116,16 +123,18 @@ def cli(words: tuple[str, ...], **options: Any) -> int:
     index = _open(options.pop("library"))
     sheet, opens = options.pop("sheet"), options.pop("opens")
     query = " ".join(words)
-    hits = index.search(query, **_arguments(options))
-    filtered = any(options[name] for name in _FILTERS) or options["min_score"] != "auto"
-    _notes(index, words, hits, options, filtered=filtered)
+    answered = _answered(index, query, options, shown)
+    hits = answered.hits
+    _notes(index, words, answered, options)
     sys.stdout.buffer.writelines(_lines(hits, shown, first=options["offset"] + 1))
     sys.stdout.buffer.flush()
+    if answered.total is not None and options["offset"] + len(hits) < answered.total:
+        _say(f"{len(hits):,} of {'at least ' if answered.more else ''}{answered.total:,}, all: -n 0")
     if sheet is not None:
         _write_sheet(sheet, _title(query, options), hits)
     if opens:
         _view(hits)
-    return 0 if hits else _NO_HITS
+    return 0 if answered.good else _NO_HITS
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -159,42 +168,32 @@ def _check_template(shown: Shown) -> None:
     checked(shown.template or "")
 
 
-def _arguments(options: dict[str, Any]) -> dict[str, Any]:
-    """The options as `Index.search` takes them."""
-    return {
-        **options,
-        "not_words": " ".join(options["not_words"]),
-        "min_score": _score(options["min_score"]),
-        "near": _circle(options["near"]) if options["near"] is not None else None,
-    }
+def _answered(index: Index, query: str, options: dict[str, Any], shown: Shown) -> Answered:
+    """The answer; on a terminal with the number of all hits, and with the nearest photos where none is good enough."""
+    from search.filters import Query
+
+    listed = shown.form == "list" and shown.template is None
+    asked = Query(text=query, counted=listed, advised=True, **keywords(options))
+    answered = index.answer(asked)
+    if answered.hits or not listed or asked.min_score != "auto" or not query.strip():
+        return answered
+    weaker = index.answer(replace(asked, min_score="weak", limit=_WEAKER, counted=False, advised=False))
+    return replace(answered, hits=weaker.hits)
 
 
-def _score(text: str) -> float | str:
-    if text == "auto":
-        return text
-    try:
-        return float(text)
-    except ValueError:
-        raise UsageError(f"--min-score {text}: neither auto nor a number", hint="for example --min-score 0.4") from None
-
-
-def _circle(text: str) -> tuple[float, ...]:
-    try:
-        latitude, longitude, kilometres = (float(part) for part in text.split(","))
-    except ValueError:
-        raise UsageError(f"--near {text}: not LAT,LON,KM", hint="for example --near 48.14,11.58,25") from None
-    return latitude, longitude, kilometres
-
-
-def _notes(index: Index, words: tuple[str, ...], hits: list[Hit], options: dict[str, Any], *, filtered: bool) -> None:
+def _notes(index: Index, words: tuple[str, ...], answered: Answered, options: dict[str, Any]) -> None:
     """Tell on stderr what explains the hits, or their lack."""
     coverage = index.coverage()
     if coverage.described < coverage.rows and index.expects_more():
         _say(f"{coverage.described:,} of {coverage.rows:,} photos are described so far; the others are on their way")
     if len(words) == 1 and Path(words[0]).is_file():
         _say("this is a file", f"for photos like it: search --like {words[0]}")
-    if hits:
+    for word, meant in answered.meant.items():
+        instead = f"; showing photos of {meant}" if answered.corrected else ""
+        _say(f"no photo has the word {word}: did you mean {meant}?{instead}")
+    if answered.good:
         return
+    filtered = any(options[name] for name in _FILTERS) or options["min_score"] != "auto"
     undescribed = words and not filtered and coverage.rows and not coverage.described
     _say("no good match", _UNDESCRIBED if undescribed else "")
     if filtered:
@@ -228,7 +227,10 @@ def _listed(hits: list[Hit], shown: Shown, first: int) -> Iterable[bytes]:
     from search.listing import Look, as_list
 
     look = Look.of(os.environ, shutil.get_terminal_size().columns)
+    weaker = next((number for number, hit in enumerate(hits, first) if hit.weak), None)
     for number, hit in enumerate(hits, first):
+        if number == weaker:
+            yield look.styled("weaker matches:", "1").encode() + b"\n"
         if shown.preview:
             from search.preview import draw, way
 

@@ -1,16 +1,17 @@
 """Where the list of hits ends: whether the library answers a query at all, and which rows still belong.
 
-Fitted on 4,000 captioned photos and subsets of them, with captions by other people and their rare words as queries
-that have an answer, and queries on other subjects as those that have none. See `benchmarks/bench_cutoff.py`.
+What a row says for itself is its `likelihood`, cosine and words on one scale. Chance alone lets the best of more rows
+look more like any query, so what is asked of it grows with the logarithm of their number. Three tiers come of it:
+answered, weaker, nothing. Fitted on subsets of 4,000 captioned photos, see `benchmarks/bench_cutoff.py`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from search.ranking import Scored, Statistics, Words
+from search.ranking import Scored, Statistics
 
 FALL = 0.65
 """A hit scores at least this share of the best one."""
@@ -19,65 +20,66 @@ WORDS_ENOUGH = 0.3
 LIKENESS = 0.35
 """The least cosine of a photo that is like another one."""
 
-_COSINE, _COVERAGE, _NEARNESS, _KNOWN, _SIZE, _LEVEL = 11.42, 4.54, 21.15, 3.38, -0.93, -1.4
-_LARGEST = 20_000
-_SMALL = 1_000
-_PRIOR_LEAST, _PRIOR_COVERAGE = 0.30, 0.3
-"""Below `_SMALL` vectors a library says too little of itself, and these decide: which cosine is enough, and what the
-words add to it."""
+_COVERAGE = 0.355
+_ANSWERED, _WEAK, _SIZE = 0.104, 0.010, 0.0573
+_FEWEST = 16
+_SMALL, _SMALL_HITS = 50, 3
+"""A library of so few rows shows at least so many where it answers: among few, the fall-off says little."""
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """What speaks for the library holding an answer.
+class Verdict:
+    """What the best rows say of all: `answered`, the score `floor` of a hit, and the likelihood `level` of a weak one.
 
-    `cosine` and `coverage` are the best among the candidates, `known` is the share of the query's weight whose words
-    any candidate holds, `nearness` the mean cosine of the query with the library.
+    `least` is how many hits there are where anything is answered.
     """
 
-    cosine: float
-    coverage: float
-    known: float
-    nearness: float
+    answered: bool
+    floor: float
+    level: float
+    least: int
 
     @classmethod
-    def of(cls, scored: Sequence[Scored], words: Words, nearness: float) -> Evidence:
-        """Gather the evidence of ranked candidates."""
-        held = {term for one in scored for term in one.matched}
-        known = sum(words.weights[term] for term in held) / words.total if held else 0.0
-        return cls(
-            cosine=max((one.candidate.cosine or 0.0 for one in scored), default=0.0),
-            coverage=max((one.coverage for one in scored), default=0.0),
-            known=known,
-            nearness=nearness,
-        )
+    def of(cls, scored: Sequence[Scored], statistics: Statistics) -> Verdict:
+        """Judge the best candidates of a library."""
+        size = _SIZE * math.log(max(_FEWEST, statistics.vectors))
+        answered = max(map(likelihood, scored), default=0.0) > _ANSWERED + size
+        belonging = (one.score for one in scored if _holds_all(one) or _belongs(one, answered))
+        least = _SMALL_HITS if answered and statistics.rows <= _SMALL else 0
+        return cls(answered, FALL * max(belonging, default=0.0), _WEAK + size, least)
 
-    def speaks(self, vectors: int) -> bool:
-        """Whether an answer is likely in a library of so many `vectors`: a larger one holds more chance likeness."""
-        if vectors < _SMALL:
-            return self.cosine + _PRIOR_COVERAGE * self.coverage > _PRIOR_LEAST
-        size = math.log(min(vectors, _LARGEST))
-        return (
-            _COSINE * self.cosine
-            + _COVERAGE * self.coverage
-            + _NEARNESS * self.nearness
-            + _KNOWN * self.known
-            + _SIZE * size
-            + _LEVEL
-            > 0
-        )
+    def hits(self, scored: Sequence[Scored], *, first: bool = True) -> list[Scored]:
+        """Return the hits among ranked candidates; a row that holds all the words is always one.
 
+        `first`: these are the best of all, among which the least number of hits is found.
+        """
+        least = self.least if first else 0
+        return [one for place, one in enumerate(scored) if self._is_hit(one) or (place < least and one.score > 0)]
 
-def cut(scored: Sequence[Scored], words: Words, statistics: Statistics, nearness: float) -> list[Scored]:
-    """Return the hits among ranked candidates; a row that holds all the words is always one."""
-    answered = Evidence.of(scored, words, nearness).speaks(statistics.vectors)
-    hits = [one for one in scored if _holds_all(one) or _belongs(one, answered)]
-    return [one for one in hits if _holds_all(one) or one.score >= FALL * hits[0].score]
+    def weaker(self, scored: Sequence[Scored], hits: Sequence[Scored]) -> list[Scored]:
+        """Return those of `scored` that are not among `hits` and still likelier than chance, marked as weak."""
+        known = {one.candidate.row for one in hits}
+        return [
+            replace(one, weak=True)
+            for one in scored
+            if one.candidate.row not in known and one.score > 0 and self._is_weak(one)
+        ]
+
+    def _is_hit(self, one: Scored) -> bool:
+        return _holds_all(one) or (_belongs(one, self.answered) and one.score >= self.floor)
+
+    def _is_weak(self, one: Scored) -> bool:
+        return one.coverage > 0 if one.candidate.cosine is None else likelihood(one) > self.level
 
 
-def alike(scored: Sequence[Scored]) -> list[Scored]:
-    """Return the hits among photos ranked by likeness to another one."""
-    return [one for one in scored if one.score >= max(LIKENESS, FALL * scored[0].score)]
+def likelihood(one: Scored) -> float:
+    """Return what speaks for a described row being an answer: 0 where nobody described it."""
+    return 0.0 if one.candidate.cosine is None else one.candidate.cosine + _COVERAGE * one.coverage
+
+
+def alike(scored: Sequence[Scored], best: float) -> list[Scored]:
+    """Return the hits among photos ranked by likeness to another one, of which the most alike scores `best`."""
+    return [one for one in scored if one.score >= max(LIKENESS, FALL * best)]
 
 
 def _holds_all(one: Scored) -> bool:

@@ -18,12 +18,13 @@ from indexer.domain.errors import UsageError
 from indexer.domain.tags import distinct
 from indexer.storage.paths import resolve_root, to_text
 from indexer.table.dataset import among, quoted
-from indexer.table.words import query_terms
+from indexer.table.words import phrase
 from search.conditions import Condition, compiled, parse
+from search.spelling import unwanted
 
-Sort = Literal["relevance", "date"]
+Sort = str
+"""relevance, date, or a field of one's own; see `search.sorting`."""
 Collapse = Literal["copies", "bursts", "none"]
-SORTS: tuple[Sort, ...] = ("relevance", "date")
 COLLAPSES: tuple[Collapse, ...] = ("copies", "bursts", "none")
 
 EARTH_RADIUS_KM = 6371.0088
@@ -38,7 +39,7 @@ class Query:
     limit: int = 10
     offset: int = 0
     sort: Sort = "relevance"
-    min_score: float | Literal["auto"] = "auto"
+    min_score: float | Literal["auto", "weak"] = "auto"
     tags: Sequence[str] = ()
     any_tags: Sequence[str] = ()
     no_tags: Sequence[str] = ()
@@ -51,6 +52,12 @@ class Query:
     like: str | PathLike[str] | None = None
     collapse: Collapse = "copies"
     where: Sequence[str] = ()
+    phrases: Sequence[str] = ()
+    unwanted: Sequence[str] = ()
+    """Phrases that every hit holds, and such as none does; see `search.language`."""
+    counted: bool = False
+    advised: bool = False
+    """Whether to count the hits on all pages, and to look for what words without a match may have been meant for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +71,18 @@ class Circle:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which rows may be hits; `since` is inclusive, `before` exclusive, `within` a path in text form."""
+    """Which rows may be hits; `since` is inclusive, `before` exclusive, `within` a path in text form.
+
+    A hit holds none of the terms `not_terms` and, of needles (terms with a space around each), all of `phrases` and
+    none of `unwanted`.
+    """
 
     tags: tuple[str, ...] = ()
     any_tags: tuple[str, ...] = ()
     no_tags: tuple[str, ...] = ()
     not_terms: tuple[str, ...] = ()
+    phrases: tuple[str, ...] = ()
+    unwanted: tuple[str, ...] = ()
     since: datetime | None = None
     before: datetime | None = None
     camera: str | None = None
@@ -88,11 +101,14 @@ def typed(query: Query) -> Filters:
     before = _past(query.until)
     if since and before and before <= since:
         raise UsageError("--since is later than --until", hint="both days are included in the range")
+    not_terms, several = unwanted(query.not_words)
     return Filters(
         tags=_tags(query.tags),
         any_tags=_tags(query.any_tags),
         no_tags=_tags(query.no_tags),
-        not_terms=tuple(query_terms(query.not_words)),
+        not_terms=tuple(not_terms),
+        phrases=tuple(needle for text in query.phrases for needle in phrase(text)),
+        unwanted=(*several, *(needle for text in query.unwanted for needle in phrase(text))),
         since=since,
         before=before,
         camera=" ".join(query.camera.split()).casefold() if query.camera and query.camera.strip() else None,
@@ -114,6 +130,8 @@ def predicate(filters: Filters, cameras: Sequence[str] = (), own: Sequence[Field
     if filters.no_tags:
         parts.append(f"NOT array_has_any(tags, {_list(filters.no_tags)})")
     parts += [f"NOT contains(terms, {quoted(f' {term} ')})" for term in filters.not_terms]
+    parts += [f"contains(terms, {quoted(needle)})" for needle in filters.phrases]
+    parts += [f"NOT contains(terms, {quoted(needle)})" for needle in filters.unwanted]
     if filters.since:
         parts.append(f"taken_at >= {_timestamp(filters.since)}")
     if filters.before:
@@ -177,19 +195,18 @@ def _not_a_date(given: object, option: str) -> UsageError:
 
 
 def _check(query: Query) -> None:
-    if query.sort not in SORTS:
-        raise UsageError(f"sort {query.sort!r} is unknown", hint=f"one of: {', '.join(SORTS)}")
     if query.collapse not in COLLAPSES:
         raise UsageError(f"collapse {query.collapse!r} is unknown", hint=f"one of: {', '.join(COLLAPSES)}")
-    for name in ("text", "not_words", "camera"):
+    for name in ("text", "not_words", "camera", "sort"):
         if not isinstance(getattr(query, name), str | None):
             raise UsageError(f"{name} {getattr(query, name)!r} is not a text", hint="give words as one text")
     if not all(type(number) is int for number in (query.limit, query.offset)):
         raise UsageError("limit and offset are whole numbers", hint="for example limit=10; 0 means all hits")
     if query.limit < 0 or query.offset < 0:
         raise UsageError("limit and offset cannot be negative", hint="a limit of 0 means all hits")
-    if query.min_score != "auto" and not (isinstance(query.min_score, int | float) and math.isfinite(query.min_score)):
-        raise UsageError(f"min_score {query.min_score!r} is not a score", hint="auto, or a number from 0 to 1")
+    least = query.min_score
+    if least not in ("auto", "weak") and not (isinstance(least, int | float) and math.isfinite(least)):
+        raise UsageError(f"min_score {least!r} is not a score", hint="auto, weak, or a number from 0 to 1")
 
 
 def _circle(near: Sequence[Any]) -> Circle:

@@ -7,35 +7,63 @@ from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Any
 
+from indexer.domain.answer_fields import field_of
 from indexer.domain.tags import distinct
 from indexer.table.words import terms
 from search.filters import Query
 from search.ranking import Scored, Words
 from search.reader import Shown, View
 
+COUNTED = 1_000
+"""Hits beyond a page that are counted at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class Hit:
     """A photo that answers. `score` lies between 0 and 1; `taken_at` is local wall time in ISO form.
 
-    `also_at` are other paths of the same picture, `why` holds the `words` and `tags` that matched and the `meaning`,
-    the cosine of query and description (None where words or filters alone decided).
+    `weak`: it is only the nearest there is. `also_at` are other paths of the same picture, `fields` the values of a
+    person's own schema, `why` holds the `words` and `tags` that matched and the `meaning`, the cosine of query and
+    description (None where words or filters alone decided).
     """
 
     path: str
     score: float
+    weak: bool
     description: str | None
     tags: tuple[str, ...]
     taken_at: str | None
     camera: str | None
+    place: str | None
     width: int | None
     height: int | None
     also_at: tuple[str, ...] = ()
+    fields: Mapping[str, Any] = field(default_factory=dict)
     why: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the hit as its JSON object."""
         return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The hits of a page, and what a person is told beside them.
+
+    `total` is how many hits there are on all pages, None where nobody asked, `more` whether there may be still more.
+    `meant` maps words that the library does not have to those it has; `corrected` says that these were searched.
+    """
+
+    hits: list[Hit]
+    total: int | None = None
+    more: bool = False
+    meant: Mapping[str, str] = field(default_factory=dict)
+    corrected: bool = False
+
+    @property
+    def good(self) -> bool:
+        """Whether any hit is more than a weak one."""
+        return any(not hit.weak for hit in self.hits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +73,23 @@ class Found:
     shown: Shown
     scored: Scored | None = None
 
+    @property
+    def weak(self) -> bool:
+        """Whether the row is no answer, only the nearest there is."""
+        return self.scored is not None and self.scored.weak
 
-def page(found: Iterable[Found], view: View, query: Query, words: Words) -> list[Hit]:
+
+def page(found: Iterable[Found], view: View, query: Query, words: Words) -> Answered:
     """Return the hits of the page that `query` asks for, from all that was found in order."""
     last = query.offset + query.limit if query.limit else None
-    chosen = list(islice(_distinct(found, query), query.offset, last))
+    distinct = iter(_distinct(found, query))
+    chosen = list(islice(distinct, query.offset, last))
     elsewhere = _elsewhere(view, query, [one.shown for one in chosen])
-    return [_hit(one, elsewhere.get(one.shown.path, ()), query, words) for one in chosen]
+    hits = [_hit(one, elsewhere.get(one.shown.path, ()), query, words) for one in chosen]
+    if not query.counted:
+        return Answered(hits)
+    others = sum(1 for _ in islice(distinct, COUNTED))
+    return Answered(hits, query.offset + len(hits) + others, more=others == COUNTED)
 
 
 def _distinct(found: Iterable[Found], query: Query) -> Iterable[Found]:
@@ -85,15 +123,24 @@ def _hit(one: Found, also_at: tuple[str, ...], query: Query, words: Words) -> Hi
     return Hit(
         path=shown.path,
         score=one.scored.score if one.scored else 1.0,
+        weak=one.weak,
         description=shown.description,
         tags=shown.tags,
         taken_at=shown.taken_at.isoformat() if shown.taken_at else None,
         camera=shown.camera,
+        place=shown.place,
         width=shown.width,
         height=shown.height,
         also_at=also_at,
+        fields=_fields(shown),
         why=_why(one, query, words),
     )
+
+
+def _fields(shown: Shown) -> dict[str, Any]:
+    """The values of a person's own fields by name; of two kinds of one name, the one that this answer has."""
+    named = ((field_of(column), value) for column, value in shown.own.items())
+    return {own.name: value for own, value in named if own is not None}
 
 
 def _why(one: Found, query: Query, words: Words) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 
 from indexer.console.cells import width, wrapped
@@ -92,6 +93,17 @@ def why(hit: Hit) -> str:
     return "; ".join(found) or "filters"
 
 
+def told(fields: Mapping[str, Any]) -> str:
+    """Return fields in words: people: 2; shop: deli."""
+    return "; ".join(f"{name}: {_value(value)}" for name, value in fields.items())
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
 def reasons(hit: Hit) -> list[str]:
     """Return the words and tags that matched."""
     return [f"{kind} {', '.join(hit.why[kind])}" for kind in ("words", "tags") if hit.why.get(kind)]
@@ -110,13 +122,15 @@ def _lines(hit: Hit, look: Look, number: int, explain: bool) -> Iterator[str]:
         yield (_INDENT if place else head) + look.linked(look.styled(piece, _BOLD), path)
     if hit.description:
         yield from _paragraph(hit.description, look)
+    if hit.fields:
+        yield from (look.styled(line, _DIM) for line in _paragraph(told(hit.fields), look))
     if hit.tags:
         yield from (look.styled(line, _DIM) for line in _paragraph("tags: " + ", ".join(hit.tags), look))
     for other in hit.also_at:
         yield f"{_INDENT}also at {look.linked(look.short(to_bytes(other)), to_bytes(other))}"
-    told = why(hit) if explain else "; ".join(reasons(hit))
-    if told:
-        yield from (look.styled(line, _DIM) for line in _paragraph(f"why: {told}", look))
+    reason = why(hit) if explain else "; ".join(reasons(hit))
+    if reason:
+        yield from (look.styled(line, _DIM) for line in _paragraph(f"why: {reason}", look))
 
 
 def _pieces(path: str, first: int, others: int) -> list[str]:

@@ -10,7 +10,10 @@ from indexer.storage.paths import for_terminal, to_bytes
 from search.hits import Hit
 from search.listing import why
 
-_COLUMNS = ("path", "score", "description", "tags", "taken_at", "camera", "width", "height", "also_at", "why")
+_COLUMNS = (
+    *("path", "score", "weak", "description", "tags", "taken_at", "camera", "place", "width", "height", "also_at"),
+    *("fields", "why"),
+)
 
 
 def as_json(hits: Sequence[Hit]) -> bytes:
@@ -31,13 +34,16 @@ def as_csv(hits: Iterable[Hit]) -> Iterator[bytes]:
         values = (
             hit.path,
             f"{hit.score:.4f}",
+            "true" if hit.weak else "",
             hit.description or "",
             ", ".join(hit.tags),
             hit.taken_at or "",
             hit.camera or "",
+            hit.place or "",
             hit.width,
             hit.height,
             " | ".join(hit.also_at),
+            json.dumps(hit.fields, ensure_ascii=False) if hit.fields else "",
             why(hit),
         )
         yield line(map(cell, values))

@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from os import PathLike
 from pathlib import Path
@@ -19,11 +19,13 @@ from indexer.table.encoder.load import open_encoder
 from indexer.table.encoder.onnx import Encoder, Manifest
 from search.answering import answering, listed, resembling
 from search.filters import Collapse, Filters, Query, Sort, matching, typed
-from search.hits import Found, Hit, page
+from search.hits import Answered, Found, Hit, page
+from search.language import understood
 from search.likeness import example
 from search.ranking import Words
 from search.reader import Reader
 from search.sieve import Sieve
+from search.spelling import corrected, unknown, wanted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,7 +70,7 @@ class Index:
         limit: int = 10,
         offset: int = 0,
         sort: Sort = "relevance",
-        min_score: float | Literal["auto"] = "auto",
+        min_score: float | Literal["auto", "weak"] = "auto",
         tags: Sequence[str] = (),
         any_tags: Sequence[str] = (),
         no_tags: Sequence[str] = (),
@@ -84,14 +86,16 @@ class Index:
     ) -> list[Hit]:
         """Return the photos that answer, best first.
 
-        `limit` 0 means all. `min_score` "auto" ends the list where relevance falls off, 0 never does. Filters: all of
+        `text` may hold a "phrase" in quotes, -unwanted words, tag:, camera: and in:. `limit` 0 means all. `sort` is
+        relevance, date or a field of your own schema. `min_score` "auto" ends the list where relevance falls off,
+        "weak" adds the nearest photos below that, 0 never ends it. Filters: all of
         `tags`, any of `any_tags`, none of `no_tags`, none of the words `not_words`; `since` and `until` are dates or
         `YYYY[-MM[-DD]]`, both inclusive; `camera` is part of a name, `within` a folder or file, `near` a circle
         (latitude, longitude, kilometres); `where` are conditions on fields of your own schema, such as "people>=2".
         `like` is a picture that the library knows. Raises `UsageError` for a search that asks nothing or cannot be
         meant, `LibraryError` when the library cannot be read.
         """
-        return self.find(
+        return self.answer(
             Query(
                 text=text,
                 limit=limit,
@@ -111,14 +115,29 @@ class Index:
                 collapse=collapse,
                 where=where,
             )
-        )
+        ).hits
 
-    def find(self, query: Query) -> list[Hit]:
-        """Answer `query`; see `search`."""
+    def answer(self, query: Query) -> Answered:
+        """Answer `query`, see `search`; a single word that the library does not have is corrected."""
+        query = understood(query)
         filters = typed(query)
-        text = query.text.strip()
-        if not (text or filters or query.like is not None):
+        if not (query.text.strip() or filters or query.like is not None):
             raise UsageError("nothing to search for", hint="give words, or a filter such as --tag or --since")
+        answered = self._answered(query, filters)
+        single = len(wanted(query.text)) == 1
+        if query.like is not None or not (query.advised or (single and not answered.good)):
+            return answered
+        matched = {word for hit in answered.hits for word in hit.why["words"]}
+        view = self._table().view()
+        meant = {word: found for word in unknown(query.text, matched) if (found := corrected(view, word))}
+        if single and meant and not answered.good:
+            again = self._answered(replace(query, text=" ".join(meant.values())), filters)
+            if again.good:
+                return replace(again, meant=meant, corrected=True)
+        return replace(answered, meant=meant)
+
+    def _answered(self, query: Query, filters: Filters) -> Answered:
+        text = query.text.strip()
         # The encoder loads while the table opens: from a cold start each takes a good part of a second.
         vector = self._background.submit(self._encode, text) if text and query.like is None else None
         for _ in range(_TRIES):
@@ -132,7 +151,7 @@ class Index:
 
     def _found(
         self, reader: Reader, query: Query, filters: Filters, vector: Future[np.ndarray | None] | None
-    ) -> list[Hit]:
+    ) -> Answered:
         text = query.text.strip()
         view = reader.view()
         cameras = matching(filters.camera, reader.cameras(view)) if filters.camera is not None else ()
@@ -151,7 +170,7 @@ class Index:
         """Return the photo at `path`, spelled as a hit spells it, as a search shows it; None where there is none."""
         view = self._table().view()
         found = map(Found, view.shown(view.listing(among("path", [path]))))
-        return next(iter(page(found, view, Query(limit=1), Words())), None)
+        return next(iter(page(found, view, Query(limit=1), Words()).hits), None)
 
     def months(self) -> dict[str, int]:
         """Return how many files were taken in each month, such as {"2016-08": 12}, the newest month first."""

@@ -8,10 +8,11 @@ were fitted on human captions (`benchmarks/bench_ranking.py`, `benchmarks/bench_
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from indexer.table.words import query_terms
+from search.spelling import spellings, wanted
 
 COSINE_SHARE = 0.75
 _K1 = 1.0
@@ -66,10 +67,11 @@ class Statistics:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The words of a query: distinct terms with their weights, and the spelling each came from."""
+    """The words of a query: distinct terms with their weights, the spelling each came from, and others as good."""
 
     weights: Mapping[str, float] = field(default_factory=dict)
     spelling: Mapping[str, str] = field(default_factory=dict)
+    also: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, text: str, statistics: Statistics) -> Words:
@@ -78,9 +80,11 @@ class Words:
         for word in text.split():
             for term in query_terms(word):
                 spelled.setdefault(term, word)
-        wanted = query_terms(text)
+        own, also = wanted(text), spellings(text)
         return cls(
-            {term: statistics.weight(term) for term in wanted}, {term: spelled.get(term, term) for term in wanted}
+            {term: statistics.weight(term) for term in own},
+            {term: spelled.get(term, term) for term in own},
+            {term: also[term] for term in own if term in also},
         )
 
     @property
@@ -109,17 +113,34 @@ class Scored:
     score: float
     coverage: float
     matched: tuple[str, ...]
+    weak: bool = False
+
+    def at_most(self, score: float) -> Scored:
+        """Return the same with no more than this score."""
+        return self if self.score <= score else replace(self, score=score)
 
 
-def rank(candidates: Iterable[Candidate], words: Words, statistics: Statistics) -> list[Scored]:
+def rank(candidates: Sequence[Candidate], words: Words, statistics: Statistics) -> list[Scored]:
     """Return the candidates with their scores, best first."""
-    scored = [_scored(candidate, words, statistics) for candidate in candidates]
+    needles = spelled(candidates, words)
+    scored = [_scored(candidate, words, needles, statistics) for candidate in candidates]
     scored.sort(key=lambda one: (-one.score, one.candidate.row))
     return scored
 
 
-def _scored(candidate: Candidate, words: Words, statistics: Statistics) -> Scored:
-    found = {term: count for term in words.weights if (count := candidate.line.count(f" {term} "))}
+def spelled(candidates: Sequence[Candidate], words: Words) -> dict[str, list[str]]:
+    """Return for each term the needles, its own and others as good, that any of the candidates holds."""
+    pool = "".join(candidate.line for candidate in candidates)
+    return {
+        term: [needle for needle in (f" {term} ", *words.also.get(term, ())) if needle in pool]
+        for term in words.weights
+    }
+
+
+def _scored(candidate: Candidate, words: Words, needles: Mapping[str, Sequence[str]], statistics: Statistics) -> Scored:
+    line = candidate.line
+    counted = {term: sum(line.count(needle) for needle in some) for term, some in needles.items() if some}
+    found = {term: count for term, count in counted.items() if count}
     total = words.total
     coverage = sum(words.weights[term] for term in found) / total if total else 0.0
     meaning = _meaning(candidate.cosine, coverage)

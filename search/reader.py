@@ -6,7 +6,7 @@ A reader looks for a newer version at the start of every search; searches under 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +18,7 @@ from indexer.domain.answer_fields import Field, field_of
 from indexer.domain.errors import LibraryError, first_line
 from indexer.table.dataset import among, open_dataset
 from search.ranking import Candidate, Statistics
+from search.sorting import NEWEST, Sorting
 
 if TYPE_CHECKING:
     import lance
@@ -32,7 +33,7 @@ _DRIFT = 0.05
 _PROBES = 96
 """Parts of the vector index that are looked at; a million rows have 500. Half as many miss a hit in fifty."""
 _FETCHED = 2000
-_SHOWN = ("path", "photo", "cluster", "description", "tags", "taken_at", "camera", "width", "height")
+_SHOWN = ("path", "photo", "cluster", "description", "tags", "taken_at", "camera", "place", "width", "height")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,11 @@ class Shown:
     tags: tuple[str, ...]
     taken_at: datetime | None
     camera: str | None
+    place: str | None
     width: int | None
     height: int | None
+    own: Mapping[str, Any]
+    """Values of a person's own fields that there are, by column."""
 
 
 class Reader:
@@ -155,6 +159,31 @@ class View:
         table = self._scan(columns=["_score"], filter=where, limit=limit, full_text_query=query)
         return [int(row) for row in table.column("_rowid").to_pylist()]
 
+    def by_all_words(self, terms: Sequence[str], where: str | None, limit: int) -> list[int]:
+        """Return the rows that hold every one of `terms`, best first by BM25."""
+        from lance.query import FullTextOperator, MatchQuery
+
+        query = MatchQuery(" ".join(dict.fromkeys(terms)), "terms", operator=FullTextOperator.AND)
+        table = self._scan(columns=["_score"], filter=where, limit=limit, full_text_query=query)
+        return [int(row) for row in table.column("_rowid").to_pylist()]
+
+    def by_pairs(self, pairs: Sequence[tuple[str, str]], where: str | None, limit: int) -> list[int]:
+        """Return the rows that hold both terms of any of `pairs`."""
+        from lance.query import BooleanQuery, FullTextOperator, MatchQuery, Occur
+
+        both = [MatchQuery(" ".join(pair), "terms", operator=FullTextOperator.AND) for pair in pairs]
+        query = BooleanQuery([(Occur.SHOULD, part) for part in both])
+        table = self._scan(columns=["_score"], filter=where, limit=limit, full_text_query=query)
+        return [int(row) for row in table.column("_rowid").to_pylist()]
+
+    def by_likeness(self, term: str, faults: int, limit: int) -> list[int]:
+        """Return rows that hold a term which differs from `term` in at most so many letters, never in the first."""
+        from lance.query import MatchQuery
+
+        query = MatchQuery(term, "terms", fuzziness=faults, prefix_length=1, max_expansions=200)
+        table = self._scan(columns=["_score"], limit=limit, full_text_query=query)
+        return [int(row) for row in table.column("_rowid").to_pylist()]
+
     def by_meaning(self, vector: np.ndarray, where: str | None, limit: int) -> list[int]:
         """Return the rows whose vectors are nearest to `vector`; the order is approximate."""
         # Not refined: ranking computes exact cosines for all it is given, and asks for many more than it shows.
@@ -174,17 +203,19 @@ class View:
     def shown(self, rows: Iterable[int]) -> list[Shown]:
         """Return what is shown of `rows`, in their order."""
         found: list[Shown] = []
-        for keys, table in self._take(rows, list(_SHOWN)):
-            found += map(_shown, keys, table.to_pylist())
+        own = [field.column for field in self.own]
+        for keys, table in self._take(rows, [*_SHOWN, *own]):
+            found += (_shown(key, record, own) for key, record in zip(keys, table.to_pylist(), strict=True))
         return found
 
-    def listing(self, where: str | None) -> list[int]:
-        """Return the rows that `where` is true of: newest first, those without a date last, then by path."""
-        import pyarrow.compute as pc
+    def listing(self, where: str | None, sorting: Sorting = NEWEST) -> list[int]:
+        """Return the rows that `where` is true of, sorted: newest first if nothing else is said."""
+        table = self._scan(columns=["path", *(name for name, _ in sorting.keys)], filter=where)
+        return [int(row) for row in table.column("_rowid").take(sorting.indices(table)).to_pylist()]
 
-        table = self._scan(columns=["path", "taken_at"], filter=where)
-        order = pc.sort_indices(table, sort_keys=[("taken_at", "descending"), ("path", "ascending")])
-        return [int(row) for row in table.column("_rowid").take(order).to_pylist()]
+    def distinct(self, column: str, where: str | None) -> int:
+        """Return how many values of `column` the rows have that `where` is true of."""
+        return len(self._scan(columns=[column], filter=where).column(column).unique())
 
     def sharing(self, column: str, values: Sequence[str]) -> dict[str, list[str]]:
         """Return the paths, in order, of all rows whose `column` is one of `values`."""
@@ -301,6 +332,7 @@ def _cosines(column: pa.ChunkedArray, vector: np.ndarray) -> list[float | None]:
     return [float(product) if known else None for product, known in zip(products, there, strict=True)]
 
 
-def _shown(row: int, record: dict[str, Any]) -> Shown:
+def _shown(row: int, record: dict[str, Any], own: Sequence[str]) -> Shown:
     values = {name: record[name] for name in _SHOWN if name != "tags"}
-    return Shown(row=row, tags=tuple(record["tags"] or ()), **values)
+    told = {name: record[name] for name in own if record[name] is not None}
+    return Shown(row=row, tags=tuple(record["tags"] or ()), own=told, **values)

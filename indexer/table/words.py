@@ -85,9 +85,24 @@ def terms(text: str) -> list[str]:
 
 def query_terms(text: str) -> list[str]:
     """Return the distinct terms of a query in order, without stop words unless there is nothing else."""
-    spoken = _tokens(text)
+    spoken = tokens(text)
     telling = [token for token in spoken if token not in STOP_WORDS]
     return list(dict.fromkeys(terms(" ".join(telling or spoken))))
+
+
+def phrase(text: str) -> list[str]:
+    """Return what a line of terms holds where it holds `text` word by word: parts with a space around each.
+
+    A run of a script without spaces is a part of its own: its pairs of neighbours follow each other in the line.
+    """
+    parts: list[list[str]] = [[]]
+    for token in tokens(text):
+        run = _UNSPACED.fullmatch(token)
+        if run is None:
+            parts[-1] += terms(token)
+        else:
+            parts += [[a + b for a, b in pairwise(token)] or [token], []]
+    return [f" {' '.join(part)} " for part in parts if part]
 
 
 def stem(word: str) -> str:
@@ -165,10 +180,11 @@ def joined(parts: Iterable[str]) -> str:
 
 def _line(text: str) -> str:
     """The terms of `text` with a space between them."""
-    return " ".join(map(_known, _tokens(text)))
+    return " ".join(map(_known, tokens(text)))
 
 
-def _tokens(text: str) -> list[str]:
+def tokens(text: str) -> list[str]:
+    """Return the words of `text` in order, folded but not stemmed."""
     return _TOKEN.findall(fold(_POSSESSIVE.sub("", text) if "'" in text or "’" in text else text))
 
 

@@ -190,7 +190,6 @@ def test_both_ends_of_a_range_count_in(
         (Query(near=("a", 0, 1)), "not a circle"),  # type: ignore[arg-type]
         (Query(min_score="high"), "not a score"),  # type: ignore[arg-type]
         (Query(min_score=math.nan), "not a score"),
-        (Query(sort="size"), "sort 'size'"),  # type: ignore[arg-type]
         (Query(collapse="all"), "collapse 'all'"),  # type: ignore[arg-type]
         (Query(tags="dog"), "list"),
     ],

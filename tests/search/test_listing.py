@@ -29,6 +29,7 @@ WORDS = "Zwei Hunde 两只狗 am Fenster e\u0301te\u0301 👩‍👩‍👧 in d
 def hit(path: str, **fields: object) -> Hit:
     """A hit with little but its path."""
     told = {"score": 0.5, "description": None, "tags": (), "taken_at": None, "camera": None, "width": 1, "height": 1}
+    told |= {"weak": False, "place": None}
     return Hit(path=path, **{**told, **fields})  # type: ignore[arg-type]
 
 
@@ -193,7 +194,7 @@ def test_preview_draws_and_open_opens(tmp_path: Path, library: Path) -> None:
     viewer.chmod(0o755)
     path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
     env = environment(CAPTIONARY_LIBRARY=str(library), PATH=path, TERM="xterm-256color")
-    with Terminal([SEARCH, "red", "espresso", "cup", "--preview", "--open"], env=env) as terminal:
+    with Terminal([SEARCH, "red", "espresso", "cup", "-n", "1", "--preview", "--open"], env=env) as terminal:
         assert terminal.wait() == 0
     assert "▀" in terminal.lines[0]
     assert "coffee_cup.jpg" in terminal.text

@@ -74,25 +74,25 @@ def run(library: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> object:
 
 def test_a_pipe_gets_bare_paths(run, library: Path) -> None:  # type: ignore[no-untyped-def]
     """One path a line and nothing else; words need no quotes."""
-    outcome = run("red", "boats")
+    outcome = run("red", "boats", "-n", "1")
     assert (outcome.code, outcome.out) == (0, f"{library.parent}/pictures/boat.jpg\n".encode())
     assert outcome.err == ""
 
 
 def test_paths_are_the_bytes_of_the_file_system(run) -> None:  # type: ignore[no-untyped-def]
     """A name that is not UTF-8 comes out as it lies on the disk, so that another program finds it."""
-    assert run("giraffe", "-0").out == b"/p/caf\xe9 \n giraffe.jpg\0"
-    assert run("giraffe", "-l").out == b"/p/caf\xe9 \n giraffe.jpg\n"
+    assert run("giraffe", "-0", "-n1").out == b"/p/caf\xe9 \n giraffe.jpg\0"
+    assert run("giraffe", "-l", "-n1").out == b"/p/caf\xe9 \n giraffe.jpg\n"
 
 
 def test_json_has_the_fields_of_the_contract(run) -> None:  # type: ignore[no-untyped-def]
-    """One array, ten fields a hit, in ASCII."""
-    outcome = run("red", "boat", "--json")
+    """One array, the fields of the contract a hit, in ASCII."""
+    outcome = run("red", "boat", "--json", "-n", "1")
     (hit,) = json.loads(outcome.out)
-    fields = "path score description tags taken_at camera width height also_at why"
+    fields = "path score weak description tags taken_at camera place width height also_at fields why"
     assert list(hit) == fields.split()
     assert (hit["camera"], hit["width"], hit["tags"], hit["taken_at"]) == ("Canon", 640, ["boat"], None)
-    lines = run("red", "boat", "--jsonl").out.splitlines()
+    lines = run("red", "boat", "--jsonl", "-n", "1").out.splitlines()
     assert [json.loads(line) for line in lines] == [hit]
 
 
@@ -179,7 +179,7 @@ def test_a_sheet_that_cannot_be_written_is_told_in_words(run, tmp_path: Path) ->
         (["dog", "--since", "yesterday"], 2, "not a date"),
         (["dog", "--near", "1,2"], 2, "LAT,LON,KM"),
         (["dog", "--near", "a,b,c"], 2, "LAT,LON,KM"),
-        (["dog", "--min-score", "high"], 2, "neither auto nor a number"),
+        (["dog", "--min-score", "high"], 2, "neither auto, weak nor a number"),
         (["dog", "--json", "--csv"], 2, "exclude each other"),
         (["dog", "--colour", "red"], 2, "--colour"),
         (["--like", "/no/such.jpg"], 2, "no such file"),

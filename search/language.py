@@ -1,0 +1,96 @@
+"""What people type into the one box: words, "a phrase", -word, tag:sunset, camera:canon, in:~/Photos, file names.
+
+Quotes escape all of it: "tag:sunset" in quotes is a phrase of two words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from indexer.domain.errors import UsageError
+from search.filters import Query
+
+_PICTURES = "jpe?g|png|heic|heif|gif|webp|tiff?|bmp|avif|dng|cr2|cr3|nef|arw|orf|raf|rw2|psd"
+_FILE = re.compile(rf"(?i)(?<=\w)\.(?:{_PICTURES})$")
+_FOLDERS = 3
+_QUOTES = str.maketrans({"“": '"', "”": '"', "„": '"', "«": '"', "»": '"'})
+_PIECE = re.compile(
+    r"""(?P<minus>(?<!\S)-(?=[^\W\d_]|"))?
+    (?:(?P<name>tag|camera|in):(?=["\w~./\\-]))?
+    (?:"(?P<quoted>[^"]*)"(?!\S) | (?P<bare>\S+))""",
+    re.VERBOSE | re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of what was typed: `name` of the filter before the colon, "" for words."""
+
+    text: str
+    name: str = ""
+    quoted: bool = False
+    unwanted: bool = False
+
+
+def pieces(text: str) -> Iterator[Piece]:
+    """Yield the parts of a query in order."""
+    for found in _PIECE.finditer(text.translate(_QUOTES)):
+        quoted, name = found["quoted"], (found["name"] or "").lower()
+        said = quoted if quoted is not None else found["bare"].strip('"')
+        if said.strip():
+            yield Piece(said.strip(), name, quoted is not None, bool(found["minus"]))
+
+
+def understood(query: Query) -> Query:
+    """Return `query` with what its text asks of filters and phrases in their own fields; raises `UsageError`."""
+    if not isinstance(query.text, str):
+        raise UsageError(f"text {query.text!r} is not a text", hint="give words as one text")
+    words: list[str] = []
+    phrases, unwanted, not_words = [*query.phrases], [*query.unwanted], [query.not_words]
+    parts = list(pieces(query.text)) or [Piece(query.text)]
+    for piece in parts:
+        if piece.name:
+            query = _filtered(query, piece)
+        elif piece.unwanted:
+            (unwanted if piece.quoted else not_words).append(piece.text)
+        elif piece.quoted:
+            words.append(piece.text)
+            phrases.append(piece.text)
+        else:
+            words.append(_named(piece.text))
+    return replace(
+        query,
+        text=" ".join(words),
+        phrases=tuple(phrases),
+        unwanted=tuple(unwanted),
+        not_words=" ".join(filter(None, not_words)) if isinstance(query.not_words, str) else query.not_words,
+    )
+
+
+def _filtered(query: Query, piece: Piece) -> Query:
+    if piece.name == "tag":
+        given = query.no_tags if piece.unwanted else query.tags
+        both = (*([given] if isinstance(given, str) else given), piece.text)
+        return replace(query, no_tags=both) if piece.unwanted else replace(query, tags=both)
+    if piece.unwanted:
+        raise UsageError(f"-{piece.name}:{piece.text} cannot be excluded", hint='only -word, -"a phrase" and -tag:name')
+    if piece.name == "camera":
+        _once(piece, query.camera)
+        return replace(query, camera=piece.text)
+    _once(piece, query.within)
+    return replace(query, within=piece.text)
+
+
+def _once(piece: Piece, given: object) -> None:
+    if given is not None:
+        raise UsageError(f"{piece.name}: is given twice", hint=f"one {piece.name}: or --{piece.name} at a time")
+
+
+def _named(word: str) -> str:
+    """A word as it is searched: of a path the last folders and the name, without the ending of a picture file."""
+    if "/" not in word:
+        return _FILE.sub("", word)
+    parts = [part for part in word.split("/") if part not in ("", "~", ".", "..")]
+    return " ".join((*parts[-_FOLDERS - 1 : -1], *(_FILE.sub("", part) for part in parts[-1:]))) or word
