@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from indexer.commands.invocation import Call, Dollars, everywhere
+from indexer.commands.invocation import Call, Dollars, everywhere, spending
+from indexer.domain.presets import PRESETS
 
 if TYPE_CHECKING:
     from indexer.library.inbox import Inbox
@@ -25,7 +26,7 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
             type=click.Path(path_type=Path),
             default=Path("checks.toml"),
             metavar="FILE",
-            help="What to look for. [checks.toml]",
+            help="What to look for: a file or a preset. [checks.toml]",
         ),
         click.option("--provider", default="auto", metavar="NAME", help="Who looks: a provider, best or auto."),
         click.option("--within", default="24h", metavar="TIME", help="How long a verdict may take. [24h]"),
@@ -129,4 +130,60 @@ def decide(context: click.Context, /, upload: str, decision: str, note: str, **o
     """
     _, held = _open(context, options)
     held.decide(upload, decision, note)
+    return 0
+
+
+@inbox.command()
+@click.argument("upload", metavar="ID")
+@_options
+@click.pass_context
+def forget(context: click.Context, /, upload: str, **options: Any) -> int:
+    """Take all of the upload ID out: bytes, answers, verdicts.
+
+    Files at the service that held it are deleted there, too, where it can do so.
+    An upload that is being looked at goes for good when that has ended: exit
+    code 3, and advance does the rest.
+
+    \b
+    Example:
+      index inbox forget post-123
+    """
+    call, held = _open(context, options)
+    if held.forget(upload):
+        return 0
+    call.screen.note("it is being looked at; index inbox advance takes out the rest when that has ended")
+    return 3
+
+
+@inbox.command("ask-again")
+@spending
+@_options
+@click.pass_context
+def ask_again(context: click.Context, /, **options: Any) -> int:
+    """Ask about decided uploads again, after a change of the questions.
+
+    Other rules need no request: advance decides by them. Other questions do;
+    without this, they are asked of new uploads only.
+
+    \b
+    Example:
+      index inbox ask-again --yes
+    """
+    call, held = _open(context, options)
+    count = held.ask_again(approve=call.approve)
+    call.screen.close()
+    call.screen.note(f"{count:,} uploads wait for a new verdict; index inbox advance asks about them")
+    return 0
+
+
+@inbox.command()
+@click.argument("name", type=click.Choice(list(PRESETS)))
+def preset(name: str) -> int:
+    """Print a checks file to start from.
+
+    \b
+    Example:
+      index inbox preset marketplace > checks.toml
+    """
+    click.echo(PRESETS[name], nl=False)
     return 0

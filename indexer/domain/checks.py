@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,8 @@ CATEGORIES = (
 )
 LEVELS = ("none", "low", "high")
 APPROVE, REJECT, HUMAN = "approve", "reject", "human"
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_LONGEST = 1e9
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 _MODERATION, _CHECK = "moderation_", "check_"
 _MEANING = {
@@ -54,12 +56,28 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class Handling:
+    """How uploads are handled; times are seconds.
+
+    They wait `gather` for company before a batch is sent, and their bytes are kept for `keep` after the verdict (None:
+    for ever). What one provider refuses by its policy is asked of `second_provider` ("": of nobody). New verdicts are
+    posted to the address `webhook`.
+    """
+
+    gather: float = 0.0
+    keep: float | None = None
+    second_provider: str = ""
+    webhook: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Checks:
-    """All that is looked for: rules such as ("sexual", "high") and checks of one's own."""
+    """All that is looked for: rules such as ("sexual", "high") and checks of one's own; how uploads are handled."""
 
     reject: tuple[tuple[str, str], ...] = ()
     human: tuple[tuple[str, str], ...] = ()
     checks: tuple[Check, ...] = ()
+    handling: Handling = Handling()
 
     @property
     def template(self) -> str:
@@ -124,25 +142,81 @@ def _truth(value: object) -> bool | None:
     return {"true": True, "yes": True, "false": False, "no": False}.get(str(value).strip().lower())
 
 
+def read_duration(told: object) -> float:
+    """Return a time such as "24h", or a number of seconds, in seconds; raises `UsageError` when it is not one."""
+    if isinstance(told, int | float) and not isinstance(told, bool) and 0 < told < _LONGEST:
+        return float(told)
+    text = str(told).strip()
+    try:
+        found = float(text[:-1]) * _UNITS[text[-1:]]
+    except (ValueError, KeyError):
+        found = 0.0
+    if not 0 < found < _LONGEST:
+        raise UsageError(f"{told!r} is not a duration", hint="use 30m, 6h or 24h")
+    return found
+
+
 def read_checks(text: str, where: str = "checks.toml") -> Checks:
-    """Return what a checks file says; raises `UsageError` that names the wrong part and the fix."""
+    """Return what a checks file says; raises `UsageError` that names the line, the wrong part and the fix."""
     try:
         told = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as fault:
         raise UsageError(f"{where} is not TOML: {fault}", hint="fix that line") from fault
-    for name in told.keys() - {"moderation", "check"}:
-        raise UsageError(f"{where} has no part {name!r}", hint="write [moderation] and [[check]]")
+    file = _File(text, where)
+    for name in told.keys() - {"moderation", "check", "inbox"}:
+        raise UsageError(f"{file.at(name)} has no part {name!r}", hint="write [moderation], [[check]] and [inbox]")
     moderation = told.get("moderation", {})
     if not isinstance(moderation, dict) or moderation.keys() - {"reject", "human"}:
-        raise UsageError(f"{where}: [moderation] has reject and human, nothing else", hint='reject = ["sexual:high"]')
-    rules = {name: tuple(_rules(where, name, moderation.get(name, []))) for name in ("reject", "human")}
+        at = file.at("moderation")
+        raise UsageError(f"{at}: [moderation] has reject and human, nothing else", hint='reject = ["sexual:high"]')
+    rules = {name: tuple(_rules(file.at(name), name, moderation.get(name, []))) for name in ("reject", "human")}
     entries = told.get("check", [])
     if not isinstance(entries, list):
-        raise UsageError(f"{where}: checks stand under [[check]]", hint="write [[check]] with two brackets")
-    checks = tuple(_check(where, number, entry) for number, entry in enumerate(entries, start=1))
+        raise UsageError(f"{file.at('check')}: checks stand under [[check]]", hint="write [[check]], in two brackets")
+    checks = tuple(_check(file.check(number), entry) for number, entry in enumerate(entries, start=1))
     if len({each.name for each in checks}) != len(checks):
         raise UsageError(f"{where}: two checks have one name", hint="give every check a name of its own")
-    return Checks(rules["reject"], rules["human"], checks)
+    return Checks(rules["reject"], rules["human"], checks, _handling(file, told.get("inbox", {})))
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """The text of a checks file, in which lines are found by what stands in them."""
+
+    text: str
+    where: str
+
+    def at(self, word: str) -> str:
+        """Where `word` stands as a name: "checks.toml, line 3"; the file alone where it cannot be found."""
+        named = re.compile(rf"\s*\[*\s*[\"']?{re.escape(word)}[\"']?\s*[\]=.]")
+        return self._line(lambda line: bool(named.match(line)), 1)
+
+    def check(self, number: int) -> str:
+        """Where the check of this number begins."""
+        return f"{self._line(lambda line: line.replace(' ', '').startswith('[[check]]'), number)}: check {number}"
+
+    def _line(self, fits: Callable[[str], bool], nth: int) -> str:
+        found = [place for place, line in enumerate(self.text.splitlines(), start=1) if fits(line)]
+        return f"{self.where}, line {found[nth - 1]}" if len(found) >= nth else self.where
+
+
+def _handling(file: _File, told: object) -> Handling:
+    known = {"gather": read_duration, "keep": read_duration, "second_provider": _text, "webhook": _text}
+    if not isinstance(told, dict) or told.keys() - known.keys():
+        raise UsageError(f"{file.at('inbox')}: [inbox] has other settings", hint=f"known: {', '.join(known)}")
+    values: dict[str, Any] = {}
+    for name, value in told.items():
+        try:
+            values[name] = known[name](value)
+        except UsageError as fault:
+            raise UsageError(f"{file.at(name)}: {name} = {fault}", hint=fault.hint) from fault
+    return Handling(**values)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise UsageError(f"{value!r} is not a text", hint="write it in quotes")
+    return value
 
 
 def _rules(where: str, part: str, told: object) -> Iterator[tuple[str, str]]:
@@ -156,8 +230,7 @@ def _rules(where: str, part: str, told: object) -> Iterator[tuple[str, str]]:
         yield name, level
 
 
-def _check(where: str, number: int, entry: object) -> Check:
-    at = f"{where}: check {number}"
+def _check(at: str, entry: object) -> Check:
     if not isinstance(entry, dict):
         raise UsageError(f"{at} is not a table", hint="write [[check]], then name and ask")
     for name in entry.keys() - {"name", "ask", "reject_if", "human_if"}:

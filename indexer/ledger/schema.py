@@ -303,4 +303,20 @@ ALTER TABLE files ADD COLUMN dismissed INTEGER NOT NULL DEFAULT 0;
 CREATE TABLE left_out (folder BLOB PRIMARY KEY, files INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _INBOX, _FACTS_READER, _ROUTES, _GROUNDS)
+_UPLOADS = """
+-- waiting: no verdict yet; late: a person was told to look, an answer may still come; done; deleted: the bytes are
+-- gone, the verdicts stay; forgotten: all of it goes as soon as the service is done with it
+ALTER TABLE uploads ADD COLUMN state TEXT NOT NULL DEFAULT 'waiting';
+ALTER TABLE uploads ADD COLUMN since REAL NOT NULL DEFAULT 0;   -- from when its time counts
+ALTER TABLE uploads ADD COLUMN asked TEXT NOT NULL DEFAULT '';  -- prompt and schema version, '' before it was asked
+ALTER TABLE uploads ADD COLUMN held TEXT NOT NULL DEFAULT '';   -- why it was not asked about when it could have been
+ALTER TABLE uploads ADD COLUMN done_at REAL;
+UPDATE uploads SET
+    since = added_at,
+    state = CASE WHEN EXISTS (SELECT 1 FROM verdicts v WHERE v.id = uploads.id) THEN 'done' ELSE 'waiting' END,
+    done_at = (SELECT max(v.decided_at) FROM verdicts v WHERE v.id = uploads.id);
+CREATE INDEX uploads_open ON uploads (state, since) WHERE state <> 'done';
+CREATE INDEX uploads_done ON uploads (done_at) WHERE state = 'done';
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _INBOX, _FACTS_READER, _ROUTES, _GROUNDS, _UPLOADS)

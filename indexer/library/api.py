@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from indexer import providers
 from indexer.domain.answer import Reason
+from indexer.domain.checks import read_duration
 from indexer.domain.errors import UsageError
 from indexer.domain.nearest import did_you_mean
 from indexer.domain.plan import Plan
@@ -23,7 +23,7 @@ from indexer.ledger.views import counts
 from indexer.library.compare import chosen_routes
 from indexer.library.curation import Curation
 from indexer.library.folder import REFILL, Access, Seams, refuse_roots
-from indexer.library.inbox import Inbox, InboxOptions, open_inbox, seconds
+from indexer.library.inbox import Inbox, InboxOptions, open_inbox
 from indexer.library.opened import scope_of
 from indexer.library.reading import FailedPhoto, Reading
 from indexer.library.routes import BEST, Best, Offer, bounds_of, offer
@@ -126,13 +126,7 @@ class Library(Reading, Curation):
         UTC. Raises `UsageError` for checks that cannot be meant.
         """
         checked_amount("budget_per_day", budget_per_day)
-        options = InboxOptions(provider, seconds(within), budget_per_day)
-        if budget_per_day is None:
-            return open_inbox(self._access, checks, options, self.index)
-        budget_per_day = min(budget_per_day, self._access.config().budget_per_day or budget_per_day)
-        told = {**self._access.seams.environ, "CAPTIONARY_BUDGET_PER_DAY": str(budget_per_day)}
-        access = Access(self.folder, replace(self._access.seams, environ=told), self._access.watcher)
-        return open_inbox(access, checks, options, Library(access).index)
+        return open_inbox(self._access, checks, InboxOptions(provider, read_duration(within), budget_per_day))
 
     def quote(
         self,

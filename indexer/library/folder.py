@@ -8,7 +8,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,7 @@ class Access:
         self.seams = seams
         self.watcher = watcher
         self._providers: dict[str, Provider] = {}
+        self._per_day: float | None = None
 
     @classmethod
     def to(cls, folder: AnyPath | None, *, create: bool, seams: Seams, watcher: Watcher) -> Access:
@@ -82,6 +83,12 @@ class Access:
             _make_folder(path)
             watcher.note(f"new library: {path} (index config path tells it again)")
         return cls(path.resolve(), seams, watcher)
+
+    def with_budget(self, per_day: float) -> Access:
+        """Return a way into the same library on which less may be spent in a day; its own limit holds too."""
+        made = Access(self.folder, self.seams, self.watcher)
+        made._per_day, made._providers = per_day, self._providers
+        return made
 
     @property
     def clock(self) -> Clock:
@@ -164,7 +171,10 @@ class Access:
         """Return the settings; raises `BadSetting` also where a provider's own table is wrong."""
         config = read_config(self.folder, self.seams.environ)
         refuse_unknown(config.tables, self.spec)
-        return config
+        if self._per_day is None:
+            return config
+        own = config.budget_per_day
+        return replace(config, budget_per_day=self._per_day if own is None else min(own, self._per_day))
 
     def spec(self, name: str) -> Spec:
         """Return what is known of a provider without opening it."""

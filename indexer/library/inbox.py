@@ -6,35 +6,41 @@ function of answer and rules, so other rules decide anew without a request. Noth
 
 from __future__ import annotations
 
-import hashlib
-import io
 import os
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from indexer.domain.characters import CONTROLS
-from indexer.domain.checks import HUMAN, Checks, read_checks
-from indexer.domain.errors import ApprovalRequired, BudgetReached, GateFailed, ProviderError, UsageError
-from indexer.domain.question import Question
+from indexer.domain.checks import Checks, read_checks
+from indexer.domain.errors import ApprovalRequired, ProviderError, Stopped, UsageError
+from indexer.domain.plan import Plan
+from indexer.domain.presets import PRESETS
+from indexer.domain.prompts import in_language
+from indexer.domain.question import Question, Settings
 from indexer.ledger.store import Ledger
-from indexer.ledger.views import verdicts
-from indexer.ledger.views.verdicts import Standing, Verdict
+from indexer.ledger.views import uploads, verdicts
+from indexer.ledger.views.uploads import Due
+from indexer.ledger.views.verdicts import Verdict
+from indexer.library import erase
+from indexer.library.door import is_picture, keep_bytes, read_upload, refuse_bombs, refuse_name
 from indexer.library.folder import Access
-from indexer.media.sniff import Kind, by_content
+from indexer.library.judge import Judge
+from indexer.library.routes import BEST, NoRoute, candidates, market_of
+from indexer.pipeline.intake import Intake, Timing, asked_of
+from indexer.pipeline.plan.routing import Bounds, Route, is_dead, routes
+from indexer.pipeline.request import Ask
+from indexer.pipeline.resolve import Surroundings, make_ask
+from indexer.pipeline.run import Run
 from indexer.storage.atomic import whole_file
 from indexer.storage.layout import INBOX_FOLDER
 from indexer.storage.paths import AnyPath, for_terminal
+from indexer.storage.settings import Config
 
-_MOST_BYTES = 200 << 20
-_MOST_PIXELS = 500_000_000
-_HEAD = 4096
-_ID = re.compile(f"[^{CONTROLS}]{{1,200}}")
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_SOON = 900.0  # a batch is not worth its wait when the answer is due by then
-_DAY = "24h"
+_MANY = 64  # more folders than this are crawled as one
+_RULES = "inbox rules"
+_MOST_ROUTES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,65 +55,53 @@ class InboxOptions:
 class Inbox:
     """Uploads of one library and their verdicts; make one with `Library.inbox`."""
 
-    def __init__(self, access: Access, checks: Checks, options: InboxOptions, index: Any) -> None:
+    def __init__(self, access: Access, checks: Checks, options: InboxOptions) -> None:
         self._access = access
         self._checks = checks
         self._options = options
-        self._index = index
         self._folder = access.folder / INBOX_FOLDER
-        asked = Question("", "", checks.template.strip(), checks.schema)
-        self._versions = (asked.prompt_version, asked.schema_version)
+        self._judge = Judge(checks, options.within, is_picture)
+        config = access.config()
+        self._max_pixels = config.max_pixels
+        settings = Settings(language=config.language) if config.language else Settings()
+        asked = Question("", config.model or "", checks.template.strip(), checks.schema, settings)
+        self._question = in_language(asked)
+        self._asked = asked_of(self._question)
+        self._open: dict[tuple[int, int], Ledger] = {}
 
     def add(self, upload: str, picture: AnyPath | bytes) -> None:
         """Take in a picture, a path or bytes, under a name of the caller's; durable when it returns.
 
-        The same name with the same bytes is the same upload. Raises `UsageError` for the same name with other bytes,
-        and for what no decoder here would be let near.
+        The same name with the same bytes is the same upload. Any number of threads and processes may add at once.
+        Raises `UsageError` for the same name with other bytes, and for what no decoder here would be let near.
         """
-        if not _ID.fullmatch(upload):
-            raise UsageError(f"{for_terminal(upload[:80])!r} cannot name an upload", hint="use 1 to 200 characters")
-        raw = picture if isinstance(picture, bytes) else _read(picture)
-        _refuse_bombs(raw)
-        sha256 = hashlib.sha256(raw).hexdigest()
-        with self._ledger() as ledger:
-            before = verdicts.known(ledger, upload)
-            if before not in (None, sha256):
-                raise UsageError(f"the upload {for_terminal(upload)} has other bytes", hint="give it another name")
-            target = self._folder / sha256[:2] / sha256
-            if not target.exists():
-                target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                with whole_file(target) as stream:
-                    stream.write(raw)
-            verdicts.add(ledger, upload, sha256, os.fsencode(target))
-            after = verdicts.known(ledger, upload)
-        if after != sha256:
+        refuse_name(upload)
+        raw = picture if isinstance(picture, bytes) else read_upload(picture)
+        refuse_bombs(raw, self._max_pixels)
+        sha256, target = keep_bytes(self._folder, raw)
+        if uploads.add(self._ledger(), upload, sha256, os.fsencode(target)) != sha256:
             raise UsageError(f"the upload {for_terminal(upload)} has other bytes", hint="give it another name")
 
     def advance(self) -> int:
         """Send what is due, fetch what is back, decide what can be decided; returns how many verdicts are new.
 
-        It does not wait: call it again, from cron or a worker.
+        It waits for no batch: call it again, from cron or a worker.
         """
-        with self._access.reading() as ledger:
-            oldest, paths = verdicts.waiting(ledger), verdicts.paths(ledger)
-        stopped: ProviderError | None = None
-        try:
-            if paths and oldest is not None:
-                self._send(oldest)
-        except ProviderError as fault:  # what is back already is decided all the same
-            stopped = fault
-        with self._access.writing("inbox advance") as (run, _):
-            made = self._decide(run.ledger)
-            if made:
-                verdicts.record(run.ledger, made)
+        with self._access.writing("inbox advance") as (run, config):
+            stopped = self._guarded(lambda: run.advance(wait=False))
+            made = self._decide(run.ledger, ends=False)
+            stopped = self._guarded(lambda: self._send(run, config)) or stopped
+            made += self._decide(run.ledger, ends=True)
+            verdicts.end_late(run.ledger)
+            self._tidy(run)
             run.finish()
         if stopped is not None:
             raise stopped
-        return len(made)
+        return made
 
     def verdicts(self, after: str = "") -> Iterator[Verdict]:
         """Yield the verdicts behind the cursor `after` ("" for all), in order; each carries its own cursor."""
-        if after and not after.isdigit():
+        if after and not (after.isascii() and after.isdigit() and len(after) < 19):
             raise UsageError(f"{after!r} is not a cursor", hint="give the cursor of a verdict, or nothing")
         with self._access.reading() as ledger:
             yield from verdicts.after(ledger, int(after or 0))
@@ -117,154 +111,217 @@ class Inbox:
         if decision not in ("approve", "reject"):
             raise UsageError(f"{decision!r} is not a decision", hint="approve or reject")
         with self._access.writing("inbox decide") as (run, _):
-            found = next(verdicts.standing(run.ledger, *self._versions, only=upload), None)
+            found = next(verdicts.standing(run.ledger, self._asked, only=upload), None)
             if found is None:
-                raise UsageError(f"there is no upload {for_terminal(upload)!r}", hint="check its name")
-            reasons = (f"decided by a person: {note}" if note else "decided by a person",)
-            made = self._verdict(found, decision, reasons, person=True)
+                raise _unknown(upload)
+            reason = f"decided by a person: {note}" if note else "decided by a person"
+            made = self._judge.verdict(found, (decision, (reason,)), self._access.clock.time(), person=True)
             verdicts.record(run.ledger, [made])
             run.finish()
         return made
 
-    def _send(self, oldest: float) -> None:
-        left = oldest + self._options.within - self._access.clock.time()
-        prompt, schema = self._folder / "prompt.txt", self._folder / "schema.json"
-        self._folder.mkdir(mode=0o700, exist_ok=True)
-        for path, text in ((prompt, self._checks.template), (schema, self._checks.schema)):
-            with whole_file(path) as stream:
-                stream.write(text.encode())
-        options: dict[str, Any] = {"provider": self._options.provider, "prompt": prompt, "schema": schema}
-        options["min_side"] = 0  # whatever was uploaded is to be judged
-        if self._options.provider == "best":
-            options["deadline"] = max(60.0, left)
-        elif left < self._slow():
-            options["mode"] = "interactive"
-        folders = sorted(path for path in self._folder.iterdir() if path.is_dir())
+    def ask_again(self, *, approve: bool | Callable[[Plan], bool] = False) -> int:
+        """Let decided uploads be asked the questions of today, where they were asked others; returns how many.
+
+        Raises `ApprovalRequired` when that costs money and `approve` does not agree.
+        """
+        with self._access.writing("inbox ask-again") as (run, config):
+            count = uploads.answerable_again(run.ledger, self._asked)
+            known = [route for route in self._routes(run.ledger, config, count) if route.usable]
+            plan = _plan(count, known[0]) if count and known else None
+            agreed = approve(plan) if callable(approve) and plan is not None else bool(approve)
+            if plan is not None and plan.most_usd and not agreed:
+                raise ApprovalRequired(plan)
+            changed = uploads.want_again(run.ledger, self._asked) if count else 0
+            run.finish()
+        return changed
+
+    def forget(self, upload: str) -> bool:
+        """Take all of one upload out: bytes, answers, verdicts, and what the service keeps of it, where it lets us.
+
+        False: it is being looked at right now; its bytes are gone, the rest goes when the service is done with it.
+        """
+        with self._access.writing("inbox forget") as (run, _):
+            found = uploads.known(run.ledger, upload)
+            if found is None:
+                raise _unknown(upload)
+            uploads.set_state(run.ledger, upload, "forgotten")
+            done = erase.erase(run, self._access, upload, found[1])
+            if done:
+                uploads.drop(run.ledger, upload)
+            run.finish()
+        return done
+
+    def close(self) -> None:
+        """Close the ledger that `add` keeps open; it may be used again."""
+        while self._open:
+            self._open.popitem()[1].close()
+
+    def _guarded(self, step: Callable[[], None]) -> ProviderError | None:
+        """Take a step; what stops it is told, and what a person must fix is returned: what is back is decided first."""
         try:
-            self._index(folders, approve=True, pilot=0, wait=False, **options)
-        except (ApprovalRequired, BudgetReached, GateFailed) as stop:
+            step()
+        except Stopped as stop:
             self._access.watcher.note(str(stop))
-
-    def _slow(self) -> float:
-        """Seconds that a batch of the provider may take; 0 where it has none or is chosen by itself."""
-        name = self._options.provider
-        if name == "auto":
-            return _SOON
-        spec = self._access.spec(name)
-        return spec.turnaround[1] if any(str(mode) == "batch" for mode in spec.modes) else 0.0
-
-    def _decide(self, ledger: Ledger) -> list[Verdict]:
-        made = []
-        now = self._access.clock.time()
-        for found in verdicts.standing(ledger, *self._versions):
-            if found.person:
-                continue
-            decided = self._judge(found, now)
-            if decided is not None and decided != found.last:
-                made.append(self._verdict(found, *decided))
-        return made
-
-    def _judge(self, found: Standing, now: float) -> tuple[str, tuple[str, ...]] | None:
-        """Return (decision, reasons), None while an answer may still come in time."""
-        if found.fields is not None:
-            decision, reasons = self._checks.decide(found.fields)
-            return decision, tuple(reasons)
-        if found.reason in ("blocked", "unreadable", "unsupported", "too_large", "rejected"):
-            return HUMAN, (f"{found.reason}: {found.detail}",)
-        if not _is_picture(found.path):
-            return HUMAN, ("unreadable: not a picture that is known here",)
-        if now - found.added_at >= self._options.within:
-            why = f"still failing: {found.reason}: {found.detail}" if found.reason else "no answer in time"
-            return HUMAN, (why,)
+        except ProviderError as fault:
+            return fault
         return None
 
-    def _verdict(self, found: Standing, decision: str, reasons: tuple[str, ...], *, person: bool = False) -> Verdict:
-        moderation, checks = self._checks.read(found.fields) if found.fields is not None else ({}, {})
-        return Verdict(
-            found.id,
-            decision,
-            reasons,
-            moderation,
-            checks,
-            found.description,
-            found.tags,
-            self._access.clock.time(),
-            model=found.model,
-            prompt_version=found.prompt_version,
-            rules=self._checks.rules_version,
-            person=person,
-        )
+    def _decide(self, ledger: Ledger, *, ends: bool) -> int:
+        told = f"{self._asked} {self._checks.rules_version}"
+        changed = ledger.setting(_RULES) != told
+        standing = verdicts.standing(ledger, self._asked, decided=changed)
+        made = self._judge.decide(standing, self._access.clock.time(), ends=ends)
+        if made:
+            verdicts.record(ledger, made)
+        if changed:
+            with ledger.transaction("rules of the inbox", uncounted=True) as transaction:
+                transaction.set_setting(_RULES, told)
+        return len(made)
 
-    def _ledger(self) -> Any:
-        """The ledger for one small commit beside whoever writes; SQLite lets one in at a time."""
-        from contextlib import closing
+    def _send(self, run: Run, config: Config) -> None:
+        unread = uploads.unread(run.ledger)
+        if unread:
+            folders = sorted({Path(os.fsdecode(path)).parent for path in unread})
+            run.crawl(self._ask(run, config, folders if len(folders) <= _MANY else [self._folder], provider="local"))
+        timing = Timing(self._options.within, self._checks.handling.gather)
+        dead: set[tuple[str, str]] = set()
 
-        return closing(Ledger.open(self._access.folder, now=self._access.clock.time))
+        def living(count: int) -> list[Route]:
+            found = self._routes(run.ledger, config, count)
+            return [route for route in found if (route.provider, str(route.mode)) not in dead]
+
+        intake = run.intake(timing, self._asked, living)
+        intake.again()
+        intake.hurry()
+        for _ in range(_MOST_ROUTES):
+            try:
+                self._ask_about(run, config, intake)
+                run.advance(wait=False)
+                return
+            except ProviderError as fault:
+                if self._options.provider != BEST or not is_dead(fault) or not run.last_route:
+                    raise
+                dead.add(run.last_route)
+                run.give_up(run.last_route[0])
+                self._access.watcher.note(f"{run.last_route[0]} cannot go on: {fault}; trying the next route")
+
+    def _ask_about(self, run: Run, config: Config, intake: Intake) -> None:
+        """Begin what is due, by the route that each upload needs; what one provider refused goes to the second."""
+        for route, group in intake.chosen(uploads.due(run.ledger, self._asked)).items():
+            self._want(run, config, intake, (route, group))
+        second = self._checks.handling.second_provider
+        refused = uploads.refused(run.ledger, self._asked, second) if second else []
+        if refused:
+            spec = self._access.spec(second)
+            market = market_of(run.ledger, self._access, config)
+            found = routes(run.ledger, self._question, [spec], len(refused), market, Bounds())
+            chosen = [route for route in found if route.usable and route.mode in spec.modes]
+            for route, group in run.intake(Timing(self._options.within), "", lambda _: chosen).chosen(refused).items():
+                self._want(run, config, intake, (route, group))
+
+    def _want(self, run: Run, config: Config, intake: Intake, going: tuple[Route, Sequence[Due]]) -> None:
+        route, group = going
+        named: dict[str, Any] = {"provider": route.provider}
+        if not route.model.startswith("("):
+            named["model"] = route.model
+        run.last_route = (route.provider, str(route.mode))
+        ask = replace(self._ask(run, config, [self._folder], **named), mode=route.mode)
+        run.record_asked(ask)
+        intake.want(ask, route.mode, group)
+
+    def _routes(self, ledger: Ledger, config: Config, count: int) -> list[Route]:
+        """Return the routes for so many uploads, the cheapest first; raises where there is none."""
+        access, name = self._access, self._options.provider
+        if name == BEST:
+            specs = candidates(access, config)
+        else:
+            specs = [access.spec(name if name != "auto" else _auto(access, config))]
+            access.provider(specs[0].name)  # a missing key is told at once
+        found = routes(ledger, self._question, specs, count, market_of(ledger, access, config), Bounds())
+        if not any(route.usable for route in found):
+            why = "; ".join(f"{route.provider} by {route.mode}: {route.why_not}" for route in found[:4])
+            raise NoRoute(f"no route can be used: {why}", hint="index doctor lists the providers and their keys")
+        return found
+
+    def _ask(self, run: Run, config: Config, roots: Sequence[Path], **named: Any) -> Ask:
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        files = {"prompt": self._folder / "prompt.txt", "schema": self._folder / "schema.json"}
+        for path, text in zip(files.values(), (self._checks.template, self._checks.schema), strict=True):
+            if not path.exists() or path.read_text("utf-8") != text:
+                with whole_file(path) as stream:
+                    stream.write(text.encode())
+        told: Any = {"wait": False, "pilot": 0, **(files if named["provider"] != "local" else {}), **named}
+        access = self._access
+        around = Surroundings(access.spec, access.provider, access.seams.environ, access.watcher.note)
+        return make_ask(run.ledger, roots, told, replace(config, mode=None), around)
+
+    def _tidy(self, run: Run) -> None:
+        """Delete what was kept long enough, and finish what was to be forgotten."""
+        keep = self._checks.handling.keep
+        old = uploads.expired(run.ledger, self._access.clock.time() - keep) if keep is not None else []
+        for upload in (*old, *uploads.forgotten(run.ledger)):
+            found = uploads.known(run.ledger, upload)
+            if found is not None and erase.erase(run, self._access, upload, found[1]):
+                if upload in old:
+                    uploads.set_state(run.ledger, upload, "deleted")
+                else:
+                    uploads.drop(run.ledger, upload)
+
+    def _ledger(self) -> Ledger:
+        """The ledger for one small commit beside whoever writes; each thread of each process has its own."""
+        mine = (os.getpid(), threading.get_ident())
+        if mine not in self._open:
+            self._open[mine] = Ledger.open(self._access.folder, now=self._access.clock.time)
+        return self._open[mine]
 
 
-def open_inbox(access: Access, checks: AnyPath, options: InboxOptions, index: Any) -> Inbox:
-    """Return the inbox that looks for what the file `checks` says; raises `UsageError` where it cannot be read."""
+def open_inbox(access: Access, checks: AnyPath, options: InboxOptions) -> Inbox:
+    """Return the inbox that looks for what `checks` says: a file, or the name of a preset.
+
+    Raises `UsageError` where it cannot be read.
+    """
     path = Path(os.fsdecode(checks)).expanduser()
+    preset = PRESETS.get(os.fsdecode(checks))
     try:
-        text = path.read_text("utf-8")
+        text = preset if preset is not None and not path.exists() else path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as fault:
-        raise UsageError(f"{path} cannot be read: {fault}", hint="name the file that says what to look for") from fault
+        hint = f"name the file that says what to look for, or one of: {', '.join(PRESETS)}"
+        raise UsageError(f"{path} cannot be read: {fault}", hint=hint) from fault
     checked = read_checks(text, path.name)
     Ledger.open(access.folder, now=access.clock.time).close()
-    return Inbox(access, checked, options, index)
+    if options.budget_per_day is not None:
+        access = access.with_budget(options.budget_per_day)
+    return Inbox(access, checked, options)
 
 
-def seconds(within: str | float) -> float:
-    """Return a time such as "24h" in seconds; raises `UsageError` when it is not one."""
-    if isinstance(within, int | float) and not isinstance(within, bool) and within > 0:
-        return float(within)
-    text = str(within).strip()
-    try:
-        found = float(text[:-1]) * _UNITS[text[-1:]]
-    except (ValueError, KeyError):
-        found = 0.0
-    if not 0 < found < 1e9:
-        raise UsageError(f"{within!r} is not a duration", hint=f"use 30m, 6h or {_DAY}")
-    return found
+def _unknown(upload: str) -> UsageError:
+    return UsageError(f"there is no upload {for_terminal(upload)!r}", hint="check its name")
 
 
-def _read(picture: AnyPath) -> bytes:
-    path = Path(os.fsdecode(picture)).expanduser()
-    try:
-        if not path.is_file():
-            raise UsageError(f"there is no file {for_terminal(str(path))}", hint="give a file or bytes")
-        with path.open("rb") as stream:
-            return stream.read(_MOST_BYTES + 1)
-    except OSError as fault:
-        raise UsageError(f"{for_terminal(str(path))} cannot be read: {fault.strerror}", hint="check it") from fault
+def _auto(access: Access, config: Config) -> str:
+    from indexer.providers import automatic
+
+    return config.provider if config.provider != "auto" else automatic(access.seams.environ)
 
 
-def _is_picture(path: bytes) -> bool:
-    try:
-        with Path(os.fsdecode(path)).open("rb") as stream:
-            return by_content(stream.read(_HEAD)) not in (None, Kind.DRAWING)
-    except OSError:
-        return False
-
-
-def _refuse_bombs(raw: bytes) -> None:
-    """Refuse at the door what would cost a decoder more than any photo does; a header is read, no pixel."""
-    if not raw:
-        raise UsageError("the upload is empty", hint="give the bytes of a picture")
-    if len(raw) > _MOST_BYTES:
-        raise UsageError(f"the upload has more than {_MOST_BYTES >> 20} MB", hint="send a smaller picture")
-    import warnings
-
-    from PIL import Image
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(raw)) as picture:
-                width, height = picture.size
-    except Image.DecompressionBombError:
-        width = height = 1 << 20
-    except (OSError, ValueError, SyntaxError, MemoryError, OverflowError, RecursionError, TypeError, KeyError):
-        return  # what is not a picture, or a broken one, is for a person
-    if width * height > _MOST_PIXELS:
-        raise UsageError(f"the upload has {width:,} x {height:,} pixels, too many", hint="send a smaller picture")
+def _plan(count: int, route: Route) -> Plan:
+    most = count * route.per_1000_usd / 1000
+    return Plan(
+        provider=route.provider,
+        model=route.model,
+        mode=route.mode,
+        files=count,
+        planned=count,
+        reused=0,
+        new=count,
+        duplicate=0,
+        pilot=0,
+        input_tokens=0,
+        output_tokens=0,
+        cost=route.usd,
+        interactive_cost=route.usd,
+        upload_bytes=0,
+        shards=route.waves,
+        most_usd=most,
+    )

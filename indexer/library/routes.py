@@ -19,7 +19,8 @@ from indexer.ledger.work import items, questions
 from indexer.library.folder import Access
 from indexer.pipeline.index_options import IndexOptions
 from indexer.pipeline.plan.routing import Bounds, Market, Route, is_dead, remote, routes
-from indexer.providers.spec import Rank
+from indexer.providers.spec import Rank, Spec
+from indexer.storage.settings import Config
 
 BEST = "best"
 
@@ -53,16 +54,7 @@ class NoRoute(ProviderError):
 def offer(ledger: Ledger, access: Access, scope: Scope, bounds: Bounds, *, all_routes: bool = True) -> Offer:
     """Return the routes for what lies in `scope`; asks no service anything."""
     config = access.config()
-    market = Market(
-        access.pricing(ledger, config),
-        access.seams.environ,
-        access.clock.time(),
-        lambda question: _queue(ledger, access, question),
-        config.concurrency,
-    )
-    named = config.tables.get(BEST, {}).get("providers", ())
-    named = [name.strip() for name in named.split(",")] if isinstance(named, str) else tuple(named)
-    specs = remote([access.spec(name) for name in dict.fromkeys((*providers.BUILT_IN, *named))], named)
+    market, specs = market_of(ledger, access, config), candidates(access, config)
     new = counts.count_new(ledger, scope, Rank.LOCAL_MODEL)
     found = routes(ledger, _asked(ledger, config.model), specs, new, market, bounds)
     if not all_routes:
@@ -71,7 +63,25 @@ def offer(ledger: Ledger, access: Access, scope: Scope, bounds: Bounds, *, all_r
     return Offer(seen, new, tuple(found))
 
 
-def _queue(ledger: Ledger, access: Access, question: Question) -> int | None:
+def market_of(ledger: Ledger, access: Access, config: Config) -> Market:
+    """Return where routes are looked for now: prices, keys, queues."""
+    return Market(
+        access.pricing(ledger, config),
+        access.seams.environ,
+        access.clock.time(),
+        lambda question: _queue(access, question),
+        config.concurrency,
+    )
+
+
+def candidates(access: Access, config: Config) -> list[Spec]:
+    """Return the providers that `best` chooses among: remote ones, or those that [best] providers names."""
+    named = config.tables.get(BEST, {}).get("providers", ())
+    named = [name.strip() for name in named.split(",")] if isinstance(named, str) else tuple(named)
+    return remote([access.spec(name) for name in dict.fromkeys((*providers.BUILT_IN, *named))], named)
+
+
+def _queue(access: Access, question: Question) -> int | None:
     """How many tokens of the model fit into the account's queue at once; None: nobody knows without its key."""
     spec = access.spec(question.provider)
     if spec.key_variables and not spec.key(access.seams.environ):

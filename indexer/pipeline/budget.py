@@ -14,8 +14,12 @@ _WORTH = 0.1  # a wave takes hours: one that the last tenth of a budget buys is 
 
 def left(session: Session) -> float:
     """Return the dollars that may still be reserved."""
-    limits = Caps(session.config.budget_total, session.config.budget_per_day)
-    return min(approvals.purse(session.ledger).left, caps.headroom(session.ledger, limits)) + 1e-9
+    return min(approvals.purse(session.ledger).left, headroom(session)) + 1e-9
+
+
+def headroom(session: Session) -> float:
+    """Return the dollars that the library's own limits still let be reserved, whatever a run may spend."""
+    return caps.headroom(session.ledger, Caps(session.config.budget_total, session.config.budget_per_day))
 
 
 def requests(session: Session, high_usd: float, waiting: int) -> int:

@@ -24,10 +24,12 @@ from indexer.media.versions import DIGEST_VERSION
 from indexer.pipeline import budget
 from indexer.pipeline.compare import Comparison, compare
 from indexer.pipeline.error_collector import Faults
+from indexer.pipeline.intake import Intake, Timing
 from indexer.pipeline.patience import Patience
 from indexer.pipeline.plan.approval import Approval
 from indexer.pipeline.plan.pilot import Pilot
 from indexer.pipeline.plan.planner import retry_plan
+from indexer.pipeline.plan.routing import Route
 from indexer.pipeline.refill import Refilled, put_back
 from indexer.pipeline.report import job_line
 from indexer.pipeline.request import Approve, Ask
@@ -49,6 +51,7 @@ class Run:
         self.ledger = session.ledger
         self.number = counts.begin_run(session.ledger, command)
         self.stopped = ""
+        self.last_route: tuple[str, str] | None = None
         sweep(session)
         items.doubt_calls(session.ledger)
 
@@ -232,6 +235,21 @@ class Run:
             approvals.approve(transaction, campaign, yes)
             items.want_again(transaction, failed, campaign, mode)
             items.want(transaction, question, [work.photo for work in new], campaign, mode)
+
+    def intake(self, timing: Timing, asked: str, routes: Callable[[int], Sequence[Route]]) -> Intake:
+        """Return what sends waiting uploads; see `pipeline.intake`."""
+        return Intake(self._session, timing, asked, routes)
+
+    def give_up(self, provider: str) -> None:
+        """Let the work of a provider that was not sent go: another one does it."""
+        with self.ledger.transaction("route given up") as transaction:
+            items.give_up(transaction, provider)
+
+    def record_asked(self, ask: Ask) -> None:
+        """Keep what this run asks, and let its answers win over those to earlier prompts."""
+        approval = Approval(self._session, ask, lambda _: True)
+        approval.record_asked(self.number)
+        approval.choose()
 
     def compare(self, asks: Sequence[Ask], sample: int, approve: Approve) -> Comparison:
         """Ask a few photos of several routes at once; see `pipeline.compare`."""

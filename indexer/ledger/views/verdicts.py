@@ -15,7 +15,10 @@ _PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was decided of one upload, and why, in seconds since the epoch; `cursor` is where a reader goes on."""
+    """What was decided of one upload, and why, in seconds since the epoch; `cursor` is where a reader goes on.
+
+    One that is `late` was decided because its time was over: an answer that comes yet is told as a new verdict.
+    """
 
     id: str
     decision: str
@@ -30,6 +33,7 @@ class Verdict:
     prompt_version: str = ""
     rules: str = ""
     person: bool = False
+    late: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """The verdict as programs are promised it."""
@@ -41,11 +45,13 @@ class Verdict:
 class Standing:
     """How one upload stands: why its file or its work failed ("" where neither did), its answer's fields (None: none).
 
-    `last` is the decision that holds, None before the first; `rules` are those it was made by.
+    `since` is when its time began, `state` whether a verdict is waited for, `held` why it was not asked about, `out`
+    whether it is being asked about now, `refused_by` which provider its failure came from. `last` is the decision that
+    holds, None before the first; `rules` are those it was made by.
     """
 
     id: str
-    added_at: float
+    since: float
     reason: str
     detail: str
     fields: dict[str, Any] | None
@@ -57,51 +63,67 @@ class Standing:
     rules: str
     person: bool
     path: bytes
+    state: str
+    held: str
+    refused_by: str
+    out: bool
 
 
-def known(ledger: Ledger, upload: str) -> str | None:
-    """Return the sha256 of an upload, None for one that is not known."""
-    row = ledger.connection.execute("SELECT sha256 FROM uploads WHERE id = ?", (upload,)).fetchone()
-    return str(row[0]) if row else None
+def standing(ledger: Ledger, asked: str, *, only: str | None = None, decided: bool = False) -> Iterator[Standing]:
+    """Yield how each upload that waits for a verdict stands (or one), the oldest first.
 
-
-def add(ledger: Ledger, upload: str, sha256: str, path: bytes) -> None:
-    """Commit an upload whose bytes are on disk; one that is known stays as it is."""
-    with ledger.transaction("upload", uncounted=True) as transaction:
-        transaction.execute(
-            "INSERT OR IGNORE INTO uploads (id, sha256, path, added_at) VALUES (?, ?, ?, ?)",
-            (upload, sha256, path, ledger.now()),
-        )
-
-
-def standing(
-    ledger: Ledger, prompt_version: str, schema_version: str, *, only: str | None = None
-) -> Iterator[Standing]:
-    """Yield how each upload (or one) stands with the question of these versions, the oldest first."""
+    `asked` are "prompt version, schema version" of uploads that were not asked yet. With `decided` those that have
+    their verdict too, as far as they were asked with these versions.
+    """
+    which = "u.id = ?2" if only is not None else "u.state IN ('waiting', 'late')"
+    if decided:
+        which = "u.state IN ('waiting', 'late', 'done') AND u.asked IN ('', ?1)"
     rows = ledger.connection.execute(
-        """
-        SELECT u.id, u.added_at, coalesce(f.reason, w.reason, ''), coalesce(f.detail, w.detail, ''),
+        f"""
+        WITH v AS MATERIALIZED (
+            SELECT u.id, coalesce(nullif(u.asked, ''), ?1) AS asked FROM uploads u WHERE {which} AND ?2 IS ?2)
+        SELECT u.id, u.since, coalesce(f.reason, w.reason, ''), coalesce(f.detail, w.detail, ''),
                a.fields, coalesce(a.description, ''), coalesce(a.tags, '[]'), coalesce(a.model, ''),
-               v.decision, coalesce(v.reasons, '[]'), coalesce(v.rules, ''), coalesce(v.person, 0), u.path
-        FROM uploads u
+               d.decision, coalesce(d.reasons, '[]'), coalesce(d.rules, ''), coalesce(d.person, 0), u.path,
+               u.state, u.held, coalesce(w.provider, ''), substr(v.asked, 1, instr(v.asked, ' ') - 1),
+               EXISTS (SELECT 1 FROM works o WHERE o.photo = f.photo AND o.state IN ('wanted', 'out')
+                       AND o.question IN (SELECT id FROM questions WHERE prompt_version || ' ' || schema_version
+                                          = v.asked))
+        FROM v JOIN uploads u ON u.id = v.id
         LEFT JOIN files f ON f.path = u.path
-        LEFT JOIN works w ON w.photo = f.photo AND w.state = 'failed'
-          AND w.question IN (SELECT id FROM questions WHERE prompt_version = ?1 AND schema_version = ?2)
+        LEFT JOIN (SELECT x.photo, x.reason, x.detail, group_concat(q.provider) AS provider,
+                          q.prompt_version || ' ' || q.schema_version AS asked, max(x.attempts)
+                   FROM works x JOIN questions q ON q.id = x.question WHERE x.state = 'failed' GROUP BY 1, 5) w
+          ON w.photo = f.photo AND w.asked = v.asked
         LEFT JOIN answers a ON a.photo = f.photo AND a.work = (
             SELECT b.work FROM answers b JOIN questions q ON q.id = b.question
-            WHERE b.photo = f.photo AND q.prompt_version = ?1 AND q.schema_version = ?2
+            WHERE b.photo = f.photo AND q.prompt_version || ' ' || q.schema_version = v.asked
             ORDER BY b.standing DESC, b.answered_at DESC LIMIT 1)
-        LEFT JOIN verdicts v ON v.cursor = (SELECT max(cursor) FROM verdicts WHERE id = u.id)
-        WHERE ?3 IS NULL OR u.id = ?3
-        GROUP BY u.id ORDER BY u.added_at, u.id
+        LEFT JOIN verdicts d ON d.cursor = (SELECT max(cursor) FROM verdicts WHERE id = u.id)
+        ORDER BY u.since, u.id
         """,
-        (prompt_version, schema_version, only),
+        (asked, only),
     )
     for row in rows:
-        last = (row[8], tuple(json.loads(row[9]))) if row[8] else None
-        fields = json.loads(row[4]) if row[4] is not None else None
-        answer = (fields, row[5], tuple(json.loads(row[6])), row[7], prompt_version)
-        yield Standing(row[0], row[1], row[2], row[3], *answer, last, row[10], bool(row[11]), row[12])
+        yield Standing(
+            id=row[0],
+            since=row[1],
+            reason=row[2],
+            detail=row[3],
+            fields=json.loads(row[4]) if row[4] is not None else None,
+            description=row[5],
+            tags=tuple(json.loads(row[6])),
+            model=row[7],
+            prompt_version=row[16],
+            last=(row[8], tuple(json.loads(row[9]))) if row[8] else None,
+            rules=row[10],
+            person=bool(row[11]),
+            path=row[12],
+            state=row[13],
+            held=row[14],
+            refused_by=row[15],
+            out=bool(row[17]),
+        )
 
 
 def record(ledger: Ledger, verdicts: list[Verdict]) -> None:
@@ -128,6 +150,21 @@ def record(ledger: Ledger, verdicts: list[Verdict]) -> None:
                 for each in verdicts
             ),
         )
+        transaction.executemany(
+            "UPDATE uploads SET state = ?, done_at = ? WHERE id = ? AND state <> 'deleted'",
+            (("late" if each.late else "done", each.decided_at, each.id) for each in verdicts),
+        )
+
+
+def end_late(ledger: Ledger) -> None:
+    """Commit that late uploads of which nothing is out any more are done: no answer will come."""
+    nothing_out = (
+        "state = 'late' AND NOT EXISTS (SELECT 1 FROM files f JOIN works w ON w.photo = f.photo"
+        " WHERE f.path = uploads.path AND w.state IN ('wanted', 'out'))"
+    )
+    if ledger.connection.execute(f"SELECT 1 FROM uploads WHERE {nothing_out} LIMIT 1").fetchone():
+        with ledger.transaction("late uploads", uncounted=True) as transaction:
+            transaction.execute(f"UPDATE uploads SET state = 'done' WHERE {nothing_out}")
 
 
 def after(ledger: Ledger, cursor: int) -> Iterator[Verdict]:
@@ -158,19 +195,3 @@ def after(ledger: Ledger, cursor: int) -> Iterator[Verdict]:
             )
         if len(rows) < _PAGE:
             return
-
-
-def waiting(ledger: Ledger) -> float | None:
-    """Return when the oldest upload without a verdict was added, None where none waits."""
-    row = ledger.connection.execute(
-        "SELECT min(added_at) FROM uploads u WHERE NOT EXISTS (SELECT 1 FROM verdicts v WHERE v.id = u.id)"
-    ).fetchone()
-    return None if row[0] is None else float(row[0])
-
-
-def paths(ledger: Ledger) -> list[bytes]:
-    """Return where the bytes of uploads without a verdict lie."""
-    rows = ledger.connection.execute(
-        "SELECT DISTINCT path FROM uploads u WHERE NOT EXISTS (SELECT 1 FROM verdicts v WHERE v.id = u.id)"
-    )
-    return [row[0] for row in rows]
