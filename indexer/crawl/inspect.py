@@ -138,7 +138,8 @@ class Examiner:
             rendition = None if photo else render(path, limits=self._limits, before=_digest_of(found.was))
         except PictureError as error:
             return self._refused(found, sha256, error)
-        return Examined(found, sha256, read_facts(path), photo, rendition)
+        facts = read_facts(path, beside=found.sidecar_mtime_ns != 0)
+        return Examined(found, sha256, facts, photo, rendition)
 
     def _refused(self, found: Found, sha256: str, error: PictureError) -> Examined:
         if isinstance(error, TooSmall):
@@ -153,7 +154,7 @@ class Examiner:
 
         path = Path(os.fsdecode(found.path))
         with path.open("rb") as stream:  # what cannot be read now keeps the facts it has
-            return Examined(found, facts=read_facts(path, FileSpan(stream)))
+            return Examined(found, facts=read_facts(path, FileSpan(stream), beside=found.sidecar_mtime_ns != 0))
 
     def _photo(self, sha256: str) -> str | None:
         if not (self._known and sha256):

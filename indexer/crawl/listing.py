@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from indexer.crawl.ignore import Rules, read_ignore_file
 from indexer.crawl.known_names import DEVELOPED, JUNK, JUNK_STARTS, SIDECAR_END
+from indexer.media import takeout_names
 from indexer.media.sniff import Kind, by_name
 
 _DOT = 0x2E
@@ -24,7 +25,7 @@ _new = tuple.__new__  # the constructor of a named tuple takes three times as lo
 
 
 class Found(NamedTuple):
-    """A file that may be a picture; `sidecar_mtime_ns` is 0 without an XMP file beside it.
+    """A file that may be a picture; `sidecar_mtime_ns` is 0 without a sidecar beside it, else changes with each.
 
     `known` says that its content is known already, and only what it says of itself is to be read anew; `was` is the
     photo that the ledger knows at this path. A tuple rather than a dataclass because an archive has a million of them.
@@ -85,9 +86,11 @@ def found_alone(path: bytes) -> Found | None:
         status = os.stat(path)
     except OSError:
         return None
-    bases = (path, path.rpartition(b".")[0])
+    bases, (folder, slash, name) = (path, path.rpartition(b".")[0]), path.rpartition(b"/")
     beside = max(_mtime(base + end) for base in bases for end in (SIDECAR_END, SIDECAR_END.upper()))
-    return Found(path, status.st_size, status.st_mtime_ns, beside, status.st_ctime_ns)
+    google = (_mtime(folder + slash + json) for json in takeout_names.json_names(name))
+    together = _together(beside, next(filter(None, google), 0))
+    return Found(path, status.st_size, status.st_mtime_ns, together, status.st_ctime_ns)
 
 
 def _mtime(path: bytes) -> int:
@@ -95,6 +98,11 @@ def _mtime(path: bytes) -> int:
         return os.stat(path).st_mtime_ns
     except OSError:
         return 0
+
+
+def _together(newest: int, google: int) -> int:
+    """One number that changes when the newest XMP file or Google's JSON changes, comes or goes; it fits 63 bits."""
+    return (newest + google) & (2**63 - 1)
 
 
 class _Listing:
@@ -107,6 +115,7 @@ class _Listing:
         self._hidden = hidden
         self._files: list[Found] = []
         self._sidecars: dict[bytes, int] = {}
+        self._takeout: dict[takeout_names.Key, int] = {}
         self._raws: list[bytes] = []
         self._below: list[bytes] = []
         self._links: list[bytes] = []
@@ -130,8 +139,8 @@ class _Listing:
 
     def result(self) -> Listed:
         """Return what was listed, sorted."""
-        if self._sidecars:
-            self._files = [_with_sidecar(found, self._sidecars) for found in self._files]
+        if self._sidecars or self._takeout:
+            self._files = [self._with_sidecars(found) for found in self._files]
         if self._raws:
             self._drop_paired()
         self._files.sort(key=itemgetter(0))
@@ -188,6 +197,8 @@ class _Listing:
             return
         if _is_raw(lower.rpartition(b".")[2]):
             self._raws.append(path)
+        elif lower.endswith(takeout_names.END):
+            self._takeout[takeout_names.key_of_json(entry.name[: -len(takeout_names.END)])] = status.st_mtime_ns
         self._files.append(Found(path, status.st_size, status.st_mtime_ns, 0, status.st_ctime_ns))
 
     def _take_folder(self, entry: os.DirEntry[bytes], ways: list[bytes]) -> None:
@@ -205,6 +216,14 @@ class _Listing:
         except OSError:  # it leads nowhere, or in a circle
             self._ignored += 1
 
+    def _with_sidecars(self, found: Found) -> Found:
+        path = found.path
+        stem, name = path.rpartition(b".")[0], path.rpartition(b"/")[2]
+        newest = max(self._sidecars.get(path, 0), self._sidecars.get(stem, 0))
+        google = self._takeout.get(takeout_names.key_of_picture(name), 0) if self._takeout else 0
+        together = _together(newest, google)
+        return found._replace(sidecar_mtime_ns=together) if together else found
+
     def _drop_paired(self) -> None:
         stems = {stem for stem, _, end in (f.path.rpartition(b".") for f in self._files) if end.lower() in DEVELOPED}
         paired = {path for path in self._raws if path.rpartition(b".")[0] in stems}
@@ -215,14 +234,9 @@ class _Listing:
 @lru_cache(1024)
 def _is_plain(suffix: bytes) -> bool:
     """Whether nothing but its own bytes tells what a file of this name is: neither a sidecar nor one of a pair."""
-    return not _is_raw(suffix) and not SIDECAR_END.endswith(suffix)
+    return not (_is_raw(suffix) or SIDECAR_END.endswith(suffix) or takeout_names.END.endswith(suffix))
 
 
 @lru_cache(1024)
 def _is_raw(suffix: bytes) -> bool:
     return by_name(b"a." + suffix) is Kind.RAW
-
-
-def _with_sidecar(found: Found, sidecars: dict[bytes, int]) -> Found:
-    mtime = max(sidecars.get(found.path, 0), sidecars.get(found.path.rpartition(b".")[0], 0))
-    return found._replace(sidecar_mtime_ns=mtime) if mtime else found

@@ -10,7 +10,9 @@ class Facts:
     """What a file says of itself, before anybody describes it.
 
     `taken_at` is local wall time without a zone (ISO 8601, seconds), `taken_source` the field it was read from;
-    `place` is one line of names (location, city, state, country). `keywords` keep the author's spelling.
+    `place` is one line of names (location, city, state, country). `keywords` keep the author's spelling; `people` are
+    names of persons shown. `words` are for word search only: paths of hierarchical keywords, places shown, texts
+    for those who cannot see. `rating` is 1 to 5 stars, -1 for a reject.
     """
 
     taken_at: str | None = None
@@ -24,6 +26,19 @@ class Facts:
     caption: str | None = None
     keywords: tuple[str, ...] = ()
     rating: int | None = None
+    people: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+
+    @property
+    def taken(self) -> str:
+        """When it was taken, no more exactly than is known: "2016", "2016-08", "2016-08-09", or with a time."""
+        return as_known(self.taken_at or "", self.taken_source or "")
+
+
+def as_known(moment: str, source: str) -> str:
+    """Cut a moment in ISO 8601 to what its source knows, which a coarse one tells at its end."""
+    kept = {" (year)": 4, " (month)": 7, " (day)": 10}
+    return moment[: next((length for end, length in kept.items() if source.endswith(end)), len(moment))]
 
 
 @dataclass(frozen=True, slots=True)

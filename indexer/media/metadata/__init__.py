@@ -1,27 +1,29 @@
-"""What a file says of itself: EXIF, XMP, IPTC-IIM, PNG texts and sidecars -> facts, without decoding a pixel.
+"""What a file says of itself: EXIF, XMP, IPTC-IIM, texts, sidecars, names -> facts, without decoding a pixel.
 
-Words: sidecar, then XMP, IPTC, EXIF, PNG texts: the nearer to a person's last edit, the more it counts. Each field is
-taken whole from the first carrier that has it, so that a keyword removed in a sidecar is gone. When the photo was
-taken: a sidecar's own DateTimeOriginal (a correction), EXIF DateTimeOriginal, XMP, IPTC, and only then fields about
-files; never the mtime.
+Words: sidecar, Takeout's JSON, then XMP, IPTC, EXIF, comments: the nearer to a person's last edit, the more it counts.
+Each field is taken whole from the first carrier that has it, so that a keyword removed in a sidecar is gone. When the
+photo was taken: a sidecar's own DateTimeOriginal (a correction), EXIF DateTimeOriginal, XMP, IPTC, and only then
+fields about files, and at last the names of file and folders; never the mtime.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
 from indexer.domain.characters import CONTROLS, DIRECTIONS, HALVES, SEPARATORS
 from indexer.domain.photo import Facts
-from indexer.media.metadata import exif, iptc, xmp
-from indexer.media.metadata.containers import Carried, carried
+from indexer.media.metadata import exif, iptc, takeout, xmp
+from indexer.media.metadata.carried import COMMENT, Carried
+from indexer.media.metadata.containers import carried
 from indexer.media.metadata.dates import first_possible
+from indexer.media.metadata.name_dates import in_names
 from indexer.media.metadata.raw_facts import Claims
-from indexer.media.metadata.sidecar_file import sidecar_of
+from indexer.media.metadata.sidecar_file import sidecar_of, takeout_of
 from indexer.media.tiff import FileSpan, Span
 
 MAX_TEXT = 8_000
@@ -41,9 +43,18 @@ _DATE_ORDER = (
     exif.DATE_DIGITIZED,
     _SIDECAR + xmp.DATE_DIGITIZED,
     _XMP + xmp.DATE_DIGITIZED,
+    takeout.DATE_TAKEN,
     exif.DATE_MODIFIED,
     _PNG_DATE,
 )
+_PERCENTS = ((5, 88), (4, 63), (3, 38), (2, 13), (1, 1))
+"""Stars, and from which percentage on they are meant: programs write 1, 25, 50, 75, 99."""
+_PROGRAMS = (
+    *("applemark", "intel(r) jpeg", "jpeg encoder copyright", "optimized by jpegmini", "compressed by", "created with"),
+    *("created by", "converted with", "made with gimp", "processed by", "handmade software", "xv version"),
+    *("file written by", "acd systems", "exif_", "gd-jpeg"),
+)
+"""How comments begin that a program wrote, not a person."""
 # Controls of C0, C1 and of text direction: what could rewrite the line of a terminal.
 _CONTROLS = re.compile(f"(?![\t\n])[{CONTROLS}{SEPARATORS}{DIRECTIONS}\ufeff]")
 _HALVES = re.compile(f"[{HALVES}]")
@@ -52,21 +63,42 @@ _CORPORATE = re.compile(
 )
 
 
-def read_facts(path: Path, content: Span | None = None, *, now: datetime | None = None) -> Facts:
-    """Return what the picture at `path` and its sidecar say; empty facts where they say nothing that can be read.
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What each carrier says of one picture."""
 
-    `content` is the file's content when the caller holds it already; `now` (local time) bounds what date is possible.
+    sidecar: Claims
+    takeout: Claims
+    xmp: Claims
+    iptc: Claims
+    exif: Claims
+    texts: Claims
+
+    def by_words(self) -> tuple[Claims, ...]:
+        """All of them, the most trusted for words first."""
+        return self.sidecar, self.takeout, self.xmp, self.iptc, self.exif, self.texts
+
+    def by_machine(self) -> tuple[Claims, ...]:
+        """All of them, the most trusted for what a camera knows of itself first."""
+        return self.exif, self.texts, self.sidecar, self.xmp, self.iptc, self.takeout
+
+
+def read_facts(path: Path, content: Span | None = None, *, beside: bool = True, now: datetime | None = None) -> Facts:
+    """Return what the picture at `path` and its sidecars say; empty facts where they say nothing that can be read.
+
+    `content` is the file's content when the caller holds it already; `beside` False spares a look for sidecars; `now`
+    (local time) bounds what date is possible.
     """
-    found = sidecar_of(path)
-    beside = xmp.read(found.packet if found else b"")
-    main = carried(content) if content is not None else None
-    if main is not None:
-        return _weighed(_claims(beside, main), now or datetime.now())
+    found = sidecar_of(path) if beside else None
+    sidecars = xmp.read(found.packet if found else b""), takeout.read(takeout_of(path) if beside else b"")
+    now = now or datetime.now()
+    if content is not None:
+        return _weighed(_told(*sidecars, carried(content)), path, now)
     try:
         with path.open("rb") as stream:
-            return _weighed(_claims(beside, carried(FileSpan(stream))), now or datetime.now())
+            return _weighed(_told(*sidecars, carried(FileSpan(stream))), path, now)
     except OSError:
-        return _weighed([_dated(beside, _SIDECAR)], now or datetime.now())
+        return _weighed(_told(*sidecars, Carried()), path, now)
 
 
 def clean(text: str, limit: int = MAX_TEXT) -> str:
@@ -76,15 +108,15 @@ def clean(text: str, limit: int = MAX_TEXT) -> str:
     return "\n".join(line for line in lines if line)[:limit].strip()
 
 
-def _claims(beside: Claims, main: Carried) -> list[Claims]:
-    """Return what each carrier says, the most trusted for words first."""
-    return [
-        _dated(beside, _SIDECAR),
-        _dated(xmp.read(main.xmp), _XMP),
+def _told(sidecar: Claims, google: Claims, main: Carried) -> _Told:
+    return _Told(
+        _dated(sidecar, _SIDECAR),
+        google,
+        _dated(xmp.read(main.xmp, main.more_xmp), _XMP),
         iptc.read(main.iptc),
-        exif.read(main.exif),
+        exif.read(main.exif, (main.shot, main.gps)),
         _in_texts(main.texts),
-    ]
+    )
 
 
 def _dated(claims: Claims, carrier: str) -> Claims:
@@ -92,18 +124,24 @@ def _dated(claims: Claims, carrier: str) -> Claims:
 
 
 def _in_texts(texts: Mapping[str, str]) -> Claims:
-    comment = texts.get("Comment", "")
-    caption = texts.get("Description", "") or ("" if exif.is_camera_noise(comment) else comment)
-    return Claims(title=texts.get("Title", ""), caption=caption, dates={_PNG_DATE: texts.get("Creation Time", "")})
+    comment = texts.get(COMMENT, "")
+    caption = texts.get("description", "") or ("" if _is_of_a_program(comment) else comment)
+    return Claims(title=texts.get("title", ""), caption=caption, dates={_PNG_DATE: texts.get("creation time", "")})
 
 
-def _weighed(claims: list[Claims], now: datetime) -> Facts:
+def _is_of_a_program(comment: str) -> bool:
+    return exif.is_camera_noise(comment) or comment.strip().lower().startswith(_PROGRAMS)
+
+
+def _weighed(told: _Told, path: Path, now: datetime) -> Facts:
     """Take each field from the first carrier that has it."""
+    claims, machine = told.by_words(), told.by_machine()
     dates = {name: text for claim in claims for name, text in claim.dates.items()}
-    taken = first_possible(((name, dates[name]) for name in _DATE_ORDER if name in dates), now)
-    # A camera and its lens are known best by themselves: EXIF first.
-    machine = [*claims[3:], *claims[:3]]
-    position = next((claim.position for claim in (claims[0], *machine) if claim.position), None)
+    written = ((name, dates[name]) for name in _DATE_ORDER if name in dates)
+    taken = first_possible((*written, *in_names(path)), now)
+    position = next((claim.position for claim in (told.sidecar, *machine) if claim.position), None)
+    keyworded = next((claim for claim in claims if _keywords(claim.keywords)), Claims())
+    caption = _first(clean(claim.caption) for claim in claims)
     return Facts(
         taken_at=taken.at if taken else None,
         taken_source=taken.source if taken else None,
@@ -113,10 +151,21 @@ def _weighed(claims: list[Claims], now: datetime) -> Facts:
         longitude=position.longitude if position else None,
         place=_first(_place(claim.places) for claim in claims),
         title=_first(_title(claim) for claim in claims),
-        caption=_first(clean(claim.caption) for claim in claims),
-        keywords=next((words for words in (_keywords(claim.keywords) for claim in claims) if words), ()),
-        rating=next((stars for stars in (_rating(claim.rating) for claim in claims) if stars), None),
+        caption=caption,
+        keywords=_keywords(keyworded.keywords),
+        rating=next((stars for stars in (_rating(claim) for claim in claims) if stars), None),
+        people=next((names for names in (_keywords(claim.people) for claim in claims) if names), ()),
+        words=tuple(_words(keyworded, claims, caption or "")),
     )
+
+
+def _words(keyworded: Claims, claims: Iterable[Claims], caption: str) -> Iterator[str]:
+    """What is for word search only: paths of the keywords that count, and whatever else somebody has written."""
+    paths = ("|".join(step.strip() for step in path) for path in keyworded.paths)
+    others = next((claim.words for claim in claims if claim.words), ())
+    yield from _keywords(paths)
+    said = _line(caption, MAX_TEXT).casefold()
+    yield from dict.fromkeys(word for word in map(_line, others[:MAX_KEYWORDS]) if word and word.casefold() not in said)
 
 
 def _first(texts: Iterable[str]) -> str | None:
@@ -149,10 +198,13 @@ def _keywords(words: Iterable[str]) -> tuple[str, ...]:
     return tuple(islice(found.values(), MAX_KEYWORDS))
 
 
-def _rating(text: str) -> int | None:
-    """Return 1..5 stars, or -1 for a reject; 0 means that nobody has rated."""
-    match = re.fullmatch(r"\s*(-1|[1-5])(?:\.0*)?\s*", text, re.ASCII)
-    return int(match[1]) if match else None
+def _rating(claim: Claims) -> int | None:
+    """Return 1..5 stars, or -1 for a reject; 0 means that nobody has rated. Microsoft counts to 99."""
+    match = re.fullmatch(r"\s*(-1|[1-5])(?:\.0*)?\s*", claim.rating, re.ASCII)
+    if match:
+        return int(match[1])
+    percent = re.fullmatch(r"\s*([1-9]\d?|100)\s*", claim.percent, re.ASCII)
+    return next((stars for stars, least in _PERCENTS if percent and int(percent[1]) >= least), None)
 
 
 def _camera(make: str, model: str) -> str:

@@ -12,25 +12,30 @@ DATE_MODIFIED = "EXIF DateTime"
 XMP_TAG, IPTC_TAG, PHOTOSHOP_TAG = 700, 33723, 34377
 
 _DESCRIPTION, _MAKE, _MODEL, _DATE = 0x10E, 0x10F, 0x110, 0x132
-_RATING = 0x4746
+_RATING, _RATING_PERCENT = 0x4746, 0x4749
 _EXIF_DIRECTORY, _GPS_DIRECTORY = 0x8769, 0x8825
 _XP_TITLE, _XP_COMMENT, _XP_KEYWORDS, _XP_SUBJECT = 0x9C9B, 0x9C9C, 0x9C9E, 0x9C9F
-_ORIGINAL, _DIGITIZED, _USER_COMMENT, _LENS = 0x9003, 0x9004, 0x9286, 0xA434
+_ORIGINAL, _DIGITIZED, _USER_COMMENT, _LENS, _TITLE = 0x9003, 0x9004, 0x9286, 0xA434, 0xA436
 
 
-def read(data: Span) -> Claims:
-    """Return what a TIFF structure says as EXIF; nothing where it is broken."""
+def read(data: Span, apart: tuple[bytes, bytes] = (b"", b"")) -> Claims:
+    """Return what a TIFF structure says as EXIF; nothing where it is broken.
+
+    `apart` are the directories of EXIF and GPS where they are TIFF structures of their own.
+    """
     main = first_directory(data)
-    shot = _below(data, main, _EXIF_DIRECTORY)
+    shot = first_directory(apart[0]) if apart[0] else _below(data, main, _EXIF_DIRECTORY)
+    gps = first_directory(apart[1]) if apart[1] else _below(data, main, _GPS_DIRECTORY)
     return Claims(
-        title=_wide(main.raw(_XP_TITLE)) or _wide(main.raw(_XP_SUBJECT)),
+        title=_wide(main.raw(_XP_TITLE)) or _wide(main.raw(_XP_SUBJECT)) or _text(shot.raw(_TITLE)),
         caption=_caption(main, shot),
         keywords=tuple(_wide(main.raw(_XP_KEYWORDS)).split(";")),
-        position=_position(_below(data, main, _GPS_DIRECTORY)),
+        position=_position(gps),
         make=_text(main.raw(_MAKE)),
         model=_text(main.raw(_MODEL)),
         lens=_text(shot.raw(_LENS)),
         rating=str(main.integer(_RATING) or ""),
+        percent=str(main.integer(_RATING_PERCENT) or ""),
         dates={
             DATE_ORIGINAL: _text(shot.raw(_ORIGINAL)),
             DATE_DIGITIZED: _text(shot.raw(_DIGITIZED)),
@@ -77,7 +82,7 @@ def _comment(shot: Directory) -> str:
         return body.decode(wide, "replace").split("\0", 1)[0]
     if charset.startswith(b"JIS"):
         return body.decode("iso2022_jp", "replace").split("\0", 1)[0]
-    return _text(body if charset in (b"ASCII\0\0\0", bytes(8)) else raw)
+    return _text(body if charset in (b"ASCII\0\0\0", b"UTF-8\0\0\0", bytes(8)) else raw)
 
 
 def _mostly_little(body: bytes, default: bool) -> bool:
@@ -117,7 +122,7 @@ _NOISE = frozenset(
 
 def is_camera_noise(text: str) -> bool:
     """Return whether a caption is none: empty, a maker's default, a file path of the camera, or a program's data."""
-    plain = text.strip().strip("_").lower()
+    plain = text.strip("\0 \t\r\n").strip("_").lower()
     if plain in _NOISE or not any(sign.isalnum() for sign in plain):
         return True
     return plain.startswith(("dcim\\", "dcim/", "<digimax", "lead technologies", "creator: gd-jpeg", "{", "mvimg_"))

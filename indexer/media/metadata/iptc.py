@@ -9,7 +9,6 @@ from indexer.media.metadata.raw_facts import Claims
 DATE_CREATED = "IPTC DateCreated"
 
 _MARKER = 0x1C
-_IIM_RESOURCE = 0x0404
 _UTF8 = b"\x1b%G"
 _CHARSET = (1, 90)
 _TITLE, _KEYWORD, _DATE, _TIME, _HEADLINE, _CAPTION = 5, 25, 55, 60, 105, 120
@@ -38,19 +37,6 @@ def read(data: bytes) -> Claims:
         places=tuple(text(number) for number in _PLACES),
         dates={DATE_CREATED: f"{text(_DATE)} {text(_TIME)}".strip()},
     )
-
-
-def in_photoshop(blocks: bytes) -> bytes:
-    """Return the IIM stream inside Photoshop's image resource blocks, empty when there is none."""
-    at = 0
-    while blocks[at : at + 4] in (b"8BIM", b"MeSa", b"PHUT", b"AgHg", b"DCSR") and at + 12 <= len(blocks):
-        resource = int.from_bytes(blocks[at + 4 : at + 6], "big")
-        start = at + 6 + (blocks[at + 6] + 2) // 2 * 2
-        length = int.from_bytes(blocks[start : start + 4], "big")
-        if resource == _IIM_RESOURCE:
-            return blocks[start + 4 : start + 4 + length]
-        at = start + 4 + (length + 1) // 2 * 2
-    return b""
 
 
 def _datasets(data: bytes) -> Iterator[tuple[int, int, bytes]]:

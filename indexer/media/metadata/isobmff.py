@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from indexer.media.metadata.boxed import without_offset
 from indexer.media.tiff import Span
 
 _MAX_BOXES = 4096
@@ -59,7 +60,7 @@ def items(data: Span) -> tuple[bytes, bytes]:
         if place is None:
             continue
         if kind == b"Exif":
-            exif = exif or _without_offset(_content(data, boxes.get(b"idat", b""), place))
+            exif = exif or without_offset(_content(data, boxes.get(b"idat", b""), place))
         elif kind == b"application/rdf+xml":
             xmp = xmp or _content(data, boxes.get(b"idat", b""), place)
     return exif, xmp
@@ -130,8 +131,3 @@ def _content(data: Span, idat: bytes, place: _Location) -> bytes:
     if sum(length for _, length in place.extents) > _MAX_ITEM:
         return b""
     return b"".join(source[offset : offset + length] for offset, length in place.extents)
-
-
-def _without_offset(item: bytes) -> bytes:
-    """An EXIF item begins with the distance to its TIFF structure."""
-    return item[4 + int.from_bytes(item[:4], "big") :]

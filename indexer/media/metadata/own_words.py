@@ -32,6 +32,11 @@ class Written:
         """Return the keywords `found` that a person put into this sidecar; () when it only repeats the picture's."""
         return () if self.only_carries(found) else _without(found, self.subject)
 
+    def keywords_in_tree(self, found: Iterable[str], sign: str) -> tuple[str, ...]:
+        """Return the hierarchical keywords `found`, steps joined by `sign`, that a person wrote; ours have one step."""
+        ours = alike(self.subject)
+        return tuple(text for text in found if sign in text or same(text) not in ours)
+
     def only_carries(self, found: Iterable[str]) -> bool:
         """Say whether, but for our own words, the keywords `found` are those that we carried over."""
         return alike(_without(found, self.subject)) == alike(self.carried)

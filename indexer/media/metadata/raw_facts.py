@@ -18,19 +18,25 @@ class Place:
 class Claims:
     """Texts as they were written, not yet cleaned or bounded; "" and () where the carrier is silent.
 
-    `places` run from the narrow to the wide; `dates` map the name of a field to its text.
+    `places` run from the narrow to the wide; `people` are names of persons shown; `paths` the steps of hierarchical
+    keywords; `words` what else is said, for word search only; `rating` counts stars, `percent` is Microsoft's way to
+    count them; `dates` map the name of a field to its text.
     """
 
     title: str = ""
     headline: str = ""
     caption: str = ""
     keywords: tuple[str, ...] = ()
+    people: tuple[str, ...] = ()
+    paths: tuple[tuple[str, ...], ...] = ()
+    words: tuple[str, ...] = ()
     places: tuple[str, ...] = ()
     position: Place | None = None
     make: str = ""
     model: str = ""
     lens: str = ""
     rating: str = ""
+    percent: str = ""
     dates: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -12,7 +12,10 @@ from defusedxml.ElementTree import DefusedXMLParser
 MAX_BYTES = 4 * 2**20
 RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 DC = "{http://purl.org/dc/elements/1.1/}"
+PHOTOSHOP = "{http://ns.adobe.com/photoshop/1.0/}"
 OURS = "{urn:captionary:xmp/1.0/}"
+TREE = "{http://ns.adobe.com/lightroom/1.0/}hierarchicalSubject"
+TAGS_LIST = "{http://www.digikam.org/ns/1.0/}TagsList"
 LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 ARRAYS = (f"{RDF}Alt", f"{RDF}Bag", f"{RDF}Seq")
 
