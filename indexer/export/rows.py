@@ -31,10 +31,11 @@ _TOLD = 256
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row. `description`, `tags`, `visible_text` and `fields` are the best answer's, which the last five tell of.
+    """One row. `description`, `tags`, `visible_text` and `fields` are the best answer's, which the last ones tell of.
 
-    `inherited` says that it describes another photo of the burst. `caption` (with the title) and `keywords` are a
-    person's. `taken_at` is local wall time, `answered_at` is UTC, both in ISO 8601.
+    `inherited` says that it describes another photo of the burst, `corrected` that a person has changed it. `caption`
+    (with the title) and `keywords` are those of the file. `taken_at` is local wall time,
+    `answered_at` is UTC, both in ISO 8601.
     """
 
     path: str
@@ -59,6 +60,7 @@ class Row:
     prompt_version: str | None
     answered_at: str | None
     inherited: bool
+    corrected: bool
 
 
 COLUMNS = tuple(field.name for field in fields(Row))
@@ -134,6 +136,7 @@ def _row(entry: Entry) -> Row:
         prompt_version=entry.prompt_version,
         answered_at=_moment(entry.answered_at),
         inherited=entry.inherited,
+        corrected=entry.corrected,
     )
 
 
@@ -167,7 +170,7 @@ def _write_parquet(stream: BinaryIO, rows: Iterator[Row]) -> int:
     words, texts, number = pa.string(), pa.list_(pa.string()), pa.float64()
     kinds = {"tags": texts, "keywords": texts, "latitude": number, "longitude": number}
     kinds |= dict.fromkeys(("rating", "width", "height"), pa.int32())
-    kinds["inherited"] = pa.bool_()
+    kinds |= {"inherited": pa.bool_(), "corrected": pa.bool_()}
     kinds |= {"taken_at": pa.timestamp("s"), "answered_at": pa.timestamp("s", tz="UTC")}
     schema = pa.schema([(name, kinds.get(name, words)) for name in COLUMNS])
     count = 0

@@ -319,4 +319,17 @@ CREATE INDEX uploads_open ON uploads (state, since) WHERE state <> 'done';
 CREATE INDEX uploads_done ON uploads (done_at) WHERE state = 'done';
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _INBOX, _FACTS_READER, _ROUTES, _GROUNDS, _UPLOADS)
+_CORRECTIONS = """
+-- what people say of photos instead of an answer; the last one of a photo that was not taken back holds
+CREATE TABLE corrections (
+    id INTEGER PRIMARY KEY,
+    photo TEXT NOT NULL REFERENCES photos,
+    description TEXT,                   -- NULL: that of the best answer
+    tags TEXT,                          -- JSON; NULL: those of the best answer
+    made_at REAL NOT NULL,
+    undone_at REAL
+) STRICT;
+CREATE INDEX corrections_by_photo ON corrections (photo, id);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _INBOX, _FACTS_READER, _ROUTES, _GROUNDS, _UPLOADS, _CORRECTIONS)

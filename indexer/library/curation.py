@@ -1,24 +1,26 @@
-"""What people decide about a library: which prompt is in force, which tags are shown."""
+"""What people decide about a library: which prompt is in force, which tags are shown, what a model said wrong."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from indexer.domain.correction import make_correction
 from indexer.domain.errors import UsageError
 from indexer.domain.tags import Act
-from indexer.ledger.store import Ledger
-from indexer.ledger.views import prompts, tags
+from indexer.ledger.store import Ledger, Transaction
+from indexer.ledger.views import known_photo, prompts, tags
 from indexer.ledger.views.prompts import Pair, Version
 from indexer.ledger.views.tags import TagCount
+from indexer.ledger.work import corrections
 from indexer.library import tag_rules
 from indexer.library.opened import Opened, scope_of
 from indexer.library.tag_rules import Retagged
-from indexer.storage.paths import AnyPath
+from indexer.storage.paths import AnyPath, to_bytes
 
 
 class Curation(Opened):
-    """Prompts and tags of a library; nothing here is ever sent or paid."""
+    """Prompts, tags and corrections of a library; nothing here is ever sent or paid."""
 
     def prompts(self) -> list[Version]:
         """Return the prompts and answer schemas that were asked with, the oldest first."""
@@ -71,6 +73,36 @@ class Curation(Opened):
     def undo_tags(self) -> Retagged:
         """Take back the last rule about tags; raises `UsageError` where there is none."""
         return self._retag("undo", tag_rules.undo)
+
+    def correct(self, path: str, *, description: str | None = None, tags: Sequence[str] | None = None) -> None:
+        """Say of the photo at `path`, spelled as a hit spells it, what a model said wrong; None leaves that as it is.
+
+        A correction stands above every answer, for all copies of the photo, until it is taken back. Raises `UsageError`
+        for a photo that the library does not know.
+        """
+        wished = make_correction(description, tags)
+        self._change(path, lambda transaction, photo: corrections.correct(transaction, photo, wished))
+
+    def undo_correction(self, path: str) -> None:
+        """Take back the last correction of the photo at `path`; `UsageError` where there is none."""
+
+        def undo(transaction: Transaction, photo: str) -> None:
+            if not corrections.take_back(transaction, photo):
+                raise UsageError(
+                    "this photo has no correction to take back", hint="corrections are made in index gallery"
+                )
+
+        self._change(path, undo)
+
+    def _change(self, path: str, change: Callable[[Transaction, str], None]) -> None:
+        with self._access.writing("correct") as (run, _):
+            file = known_photo.known_file(run.ledger, to_bytes(path))
+            if file is None:
+                raise UsageError(f"the library knows no photo at {path}", hint="index it first")
+            with run.ledger.transaction("correction") as transaction:
+                change(transaction, file.photo)
+            run.project()
+            run.finish()
 
     def _retag(self, command: str, change: Callable[[Ledger], Retagged]) -> Retagged:
         with self._access.writing(f"tags {command}") as (run, _):

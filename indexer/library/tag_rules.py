@@ -69,8 +69,8 @@ def _require(tag: str, known: dict[str, TagCount]) -> None:
         raise UsageError(f"no photo has the tag {tag!r}", hint=did_you_mean(tag, known) or "see: index tags list")
     if not known[tag].generated:
         raise UsageError(
-            f"the tag {tag!r} is a keyword in your files, which is never changed here",
-            hint="change it in the file, then index that again",
+            f"the tag {tag!r} is a keyword in your files or a correction of yours, which is never changed here",
+            hint="change it in the file, then index that again; or correct the photo in index gallery",
         )
 
 

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING
 
 from indexer.domain.answer import Answer
 from indexer.domain.answer_fields import Field, values
+from indexer.domain.correction import corrected
 from indexer.domain.tags import Tagging
 from indexer.ledger.photos import dirty_rows
 from indexer.ledger.photos.dirty_rows import Source
 from indexer.ledger.store import Ledger
 from indexer.ledger.views import counts, prompts, tags
-from indexer.ledger.work import answers
+from indexer.ledger.work import answers, corrections
 from indexer.providers.spec import Rank
 from indexer.storage.atomic import put_in_place
 from indexer.storage.layout import ENCODER_FOLDER, TABLE_FOLDER
@@ -179,6 +180,10 @@ class Projector:
         if answer is not None:
             answer = replace(answer, tags=tagging.of(answer.tags))
         measured = answer is not None and standing <= Rank.PIXELS
+        correction = corrections.correction_of(self._ledger, photo)
+        if correction is not None:
+            answer = corrected(answer, correction, measured=measured)
+            standing, measured = Rank.PERSON, False
         document = compose(to_text(source.path), source.facts, answer, measured=measured)
         return _Composed(source, photo, document, answer, provider, version, standing)
 

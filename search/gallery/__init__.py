@@ -71,6 +71,8 @@ _ROUTES = [
     _route("/hits", photos.hits),
     _route("/sheet", photos.sheet),
     _route("/photo", one_photo.photo),
+    _route("/correct", one_photo.correct, "POST"),
+    _route("/correct/undo", one_photo.undo_correction, "POST"),
     _route("/folder", one_photo.show_folder, "POST"),
     _route("/tags", tags.tags),
     _route("/tags/change", tags.change_tags, "POST"),

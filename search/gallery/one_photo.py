@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
 from indexer.domain.errors import CaptionaryError
+from indexer.domain.tags import distinct
 from indexer.storage.paths import to_bytes, to_text
 from search.gallery.asked import Asked
 from search.gallery.desk import Desk, first
 from search.gallery.photos import arguments, number
 from search.hits import Hit
 from search.listing import why
+
+if TYPE_CHECKING:
+    from indexer.ledger.views.known_photo import KnownPhoto
 
 _ALIKE = 12
 
@@ -42,6 +48,7 @@ def photo(request: Request) -> Response:
         path=path,
         known=known,
         hit=index.hit(path),
+        own_description=_own_description(known),
         copies=[to_text(one) for one in known.copies],
         burst=[to_text(one) for one in known.burst],
         why=_why(desk, asked, path),
@@ -49,6 +56,38 @@ def photo(request: Request) -> Response:
         around=_around(desk, asked, path, request),
         asked=asked,
     )
+
+
+async def correct(request: Request) -> Response:
+    """Keep what a person says instead of a model; what the form leaves unchanged goes on following the answers."""
+    desk: Desk = request.app.state.desk
+    fields = await desk.form(request)
+    path, description = first(fields, "path"), first(fields, "description").replace("\r\n", "\n")
+    tags = distinct(first(fields, "tags").split(","))
+    known = desk.library.photo(path)
+    if known is None:
+        return unknown(desk, request)
+    changed = None if description == _own_description(known) else description
+    retagged = None if tags == distinct(known.own_tags) else tags
+    if changed is None and retagged is None:
+        return desk.back("/photo", "nothing was changed", path=path)
+    await run_in_threadpool(desk.library.correct, path, description=changed, tags=retagged)
+    return desk.back("/photo", "your correction is kept", path=path)
+
+
+async def undo_correction(request: Request) -> Response:
+    """Take back the last correction of a photo."""
+    desk: Desk = request.app.state.desk
+    path = first(await desk.form(request), "path")
+    await run_in_threadpool(desk.library.undo_correction, path)
+    return desk.back("/photo", "the last correction is taken back", path=path)
+
+
+def _own_description(known: KnownPhoto) -> str:
+    """What a person would correct: the words that stand, without a caption from the file."""
+    if known.correction is not None and known.correction.description is not None:
+        return known.correction.description
+    return known.said[0].answer.description.strip() if known.said else ""
 
 
 async def show_folder(request: Request) -> Response:

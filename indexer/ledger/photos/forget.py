@@ -64,6 +64,7 @@ def forget(ledger: Ledger, scope: Scope) -> list[str]:
             )
             transaction.execute("DELETE FROM inherited WHERE ? IN (photo, source)", (photo,))
             transaction.execute("DELETE FROM bursts WHERE photo = ?", (photo,))
+            transaction.execute("DELETE FROM corrections WHERE photo = ?", (photo,))
             transaction.execute("DELETE FROM answers WHERE photo = ?", (photo,))
             transaction.execute("DELETE FROM works WHERE photo = ?", (photo,))
         transaction.execute(f"INSERT OR IGNORE INTO dirty SELECT f.path FROM files f WHERE {condition}", values)

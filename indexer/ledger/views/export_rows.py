@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from indexer.domain.answer import Answer
+from indexer.domain.correction import corrected
 from indexer.domain.photo import Facts
 from indexer.domain.tags import Tagging
 from indexer.ledger.photos.files import facts_from
@@ -15,6 +16,7 @@ from indexer.ledger.scope import Scope
 from indexer.ledger.store import Ledger
 from indexer.ledger.views.tags import tagging
 from indexer.ledger.work.answers import BEST_FIRST
+from indexer.ledger.work.corrections import LAST, read_correction
 
 _SEARCHABLE = "f.picture = 1 AND f.photo IS NOT NULL"
 
@@ -24,7 +26,8 @@ class Entry:
     """A path with what is known of it; without an answer, what stands after `answer` is None or false.
 
     The answer's tags are those that people's rules and the settings let through, as a search shows them. `answered_at`
-    is in seconds since the epoch; `inherited` says that the answer describes another photo of the burst.
+    is in seconds since the epoch; `inherited` says that the answer describes another photo of the burst, `corrected`
+    that a person has changed its description or tags.
     """
 
     path: bytes
@@ -37,6 +40,7 @@ class Entry:
     prompt_version: str | None
     answered_at: float | None
     inherited: bool
+    corrected: bool
 
 
 def entries(ledger: Ledger, scope: Scope) -> Iterator[Entry]:
@@ -46,19 +50,24 @@ def entries(ledger: Ledger, scope: Scope) -> Iterator[Entry]:
     rows = ledger.connection.execute(
         f"""
         SELECT f.path, f.photo, f.facts, p.width, p.height, b.provider, q.prompt_version, b.answered_at,
-               b.photo <> f.photo, b.description, b.tags, b.visible_text, b.fields, b.model
+               b.photo <> f.photo, c.description, c.tags, b.description, b.tags, b.visible_text, b.fields,
+               b.model
         FROM files f JOIN photos p ON p.id = f.photo
         LEFT JOIN answers b ON b.work = (
             SELECT a.work FROM photo_answers a JOIN questions q ON q.id = a.question
             WHERE a.holder = f.photo ORDER BY {BEST_FIRST} LIMIT 1)
         LEFT JOIN questions q ON q.id = b.question
+        LEFT JOIN corrections c ON c.id = {LAST.format(photo="f.photo")}
         WHERE f.state = 'present' AND {_SEARCHABLE} AND {condition} ORDER BY f.path
         """,
         values,
     )
-    for path, photo, facts, width, height, provider, version, answered_at, inherited, *said in rows:
+    for path, photo, facts, width, height, provider, version, answered_at, inherited, *rest in rows:
+        description, tags, *said = rest
+        correction = read_correction(description, tags)
         answer = _answer(shown, *said) if provider else None
-        told = (provider, version, answered_at, bool(inherited))
+        answer = corrected(answer, correction)
+        told = (provider, version, answered_at, bool(inherited), correction is not None)
         yield Entry(path, photo, facts_from(facts), width, height, answer, *told)
 
 

@@ -6,12 +6,14 @@ import json
 from dataclasses import dataclass
 
 from indexer.domain.answer import Answer
+from indexer.domain.correction import Correction
 from indexer.domain.photo import Facts
 from indexer.domain.tags import distinct
 from indexer.ledger.photos.files import facts_from
 from indexer.ledger.store import Ledger
 from indexer.ledger.views.tags import tagging
 from indexer.ledger.work.answers import BEST_FIRST
+from indexer.ledger.work.corrections import correction_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,8 @@ class Said:
 class KnownPhoto:
     """A path with all that is known of it; `said` has the answer that is shown first, `reason` is why it failed.
 
-    `tags` are those that a search finds: of the shown answer by people's rules and the settings, and the keywords.
+    `tags` are those that a search finds: of the shown answer by people's rules and the settings, and the keywords;
+    `own_tags` are the same without the keywords. `correction` is what a person says instead.
     `copies` are other paths of the same pixels, `burst` those of other photos of its burst. `width` and `height` are
     upright pixels, `format` is the kind of file it was first seen in.
     """
@@ -59,6 +62,8 @@ class KnownPhoto:
     reason: str
     detail: str
     said: tuple[Said, ...]
+    correction: Correction | None
+    own_tags: tuple[str, ...]
     tags: tuple[str, ...]
     copies: tuple[bytes, ...]
     burst: tuple[bytes, ...]
@@ -86,7 +91,9 @@ def known_photo(ledger: Ledger, path: bytes) -> KnownPhoto | None:
         "SELECT width, height, format, note FROM photos WHERE id = ?", (file.photo,)
     ).fetchone()
     read, said = facts_from(facts), tuple(_said(ledger, file.photo))
-    generated = tagging(ledger).of(said[0].answer.tags) if said else ()
+    correction = correction_of(ledger, file.photo)
+    shown = tagging(ledger).of(said[0].answer.tags) if said else ()
+    own = correction.tags if correction is not None and correction.tags is not None else shown
     return KnownPhoto(
         file=file,
         facts=read,
@@ -97,7 +104,9 @@ def known_photo(ledger: Ledger, path: bytes) -> KnownPhoto | None:
         reason=reason,
         detail=detail,
         said=said,
-        tags=distinct(generated, read.keywords),
+        correction=correction,
+        own_tags=own,
+        tags=distinct(own, read.keywords),
         copies=_paths(ledger, "photo = ? AND path <> ?", (file.photo, path)),
         burst=_paths(ledger, _IN_BURST, (file.photo, file.photo)),
     )

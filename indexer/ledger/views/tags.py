@@ -18,6 +18,7 @@ from indexer.ledger.photos import dirty_rows
 from indexer.ledger.scope import Scope
 from indexer.ledger.store import Ledger, Transaction
 from indexer.ledger.work.answers import BEST_FIRST
+from indexer.ledger.work.corrections import corrected_tags
 
 _POLICY = "tag policy"
 _BEST = f"""
@@ -29,7 +30,7 @@ _BEST = f"""
 
 @dataclass(frozen=True, slots=True)
 class TagCount:
-    """How many photos show a tag: in all, by what was generated, and by keywords in their files."""
+    """How many photos show a tag: in all, by what was generated, and by a person (keywords in files, corrections)."""
 
     tag: str
     photos: int
@@ -117,6 +118,7 @@ def counts(ledger: Ledger, scope: Scope, shown: Tagging) -> list[TagCount]:
 def _tagged(ledger: Ledger, scope: Scope) -> Iterator[_Tagged]:
     """Yield the photos of `scope` that have a row."""
     condition, values = scope.where()
+    theirs = corrected_tags(ledger)
     found = ledger.connection.execute(
         f"""
         SELECT f.photo, json_extract(f.facts, '$.keywords'), b.tags
@@ -128,4 +130,7 @@ def _tagged(ledger: Ledger, scope: Scope) -> Iterator[_Tagged]:
     for photo, copies in groupby(found, key=lambda row: str(row[0])):
         known = list(copies)
         keywords = distinct(*(json.loads(words or "[]") for _, words, _ in known))
-        yield _Tagged(photo, tuple(json.loads(known[0][2] or "[]")), keywords)
+        if photo in theirs:  # a person's words, as keywords are
+            yield _Tagged(photo, (), distinct(theirs[photo], keywords))
+        else:
+            yield _Tagged(photo, tuple(json.loads(known[0][2] or "[]")), keywords)
