@@ -38,6 +38,7 @@ from indexer.pipeline.send.batch import BatchLane, sweep
 from indexer.pipeline.send.calls import CallLane
 from indexer.pipeline.send.pack import pack_shard
 from indexer.pipeline.session import Session
+from indexer.providers.seam import Prepared
 
 _SLOWER = 1.5
 _POLL_MOST = 60.0  # seconds between two looks at a job, at most
@@ -52,6 +53,7 @@ class Run:
         self.number = counts.begin_run(session.ledger, command)
         self.stopped = ""
         self.last_route: tuple[str, str] | None = None
+        self._prepared: set[str] = set()
         sweep(session)
         items.doubt_calls(session.ledger)
 
@@ -80,6 +82,8 @@ class Run:
         """Have the plan approved, send what it needs, and advance everything that is unfinished."""
         approval = Approval(self._session, ask, approve)
         approval.record_asked(self.number)
+        if approval.needed(plan) and ask.mode is Mode.BATCH:
+            self._prepare(ask.question.provider)
         if plan.pilot and (ask.pilot or approval.needed(plan)):
             pilot = Pilot(self._session, ask, plan)
             approval.obtain(plan, pilot.choose(approval.photos()))
@@ -171,8 +175,16 @@ class Run:
         elif not self._queue_full():
             self._feed(number, waiting, lane)
 
+    def _prepare(self, provider: str) -> None:
+        """Find out once what a batch service would lack, before anything is packed or paid for it."""
+        service = self._session.batch_service(provider)
+        if isinstance(service, Prepared) and provider not in self._prepared:
+            service.prepare()
+        self._prepared.add(provider)
+
     def _feed(self, number: int, waiting: int, lane: BatchLane) -> None:
         sent = False
+        self._prepare(questions.question_of(self.ledger, number).provider)
         allowed = canary.leave(self._session, number)
         while pack_shard(self._session, number, allowed):
             sent = lane.moved = True

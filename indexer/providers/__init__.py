@@ -25,6 +25,7 @@ BUILT_IN = {
         ("openai", "openai", "SPEC"),
         ("anthropic", "anthropic", "SPEC"),
         ("mistral", "mistral", "SPEC"),
+        ("vertex", "vertex", "SPEC"),
         ("openrouter", "openrouter", "SPEC"),
         ("deepseek", "deepseek", "SPEC"),
         ("compatible", "compatible", "SPEC"),

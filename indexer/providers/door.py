@@ -16,7 +16,7 @@ from indexer.domain.errors import CaptionaryError, Unreachable
 from indexer.domain.job import Job, Limits
 from indexer.domain.question import Question, Request
 from indexer.providers.redaction import redact_file, redacted, redacted_value
-from indexer.providers.seam import BatchFile, BatchService, Catalogue, Match, Provider
+from indexer.providers.seam import BatchFile, BatchService, Catalogue, Match, Prepared, Provider
 from indexer.providers.spec import Spec
 
 
@@ -80,7 +80,7 @@ class _Door:
         self._provider = provider
         self._keeper = _Keeper(secrets)
         inner = provider.batches
-        self._batches = _BatchDoor(inner, self._keeper) if inner is not None else None
+        self._batches = None if inner is None else _batch_door(inner, self._keeper)
 
     @property
     def spec(self) -> Spec:
@@ -159,3 +159,16 @@ class _BatchDoor:
     def discard(self, handle: str) -> None:
         with self._keeper.errors():
             self._service.discard(handle)
+
+
+class _PreparedDoor(_BatchDoor):
+    """A batch half that can say what it lacks, behind the door."""
+
+    def prepare(self) -> None:
+        assert isinstance(self._service, Prepared)
+        with self._keeper.errors():
+            self._service.prepare()
+
+
+def _batch_door(service: BatchService, keeper: _Keeper) -> _BatchDoor:
+    return _PreparedDoor(service, keeper) if isinstance(service, Prepared) else _BatchDoor(service, keeper)

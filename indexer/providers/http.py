@@ -48,7 +48,8 @@ _SPANS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _CREDIT = re.compile(
     r"insufficient[_ ](?:quota|balance|credits?|funds)|credit balance is too low|exceeded your current quota"
-    r"|billing[_ ]hard[_ ]limit|payment required|spend(?:ing)? limit",
+    r"|billing[_ ]hard[_ ]limit|payment required|spend(?:ing)? limit"
+    r"|requires billing|billing (?:account|to be enabled)",
     re.IGNORECASE,
 )
 
@@ -66,12 +67,15 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """Which service, where, and how it knows us; `headers` carry the key, `hint` says how to get one."""
+    """Which service, where, and how it knows us; `headers` carry the key, `hint` says how to get one.
+
+    Where the key is one that runs out, `headers` is called for each request; it raises our errors.
+    """
 
     name: str
     base_url: str
     key: str = field(default="", repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    headers: Mapping[str, str] | Callable[[], Mapping[str, str]] = field(default_factory=dict, repr=False)
     hint: str = ""
 
 
@@ -123,6 +127,7 @@ class Http:
         self._sleep = sleep
         self._lock = threading.Lock()
         self._pool: httpx.Client | None = None
+        self._shown = ""
         self._origin = _origin(service.base_url)
 
     def close(self) -> None:
@@ -134,7 +139,7 @@ class Http:
 
     def redact(self, text: str) -> str:
         """Return `text` on one line, with the key and whatever looks like one struck out."""
-        return redacted_line(text, self.service.key)
+        return redacted_line(text, self.service.key, self._shown)
 
     def patiently(self, call: Callable[[], Result], *, also: tuple[type[ProviderError], ...] = ()) -> Result:
         """Return `call()`, tried up to four times; only for steps that may be repeated."""
@@ -168,7 +173,8 @@ class Http:
     ) -> Said:
         """Send one request, once; raises our errors for whatever is not a success.
 
-        `more` may hold `timeout` in seconds, further `headers`, or `data` and `files` of a form.
+        `more` may hold `timeout` in seconds, further `headers`, `data` and `files` of a form, or `accept`: statuses
+        that are no failure either.
         """
         form = {name: more[name] for name in ("data", "files") if name in more}
         headers = {**self._headers(path), **more.get("headers", {})}
@@ -183,7 +189,7 @@ class Http:
             return Said(answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, answer.content)
 
         said = self.calling(what, exchange)
-        if not 200 <= said.status < 300:
+        if not 200 <= said.status < 300 and said.status not in more.get("accept", ()):
             raise self.as_error(what, said)
         return said
 
@@ -237,7 +243,14 @@ class Http:
 
     def _headers(self, path: str) -> Mapping[str, str]:
         """The key goes to the service's own host, wherever an address in an answer points."""
-        return self.service.headers if _origin(self._url(path)) == self._origin else {}
+        if _origin(self._url(path)) != self._origin:
+            return {}
+        told = self.service.headers
+        if not callable(told):
+            return told
+        signed = told()
+        self._shown = signed.get("Authorization", "").removeprefix("Bearer ")
+        return signed
 
     def _url(self, path: str) -> str:
         return path if path.startswith(("http://", "https://")) else f"{self.service.base_url}/{path.lstrip('/')}"

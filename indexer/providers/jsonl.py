@@ -18,8 +18,17 @@ _HEAD = 1 << 16
 _KEY = re.compile(rb'"custom_id"\s*:\s*"([A-Za-z0-9_-]{1,64})"')
 
 
-def download(http: Http, addresses: Sequence[str], target: Path, *, requests: int | None = None) -> None:
+def download(
+    http: Http,
+    addresses: Sequence[str],
+    target: Path,
+    *,
+    requests: int | None = None,
+    proof: re.Pattern[bytes] = _KEY,
+) -> None:
     """Stream the result files at `addresses` to `target`, one after the other, whole or not at all.
+
+    The head of a result file has `proof`; what has not is something else.
 
     A file that is empty or ends in mid line, and fewer lines than `requests`, are taken again, and believed when they
     come the same three times: then that is what the service has, and what it lacks is for the caller to miss.
@@ -28,7 +37,7 @@ def download(http: Http, addresses: Sequence[str], target: Path, *, requests: in
 
     def attempt() -> None:
         with whole_file(target) as stream:
-            got = [_copy(http, address, stream) for address in addresses]
+            got = [_copy(http, address, stream, proof) for address in addresses]
             if any(file.torn for file in got) or (requests is not None and sum(file.lines for file in got) < requests):
                 doubted.append(got)
                 if doubted[-_AGREEING:] != [got] * _AGREEING:
@@ -46,7 +55,7 @@ class _Received:
     torn: bool
 
 
-def _copy(http: Http, address: str, stream: BinaryIO) -> _Received:
+def _copy(http: Http, address: str, stream: BinaryIO, proof: re.Pattern[bytes]) -> _Received:
     size = lines = 0
     head, tail = b"", b""
     with http.download("download the results", address) as pieces:
@@ -56,7 +65,7 @@ def _copy(http: Http, address: str, stream: BinaryIO) -> _Received:
             lines += piece.count(b"\n")
             head = head or piece[:_HEAD]
             tail = piece.rpartition(b"\n")[2] if b"\n" in piece else tail + piece
-    if size and not _KEY.search(head):
+    if size and not proof.search(head):
         raise Unreachable("what came is not a result file", hint="check for a proxy that answers by itself")
     if tail:
         stream.write(b"\n")

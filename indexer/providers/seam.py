@@ -108,6 +108,15 @@ class BatchService(Protocol):
         ...
 
 
+@runtime_checkable
+class Prepared(Protocol):
+    """A batch service that needs something of its user's, such as a bucket, and can say whether it is there."""
+
+    def prepare(self) -> None:
+        """Raise what is missing, in words; asked once a run, before anything is packed or paid."""
+        ...
+
+
 class Provider(Protocol):
     """One service. Instances are cheap to make, safe to use from several threads, and open no socket until asked."""
 

@@ -25,7 +25,7 @@ _PART = re.compile(rb'name="([^"]*)"(?:;\s*filename="([^"]*)")?')
 class Call:
     """One request: verb, path behind the base address, query, headers in lower case, body.
 
-    `names` fill the path, `faults` are those that strike it.
+    `names` fill the path, `faults` are those that strike it, `asked` is the query with names that come twice.
     """
 
     method: str
@@ -35,6 +35,11 @@ class Call:
     body: bytes
     names: tuple[str, ...] = ()
     faults: list[Fault] = field(default_factory=list)
+    asked: tuple[tuple[str, str], ...] = ()
+
+    def many(self, name: str) -> list[str]:
+        """Return every value of a name in the query."""
+        return [value for key, value in self.asked if key == name]
 
     def struck(self, *kinds: str) -> Fault | None:
         """Return the first fault of these kinds."""
@@ -90,9 +95,9 @@ class Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         body = self._chunks() if "chunked" in headers.get("transfer-encoding", "") else b""
         body = body or self.rfile.read(int(headers.get("content-length") or 0))
-        query = dict(parse_qsl(address.query, keep_blank_values=True))
+        asked = tuple(parse_qsl(address.query, keep_blank_values=True))
         path = address.path.removeprefix(self.service.prefix)
-        reply, struck = self.service.answer(Call(self.command, path, query, headers, body))
+        reply, struck = self.service.answer(Call(self.command, path, dict(asked), headers, body, asked=asked))
         for fault in struck:
             if fault.kind == "kill" and fault.pid not in (None, 0, 1, os.getpid(), os.getppid()):
                 os.kill(int(fault.pid or 0), signal.SIGKILL)
@@ -118,7 +123,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(reply.status)
         for name, value in {"Content-Type": "application/json", **reply.headers}.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content)))
+        if reply.status != 204:
+            self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content[: len(content) // 2] if cut else content)
         self.close_connection = self.close_connection or cut

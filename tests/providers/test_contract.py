@@ -13,10 +13,12 @@ from indexer.providers.local.adapter import Local
 from indexer.providers.spec import Opening
 from tests.fakes.gemini import Emulator
 from tests.fakes.services import Answer, Service
+from tests.fakes.vertex import BUCKET, PROJECT, FakeVertex
 from tests.providers.contract import FAULTS, BatchContract, ProviderContract, Rig
 from tests.support.gemini_rig import KEY, SHORT
 from tests.support.parcel import FAULTS as PARCEL_FAULTS
 from tests.support.parcel import GOOD_KEY, Parcel, ParcelService
+from tests.support.rigs import vertex_variables
 from tests.support.services import SHOPS
 
 _WORDS = {
@@ -138,6 +140,41 @@ def shop_rig(service: Service, name: str) -> Rig:
 _CREATES = ("/batches", "/batch/jobs")
 _CREATE_OF = {"openai": "POST /v1/batches", "anthropic": "POST /v1/messages/batches", "mistral": "POST /v1/batch/jobs"}
 _LOST = {"openai": "batch_99", "anthropic": "msgbatch_99", "mistral": "00000000-0000-0000-0000-000000000099"}
+
+
+class TestVertex(BatchContract):
+    """Vertex before its strict fake, in virtual time."""
+
+    @pytest.fixture
+    def rig(self, tmp_path: Path) -> Iterator[Rig]:
+        """It signs in first, so that no fault of the service strikes the sign-in."""
+        with FakeVertex(tmp_path / "service") as service:
+            told = vertex_variables(service)
+            opening = Opening(told, {"bucket": f"gs://{BUCKET}/photos"}, sleep=lambda seconds: None)
+            provider = spec("vertex").open(opening)
+
+            def meet(kind: str) -> None:
+                code, words = {"no credit": (403, "This API method requires billing to be enabled.")}.get(
+                    kind, _WORDS[kind]
+                )
+                service.fault("*", str(code), message=words.format(key="a-key"))
+
+            def lose() -> None:
+                service.fault("create", "drop", nth=1)
+
+            yield Rig(
+                provider,
+                "indexer.providers.vertex",
+                environ=told,
+                meet=meet,
+                finish=lambda: service.advance(3600) and None,
+                lose_create=lose,
+                creates=lambda: len(service.log("create")),
+                now=lambda: float(service.health()["now"]),
+                lost=f"projects/{PROJECT}/locations/global/batchPredictionJobs/99",
+                gone=f"gs://{BUCKET}/captionary-0a1b2c3d-99999999-1/requests.jsonl",
+            )
+            provider.close()
 
 
 class TestServicesByBatch(BatchContract):

@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from tests.support.rigs import RIGS, Fake
+from tests.support.rigs import Fake
 
 _HEAVY = [
     "google.genai",
@@ -25,6 +25,7 @@ _HEAVY = [
     "indexer.media.rendition",
     "httpx",
     "httpx2",
+    "google.auth.transport.requests",
     "indexer.providers.openai.adapter",
 ]
 _SERVER = multiprocessing.get_context("forkserver")
@@ -34,20 +35,19 @@ _PATIENCE = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Where a command runs: library, photos, service, and how it is called; `command` is index, collect or retry."""
+    """Where a command runs and how; `service` leads to the service, `command` is index, collect or retry."""
 
     library: Path
     photos: Path
-    url: str
+    service: Mapping[str, str]
     options: Mapping[str, Any] = field(default_factory=dict)
     environ: Mapping[str, str] = field(default_factory=dict)
     command: str = "index"
-    provider: str = "gemini"
 
     def settings(self) -> dict[str, str]:
         """The environment that the library reads."""
         quick = {"CAPTIONARY_POLL_SECONDS": "0.1", "CAPTIONARY_LOOKUP_SECONDS": "0.5"}
-        return {**RIGS[self.provider].variables(self.url), **quick, **self.environ}
+        return {**self.service, **quick, **self.environ}
 
 
 @dataclass(frozen=True, slots=True)

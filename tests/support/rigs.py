@@ -15,9 +15,13 @@ from indexer.providers import http
 from indexer.providers.gemini import adapter as gemini
 from indexer.providers.openai import adapter as openai
 from indexer.providers.seam import Provider
+from indexer.providers.vertex import adapter as vertex
+from indexer.providers.vertex.credentials import Credentials
+from indexer.providers.vertex.storage import Storage
 from tests.fakes.gemini import Emulator
 from tests.fakes.openai import FakeOpenAI
 from tests.fakes.service import FakeService
+from tests.fakes.vertex import BUCKET, PROJECT, FakeVertex
 
 KEY = "test-key-in-virtual-time"
 
@@ -55,37 +59,57 @@ class Fake(Protocol):
 class Rig:
     """A provider and its fake.
 
-    `service` starts one on a directory; `key` and `url` are the variables that lead to it; `impatient` opens the
-    provider with time-outs of a second, for faults that hang. `failing_row` is the fault of a result line that the
+    `service` starts one on a directory; `variables` lead a library to it; `impatient` opens the provider with
+    time-outs of a second, for faults that hang. `failing_row` is the fault of a result line that the
     service could not serve, and `slowly` makes its jobs wait for so many seconds.
     """
 
     provider: str
     service: Callable[..., Any]
-    key: str
-    url: str
-    impatient: Callable[[str, Clock], Provider]
+    variables: Callable[[Any], Mapping[str, str]]
+    impatient: Callable[[Any, Clock], Provider]
     failing_row: tuple[str, Mapping[str, Any]]
     slowly: Callable[[Any, float], None]
 
     def environ(self, service: Fake, **more: str) -> dict[str, str]:
         """Return the variables by which a library finds the service."""
-        return {**self.variables(service.url), **more}
-
-    def variables(self, url: str) -> dict[str, str]:
-        """Return the variables that lead to a service at `url`."""
-        return {self.key: KEY, self.url: url}
+        return {**self.variables(service), **more}
 
 
-def _gemini(url: str, clock: Clock) -> Provider:
+def _named(key: str, url: str) -> Callable[[Any], Mapping[str, str]]:
+    """Most services are found by a key and an address."""
+    return lambda service: {key: KEY, url: service.url}
+
+
+def vertex_variables(service: FakeVertex) -> Mapping[str, str]:
+    """Vertex is found by a project, a file of credentials, two addresses and a bucket."""
+    return {
+        "GOOGLE_CLOUD_PROJECT": PROJECT,
+        "GOOGLE_APPLICATION_CREDENTIALS": str(service.credentials),
+        "GOOGLE_VERTEX_BASE_URL": service.url,
+        "STORAGE_EMULATOR_HOST": service.url,
+        "CAPTIONARY_VERTEX_BUCKET": f"gs://{BUCKET}/photos",
+    }
+
+
+_QUICK = http.Timeouts(connect=1.5, call=1.5, ask=1.5, upload=1.5, stall=0.8)
+
+
+def _gemini(service: Emulator, clock: Clock) -> Provider:
     timeouts = gemini.Timeouts(call=1.5, ask=1.5, upload=1.5, stall=0.8)
-    return gemini.Gemini(KEY, url, timeouts=timeouts, sleep=clock.sleep)
+    return gemini.Gemini(KEY, service.url, timeouts=timeouts, sleep=clock.sleep)
 
 
-def _openai(url: str, clock: Clock) -> Provider:
-    timeouts = http.Timeouts(connect=1.5, call=1.5, ask=1.5, upload=1.5, stall=0.8)
-    service = http.Service("OpenAI", url, KEY, {"Authorization": f"Bearer {KEY}"})
-    return openai.OpenAI(http.Http(service, timeouts, clock.sleep))
+def _openai(service: FakeOpenAI, clock: Clock) -> Provider:
+    told = http.Service("OpenAI", service.url, KEY, {"Authorization": f"Bearer {KEY}"})
+    return openai.OpenAI(http.Http(told, _QUICK, clock.sleep))
+
+
+def _vertex(service: FakeVertex, clock: Clock) -> Provider:
+    sign = Credentials(vertex_variables(service)).headers
+    ways = [http.Http(http.Service(name, service.url, headers=sign), _QUICK, clock.sleep) for name in ("Vertex", "GCS")]
+    home = f"projects/{PROJECT}/locations/global"
+    return vertex.Vertex(ways[0], Storage(ways[1]), home, f"gs://{BUCKET}/photos")
 
 
 def _slow_gemini(service: Emulator, seconds: float) -> None:
@@ -102,13 +126,20 @@ RIGS = {
         Rig(
             "gemini",
             Emulator,
-            "GOOGLE_API_KEY",
-            "GOOGLE_GEMINI_BASE_URL",
+            _named("GOOGLE_API_KEY", "GOOGLE_GEMINI_BASE_URL"),
             _gemini,
             ("error", {"code": 13}),
             _slow_gemini,
         ),
-        Rig("openai", FakeOpenAI, "OPENAI_API_KEY", "OPENAI_BASE_URL", _openai, ("status", {"code": 500}), _slow),
+        Rig(
+            "openai",
+            FakeOpenAI,
+            _named("OPENAI_API_KEY", "OPENAI_BASE_URL"),
+            _openai,
+            ("status", {"code": 500}),
+            _slow,
+        ),
+        Rig("vertex", FakeVertex, vertex_variables, _vertex, ("error", {"code": 13}), _slow),
     )
 }
 
@@ -143,7 +174,7 @@ def opened(
     `quick`: the provider gives up on whatever takes longer than a second or so.
     """
     told, clock = rig.environ(service, **(environ or {})), ServiceTime(service)
-    provider = rig.impatient(service.url, clock) if quick else None
+    provider = rig.impatient(service, clock) if quick else None
     seams = Seams(told, clock, step, (lambda _: provider) if provider else None)
     with Library.open(folder, seams=seams) as library:
         yield library

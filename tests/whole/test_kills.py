@@ -51,7 +51,7 @@ def scene(tmp_path: Path, rig: Rig, service: Fake, name: str, **options: object)
     """A fresh library beside the sample pictures."""
     service.clear_faults()
     told = {"provider": rig.provider, **options}
-    return Scene(tmp_path / f"library-{name}", SAMPLES, service.url, told, provider=rig.provider)
+    return Scene(tmp_path / f"library-{name}", SAMPLES, rig.environ(service), told)
 
 
 def served(service: Fake) -> dict[str, int]:

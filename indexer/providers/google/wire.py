@@ -1,4 +1,4 @@
-"""The Gemini batch line, both ways.
+"""Google's requests and answers, and the Gemini batch line around them, both ways.
 
 Out: `{"key": ..., "request": <GenerateContentRequest>}`, text before image so that prefixes are shared. In:
 `{"key": ..., "response": <GenerateContentResponse>}` or `{"key": ..., "error": <google.rpc.Status>}`, in any
@@ -12,6 +12,7 @@ import binascii
 import json
 import re
 from collections.abc import Mapping
+from enum import Enum
 from functools import lru_cache
 from typing import Any
 
@@ -51,18 +52,26 @@ _SERVER_CODES = frozenset({2, 4, 8, 10, 13, 14, 15, 429, 499, 500, 502, 503, 504
 _MOST_TOKENS = 1 << 40
 
 
-def encode_request(request: Request, field: SchemaField) -> bytes:
+class Spelling(Enum):
+    """How names are spelt: the names of a blob, its mime type, and the configuration."""
+
+    SNAKE = (b"inline_data", b"mime_type", b"generation_config")
+    CAMEL = (b"inlineData", b"mimeType", b"generationConfig")
+
+
+def encode_request(request: Request, field: SchemaField, spelling: Spelling = Spelling.SNAKE) -> bytes:
     """Return the GenerateContentRequest of `request`; batch lines and ordinary calls carry the same bytes."""
     prompt = _SURROGATE.sub("\ufffd", request.prompt)
+    blob, kind, config = spelling.value
     return b"".join(
         (
             b'{"contents":[{"role":"user","parts":[',
             # An empty text part is answered with HTTP 500, so there is none.
             b'{"text":' + json.dumps(prompt).encode("ascii") + b"}," if prompt.strip() else b"",
-            b'{"inline_data":{"mime_type":' + json.dumps(request.mime_type).encode("ascii") + b',"data":"',
+            b'{"%b":{"%b":%b,"data":"' % (blob, kind, json.dumps(request.mime_type).encode("ascii")),
             binascii.b2a_base64(request.image, newline=False),
-            b'"}}]}],"generation_config":',
-            _generation_config(request.question, request.max_output_tokens, field),
+            b'"}}]}],"%b":' % config,
+            _generation_config(request.question, request.max_output_tokens, field, spelling),
             b"}",
         )
     )
@@ -75,7 +84,9 @@ def encode_line(request: Request, field: SchemaField) -> bytes:
 
 
 @lru_cache(maxsize=64)
-def _generation_config(question: Question, max_output_tokens: int | None, field: SchemaField) -> bytes:
+def _generation_config(
+    question: Question, max_output_tokens: int | None, field: SchemaField, spelling: Spelling
+) -> bytes:
     """The part of a line that all photos of a question share; encoded once."""
     settings = question.settings
     config: dict[str, Any] = {
@@ -94,7 +105,22 @@ def _generation_config(question: Question, max_output_tokens: int | None, field:
     thinking = thinking_config(question.model, settings.thinking)
     if thinking:
         config["thinking_config"] = thinking
-    return json.dumps(config, separators=(",", ":")).encode("ascii")
+    told = config if spelling is Spelling.SNAKE else _camel(config)
+    return json.dumps(told, separators=(",", ":")).encode("ascii")
+
+
+def _camel(value: Any, *, names: bool = True) -> Any:
+    """Spell names in camelCase; those of an answer's own fields, and a schema in JSON's words, stay as they are."""
+    if isinstance(value, list):
+        return [_camel(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        (re.sub(r"(?<=.)_([a-z])", lambda match: match[1].upper(), name) if names else name): (
+            item if name == SchemaField.JSON else _camel(item, names=not names or name != "properties")
+        )
+        for name, item in value.items()
+    }
 
 
 def decode_line(line: bytes) -> Row:
@@ -120,9 +146,9 @@ def _read_row(found: Mapping[str, Any]) -> Row:
     key = _read_key(found)
     error, response = found.get("error"), found.get("response")
     if isinstance(response, dict) and (response or not error):
-        return Row(key, _read_response(response), _read_usage(response.get("usageMetadata")))
+        return Row(key, *read_response(response))
     if error:
-        return Row(key, _read_error(error if isinstance(error, dict) else {"message": str(error)}))
+        return Row(key, read_error(error if isinstance(error, dict) else {"message": str(error)}))
     return Row(key, Failure(Reason.MALFORMED, "the result line has neither response nor error"))
 
 
@@ -136,8 +162,8 @@ def _read_key(found: Mapping[str, Any]) -> str | None:
     return clean(key) if isinstance(key, str) and key else None
 
 
-def _read_error(error: Mapping[str, Any]) -> Failure:
-    """A google.rpc.Status; its message may be absent."""
+def read_error(error: Mapping[str, Any]) -> Failure:
+    """Read a google.rpc.Status; its message may be absent."""
     code = _count(error.get("code"))
     message = error.get("message") if isinstance(error.get("message"), str) else ""
     words = one_line(message or str(error.get("status") or ""))
@@ -153,7 +179,12 @@ def _read_error(error: Mapping[str, Any]) -> Failure:
     return Failure(Reason.REJECTED, detail)
 
 
-def _read_response(response: Mapping[str, Any]) -> Answer | Failure:
+def read_response(response: Mapping[str, Any]) -> tuple[Answer | Failure, Usage | None]:
+    """Read a GenerateContentResponse: the outcome, and what it is charged for."""
+    return _outcome(response), _read_usage(response.get("usageMetadata"))
+
+
+def _outcome(response: Mapping[str, Any]) -> Answer | Failure:
     candidates = response.get("candidates")
     candidate = candidates[0] if isinstance(candidates, list) and candidates else None
     if not isinstance(candidate, dict):
