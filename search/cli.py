@@ -275,10 +275,14 @@ def _write_sheet(target: Path, title: str, hits: list[Hit]) -> None:
 
 def _view(hits: list[Hit]) -> None:
     from indexer.storage.paths import to_bytes
+    from indexer.storage.places import file_of
     from search.viewer import show
 
     for hit in hits:
-        show(to_bytes(hit.path))
+        try:
+            show(file_of(to_bytes(hit.path)))
+        except OSError as fault:
+            _say(f"{hit.path} cannot be fetched: {fault.strerror}")
 
 
 def _say(text: str, hint: str = "") -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from indexer.console.cells import width, wrapped
-from indexer.storage.paths import for_terminal, to_bytes, to_text
+from indexer.storage.paths import for_terminal, is_address, to_bytes, to_text
 from search.hits import Hit
 
 _INDENT = " " * 5
@@ -61,7 +61,7 @@ class Look:
 
     def linked(self, text: str, path: bytes) -> str:
         """Return `text` as a link to the file at `path`, where the terminal knows links."""
-        if not self.links:
+        if not self.links or is_address(path):
             return text
         return f"\x1b]8;;file://{quote(os.uname().nodename)}{quote(path)}\x1b\\{text}\x1b]8;;\x1b\\"
 

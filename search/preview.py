@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import base64
 import io
-import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from indexer.storage.paths import to_bytes
+from indexer.storage.places import source
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -58,7 +57,7 @@ def _load(path: str) -> Image | None:
     from indexer.media.rendition import PictureError, decode, render
 
     try:
-        return decode(render(Path(os.fsdecode(to_bytes(path)))).jpeg).convert("RGB")
+        return decode(render(source(to_bytes(path))).jpeg).convert("RGB")
     except (PictureError, OSError):
         return None
 

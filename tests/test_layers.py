@@ -35,7 +35,7 @@ MODULES = {
     for path in sorted((ROOT / package).rglob("*.py"))
 }
 HEAVY = ["torch", "lancedb", "lance", "pyarrow", "sentence_transformers", "google.genai", "onnxruntime", "numpy"]
-HEAVY += ["httpx", "httpx2", "starlette", "uvicorn", "jinja2"]
+HEAVY += ["httpx", "httpx2", "starlette", "uvicorn", "jinja2", "obstore", "ray"]
 
 
 def room(module: str) -> str:

@@ -21,6 +21,8 @@ def backup(context: click.Context, /, to: bytes, **options: Any) -> int:
     The copy is the ledger as it is at one moment; a run that is at work need not
     stop. TO is never replaced. When TO is a folder, the copy is TO/ledger.sqlite3.
 
+    TO may be an address in object storage, such as s3://BUCKET/KEY.
+
     To restore: put the copy as ledger.sqlite3 into an empty folder, then make
     the table again, without one request: index --library FOLDER rebuild
 

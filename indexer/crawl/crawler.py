@@ -5,16 +5,13 @@ is decoded; known pixels, nothing is asked. Deletions are judged only inside the
 that looks unplugged keeps its rows.
 """
 
-# ruff: noqa: PTH116, PTH120 - paths are bytes here, which pathlib cannot hold
-
 from __future__ import annotations
 
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
-from pathlib import Path
 from typing import NamedTuple
 
 from indexer.crawl.inspect import DRAWING, SMALL, Examined, WorkOptions
@@ -29,7 +26,9 @@ from indexer.ledger.store import Ledger
 from indexer.ledger.work import bursts
 from indexer.media.rendition_cache import Spool
 from indexer.media.versions import FACTS_READER
-from indexer.storage.paths import is_inside, to_text
+from indexer.storage.paths import is_address, is_inside, parent, to_text
+from indexer.storage.places import device as device_of
+from indexer.storage.places import is_tree, stands
 
 _BATCH = 256
 _SOME = 64  # once so many files had to be opened, it pays to look how many more there are
@@ -82,14 +81,16 @@ class Crawl:
         self._digest_version = digest_version
         self._grounds = options.work.grounds()
         self.scope = Scope(tuple(roots))
-        self._standing = [root for root in roots if os.path.lexists(root)]
-        self._trees = [root for root in self._standing if Path(os.fsdecode(root)).is_dir()]
+        self._standing = [root for root in roots if stands(root)]
+        self._trees = [root for root in self._standing if is_tree(root)]
         self._singles = frozenset(roots) - frozenset(self._trees)
         self._visited: set[bytes] = set()
         self._unreadable: list[bytes] = []
         self._missing: list[bytes] = []
         self._back: list[bytes] = []
+        self._left_out: set[bytes] = set()
         self._result = Crawled()
+        self._remote = any(map(is_address, roots))
 
     def run(self, spool: Spool, progress: Callable[[Reading], None]) -> Crawled:
         """Walk, open what must be opened, keep what was found; renditions of new photos go to the spool.
@@ -110,6 +111,7 @@ class Crawl:
         Without `reread` only those whose outcome may be another one today.
         """
         failed = dict(files.failed_for(self._ledger, reasons))
+        self._remote = any(map(is_address, failed))
         self._open(self._failed(failed), spool, progress)
         still = dict(files.failed_for(self._ledger, list(Reason)))
         bursts.regroup(self._ledger)
@@ -122,7 +124,8 @@ class Crawl:
                 yield found._replace(was=before.photo)
 
     def _open(self, wanted: Iterator[Found], spool: Spool, progress: Callable[[Reading], None]) -> None:
-        work = self._told(examine(wanted, options=self._options.work), progress)
+        options = replace(self._options.work, objects=self._remote)
+        work = self._told(examine(wanted, options=options), progress)
         while batch := list(islice(work, _BATCH)):
             self._keep(batch, spool)
 
@@ -170,6 +173,7 @@ class Crawl:
                 self._back.append(found.path)
             if before.outdated:
                 yield found._replace(known=True)
+        self._left_out.update(known.keys() & folder.left_out)
         self._missing += [
             path for path, was in known.items() if was.state == "present" and (folder.whole or path in self._singles)
         ]
@@ -205,7 +209,7 @@ class Crawl:
         self._missing += self._in_vanished_folders()
         elsewhere = files.seen_elsewhere(self._ledger, self._run, self._missing)
         missing = [path for path in self._missing if path not in elsewhere]
-        lost = [path for path in missing if not os.path.lexists(path)]
+        lost = [path for path in missing if not self._is_there(path)]
         if len(lost) < len(missing):
             left_out = len(missing) - len(lost)
             self._result.notes.append(f"{left_out} known files are left out now; they leave the search")
@@ -220,6 +224,9 @@ class Crawl:
         files.record_states(self._ledger, self._run, offline, "offline", "offline")
         files.record_states(self._ledger, self._run, gone, "gone", "gone")
         self._remember_devices(frozenset(unplugged))
+
+    def _is_there(self, path: bytes) -> bool:
+        return path in self._left_out if is_address(path) else os.path.lexists(path)
 
     def _in_vanished_folders(self) -> Iterator[bytes]:
         for folder in files.folders(self._ledger):
@@ -238,13 +245,11 @@ class Crawl:
             return True
         before = files.count_before(self._ledger, self._run, Scope((root,)))
         device = files.root_device(self._ledger, root)
-        moved_device = device is not None and device != os.stat(root).st_dev
+        moved_device = device is not None and device != device_of(root)
         return moved_device or count == before or (before > _MANY and count > before / 2)
 
     def _remember_devices(self, unplugged: frozenset[bytes]) -> None:
-        files.record_roots(
-            self._ledger, [(root, os.stat(root).st_dev) for root in self._trees if root not in unplugged]
-        )
+        files.record_roots(self._ledger, [(root, device_of(root)) for root in self._trees if root not in unplugged])
 
 
 def _sighting(seen: Examined) -> Sighting:
@@ -252,7 +257,7 @@ def _sighting(seen: Examined) -> Sighting:
     stamps = found.size, found.mtime_ns, found.sidecar_mtime_ns, found.ctime_ns
     return Sighting(
         path=found.path,
-        folder=os.path.dirname(found.path),
+        folder=parent(found.path),
         stat=Known(*stamps, "present", seen.grounds),
         picture=not seen.ignored,
         sha256=seen.sha256,

@@ -114,7 +114,12 @@ def read_ignore_file(base: bytes) -> IgnoreFile | None:
     path = Path(os.fsdecode(base + IGNORE_FILE))
     if not path.is_file():  # also a pipe, which would never end
         return None
-    text = path.read_bytes().removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
+    return level_of(base, path.read_bytes())
+
+
+def level_of(base: bytes, content: bytes) -> IgnoreFile:
+    """Return what the content of an ignore file in the folder `base` (ends in a slash) says."""
+    text = content.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
     patterns, faults = _compile([line.removesuffix("\r") for line in text.split("\n")])
     return IgnoreFile(Level(base, patterns), faults)
 

@@ -10,6 +10,8 @@ import hashlib
 import os
 import sqlite3
 import stat
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +21,11 @@ from indexer.domain.answer import Failure, Reason
 from indexer.domain.photo import Facts, Rendition
 from indexer.media.limits import DEFAULT_LIMITS, PictureLimits
 from indexer.media.refusal import PictureError, TooSmall
-from indexer.media.sniff import HEAD_BYTES, Kind, sniff
+from indexer.media.sniff import HEAD_BYTES, Kind, by_name, sniff
 from indexer.media.versions import DIGEST_VERSION
+from indexer.storage import objects
+from indexer.storage.paths import is_address
+from indexer.storage.places import laid_down
 
 DRAWING, SMALL = "drawing", "small"
 """What a picture may be that is not a photo."""
@@ -34,7 +39,7 @@ class WorkOptions:
     `workers` None means one a usable core, 0 means in this process: quick for a handful of files, but then a decoder
     that crashes or hangs takes the run with it. `ledger` is the database that knows bytes seen before. `max_bytes`
     and `max_pixels` None mean the limits of `rendition`; a picture neither of whose sides reaches `min_side` pixels
-    is left out; `seconds` is the patience with one file.
+    is left out; `seconds` is the patience with one file. `objects` says that some lie in object storage.
     """
 
     workers: int | None = None
@@ -43,6 +48,7 @@ class WorkOptions:
     ledger: Path | None = None
     seconds: float = 120.0
     min_side: int = 0
+    objects: bool = False
 
     def limits(self) -> PictureLimits:
         """Return what a picture may cost."""
@@ -102,37 +108,65 @@ class Examiner:
         except (FileNotFoundError, NotADirectoryError):
             return Examined(found, ignored=True)
         except PermissionError:
-            return _failed(found, "no permission to read it")
+            return _failed(_once_more(found), "no permission to read it")
         except OSError as fault:
+            found = _once_more(found)
             return _failed(found, f"it cannot be read: {fault.strerror or type(fault).__name__}")
         except Exception as fault:  # noqa: BLE001 - one photo: a fault of ours must not end a run of a million
             return _failed(found, f"unexpected {type(fault).__name__} while it was read")
 
     def _examine(self, found: Found) -> Examined:
+        return self._examine_object(found) if is_address(found.path) else self._examine_file(found)
+
+    def _examine_object(self, found: Found) -> Examined:
+        """Fetch an object once and look at it as at a file; one that is not called like a picture, by its beginning."""
+        if by_name(found.path) is None and (left := self._left_out(objects.begin(found.path, HEAD_BYTES), found)):
+            return left
+        if found.size > self._limits.max_bytes:
+            words = f"{found.size:,} bytes are more than the limit of {self._limits.max_bytes:,}"
+            return self._refused(found, "", PictureError(Reason.TOO_LARGE, words))
+        content = objects.read(found.path)
+        if left := self._left_out(content.data[:HEAD_BYTES], found):
+            return left
+        if content.version != found.mtime_ns:  # another one by now: the next listing shall find this one unchanged
+            found = found._replace(size=len(content.data), mtime_ns=content.version, known=False)
+        with laid_down(_name(found.path), content.data, _beside(found)) as path:
+            if found.known:
+                return self._facts(found, path)
+            return self._look(found, path, hashlib.sha256(content.data).hexdigest())
+
+    def _left_out(self, head: bytes, found: Found) -> Examined | None:
+        """Return the outcome of a file that is no photo by its first bytes and its name, None of one that may be."""
+        kind = sniff(head, found.path)
+        if kind is not None and kind is not Kind.DRAWING:
+            return None
+        return Examined(found, ignored=True, left_out=DRAWING if kind else "", grounds=self._grounds.pictures)
+
+    def _examine_file(self, found: Found) -> Examined:
         if found.known:
-            return self._facts(found)
+            return self._facts(found, Path(os.fsdecode(found.path)))
         # Not to wait for a writer, should the file have become a pipe since it was listed.
         descriptor = os.open(found.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb", buffering=0) as stream:
             before = os.fstat(descriptor)
-            head = stream.read(HEAD_BYTES) if stat.S_ISREG(before.st_mode) else b""
-            kind = sniff(head, found.path) if stat.S_ISREG(before.st_mode) else None
-            if kind is None or kind is Kind.DRAWING:
-                left_out = DRAWING if kind else ""
-                return Examined(found, ignored=True, left_out=left_out, grounds=self._grounds.pictures)
+            if not stat.S_ISREG(before.st_mode):
+                return Examined(found, ignored=True, grounds=self._grounds.pictures)
+            head = stream.read(HEAD_BYTES)
+            if left := self._left_out(head, found):
+                return left
             stream.seek(0)
             short = before.st_size <= self._limits.max_bytes
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest() if short else ""
-        examined = self._look(found, sha256)
+        path = Path(os.fsdecode(found.path))
+        examined = self._look(found, path, sha256)
         # Bytes keep their photo for ever, so digest and pixels must be of the same bytes.
-        after = Path(os.fsdecode(found.path)).stat()
+        after = path.stat()
         return examined if _version(after) == _version(before) else _failed(found, _CHANGED)
 
-    def _look(self, found: Found, sha256: str) -> Examined:
+    def _look(self, found: Found, path: Path, sha256: str) -> Examined:
         from indexer.media.metadata import read_facts
         from indexer.media.rendition import render
 
-        path = Path(os.fsdecode(found.path))
         photo = self._photo(sha256)
         try:
             rendition = None if photo else render(path, limits=self._limits, before=_digest_of(found.was))
@@ -148,11 +182,10 @@ class Examiner:
         failure = Failure(error.reason, error.detail)
         return Examined(found, sha256, failure=failure, grounds="" if error.passing else grounds)
 
-    def _facts(self, found: Found) -> Examined:
+    def _facts(self, found: Found, path: Path) -> Examined:
         from indexer.media.metadata import read_facts
         from indexer.media.tiff import FileSpan
 
-        path = Path(os.fsdecode(found.path))
         with path.open("rb") as stream:  # what cannot be read now keeps the facts it has
             return Examined(found, facts=read_facts(path, FileSpan(stream), beside=found.sidecar_mtime_ns != 0))
 
@@ -171,6 +204,22 @@ def _digest_of(photo: str) -> str:
 
 def _failed(found: Found, detail: str) -> Examined:
     return Examined(found, failure=Failure(Reason.UNREADABLE, detail))
+
+
+def _once_more(found: Found) -> Found:
+    """An object that a store did not hand out may be handed out tomorrow: the next crawl shall find it changed."""
+    return found._replace(mtime_ns=0) if is_address(found.path) else found
+
+
+def _name(path: bytes) -> bytes:
+    return path.rpartition(b"/")[2]
+
+
+def _beside(found: Found) -> Iterator[tuple[bytes, bytes]]:
+    """Yield name and content of the sidecars of an object."""
+    for path in found.beside:
+        with suppress(FileNotFoundError):
+            yield _name(path), objects.read(path).data
 
 
 def _version(status: os.stat_result) -> tuple[int, int, int, int]:

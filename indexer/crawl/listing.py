@@ -19,6 +19,8 @@ from indexer.crawl.ignore import Rules, read_ignore_file
 from indexer.crawl.known_names import DEVELOPED, JUNK, JUNK_STARTS, SIDECAR_END
 from indexer.media import takeout_names
 from indexer.media.sniff import Kind, by_name
+from indexer.storage import objects
+from indexer.storage.paths import is_address
 
 _DOT = 0x2E
 _new = tuple.__new__  # the constructor of a named tuple takes three times as long
@@ -28,7 +30,8 @@ class Found(NamedTuple):
     """A file that may be a picture; `sidecar_mtime_ns` is 0 without a sidecar beside it, else changes with each.
 
     `known` says that its content is known already, and only what it says of itself is to be read anew; `was` is the
-    photo that the ledger knows at this path. A tuple rather than a dataclass because an archive has a million of them.
+    photo that the ledger knows at this path. `beside` names the sidecars of an object.
+    A tuple rather than a dataclass because an archive has a million of them.
     """
 
     path: bytes
@@ -38,6 +41,7 @@ class Found(NamedTuple):
     ctime_ns: int = 0
     known: bool = False
     was: str = ""
+    beside: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,8 @@ class Folder:
     """One folder: its files sorted by path, how many were left out, and what went wrong.
 
     `whole` says that the folder was listed to its end, so that a file not in `files` is gone or left out;
-    False when it could not be, or when only single files of it were asked for.
+    False when it could not be, or when only single files of it were asked for. `left_out` are files that are there and
+    not wanted, as far as only the listing can tell: in object storage.
     """
 
     path: bytes
@@ -61,6 +66,7 @@ class Folder:
     ignored: int = 0
     problems: tuple[Problem, ...] = ()
     whole: bool = True
+    left_out: frozenset[bytes] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +88,8 @@ def list_folder(path: bytes, rules: Rules, *, follow: bool, hidden: bool) -> Lis
 
 def found_alone(path: bytes) -> Found | None:
     """Look at one file that was named by itself, None when it is gone."""
+    if is_address(path):
+        return _object_alone(path)
     try:
         status = os.stat(path)
     except OSError:
@@ -91,6 +99,14 @@ def found_alone(path: bytes) -> Found | None:
     google = (_mtime(folder + slash + json) for json in takeout_names.json_names(name))
     together = _together(beside, next(filter(None, google), 0))
     return Found(path, status.st_size, status.st_mtime_ns, together, status.st_ctime_ns)
+
+
+def _object_alone(path: bytes) -> Found | None:
+    try:
+        one = objects.head(path)
+    except OSError:
+        return None
+    return Found(path, one.size, one.version)  # alone: what lies beside it is not looked for
 
 
 def _mtime(path: bytes) -> int:
@@ -142,7 +158,9 @@ class _Listing:
         if self._sidecars or self._takeout:
             self._files = [self._with_sidecars(found) for found in self._files]
         if self._raws:
-            self._drop_paired()
+            kept = without_paired(self._files, self._raws)
+            self._ignored += len(self._files) - len(kept)
+            self._files = kept
         self._files.sort(key=itemgetter(0))
         folder = Folder(self._path, tuple(self._files), self._ignored, tuple(self._problems), self._whole)
         return Listed(folder, tuple(sorted(self._below)), tuple(sorted(self._links)), self._rules)
@@ -173,7 +191,7 @@ class _Listing:
                     else:
                         status = entry.stat()
                         stamps = status.st_mtime_ns, 0, status.st_ctime_ns
-                        files.append(_new(Found, (entry.path, status.st_size, *stamps, False, "")))
+                        files.append(_new(Found, (entry.path, status.st_size, *stamps, False, "", ())))
                 elif entry.is_dir(follow_symlinks=False):
                     self._take_folder(entry, self._below)
                 elif self._follow and entry.is_symlink():
@@ -224,11 +242,17 @@ class _Listing:
         together = _together(newest, google)
         return found._replace(sidecar_mtime_ns=together) if together else found
 
-    def _drop_paired(self) -> None:
-        stems = {stem for stem, _, end in (f.path.rpartition(b".") for f in self._files) if end.lower() in DEVELOPED}
-        paired = {path for path in self._raws if path.rpartition(b".")[0] in stems}
-        self._files = [found for found in self._files if found.path not in paired]
-        self._ignored += len(paired)
+
+def without_paired(files: list[Found], raws: Iterable[bytes]) -> list[Found]:
+    """Return `files` without those RAW files beside which the camera's own picture of the same name lies."""
+    stems = {stem for stem, _, end in (f.path.rpartition(b".") for f in files) if end.lower() in DEVELOPED}
+    paired = {path for path in raws if path.rpartition(b".")[0] in stems}
+    return [found for found in files if found.path not in paired] if paired else files
+
+
+def is_raw(name: bytes) -> bool:
+    """Say whether a file of this name is a RAW file."""
+    return _is_raw(name.lower().rpartition(b".")[2])
 
 
 @lru_cache(1024)

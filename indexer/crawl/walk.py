@@ -16,12 +16,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 
+from indexer.crawl import buckets
 from indexer.crawl.ignore import Rules, compile_excludes, excluding
 from indexer.crawl.known_names import ARCHIVES, suffix_of
 from indexer.crawl.listing import Folder, found_alone, list_folder
 from indexer.domain.errors import MissingPath, UsageError
 from indexer.storage.layout import INBOX_FOLDER
-from indexer.storage.paths import is_inside, shown
+from indexer.storage.paths import is_address, is_inside, parent, shown
+from indexer.storage.places import is_tree, refuse_absent
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class _Tour:
         self._exclude = compile_excludes(options.exclude)
         self._roots: dict[bytes, None] = {}
         self._files: dict[bytes, list[bytes]] = {}
+        self._trees: list[bytes] = []
         self._links: deque[tuple[bytes, Rules]] = deque()
         self._entered: set[tuple[int, int]] = set()
         for place in options.skip:
@@ -68,6 +71,9 @@ class _Tour:
 
     def add(self, root: bytes) -> None:
         """Note a root, after looking at what it is."""
+        if is_address(root):
+            self._add_address(root)
+            return
         refuse_inside(root, self._options.skip)
         try:
             mode = os.stat(root).st_mode
@@ -87,6 +93,13 @@ class _Tour:
         else:
             self._files.setdefault(os.path.dirname(root), []).append(root)
 
+    def _add_address(self, root: bytes) -> None:
+        refuse_absent([root])
+        if not is_tree(root):
+            self._files.setdefault(parent(root), []).append(root)
+        elif not any(is_inside(root, tree) for tree in self._trees):
+            self._trees.append(root)
+
     def folders(self) -> Iterator[Folder]:
         """Walk real folders root by root, then what only links lead to, then single files elsewhere."""
         while self._roots:
@@ -94,6 +107,8 @@ class _Tour:
             yield from self._below(root, excluding(self._exclude, root.rstrip(b"/") + b"/"))
         while self._links:
             yield from self._below(*self._links.popleft())
+        for tree in self._trees:
+            yield from buckets.folders(tree, excluding(self._exclude, tree + b"/"), hidden=self._options.hidden)
         for folder, paths in self._files.items():
             yield self._with_singles(Folder(folder, (), whole=False), paths)
 

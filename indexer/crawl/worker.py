@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from multiprocessing.connection import Connection
 
@@ -19,6 +19,7 @@ from indexer.crawl.inspect import Examined, WorkOptions
 from indexer.crawl.listing import Found
 from indexer.domain.errors import CaptionaryError
 from indexer.domain.secrets import without_secrets
+from indexer.storage.objects import credentials
 
 Look = Callable[[Found], Examined]
 Examiners = Callable[[WorkOptions], Look]
@@ -40,7 +41,7 @@ class Worker:
         self._asking = Connection(asking, readable=False)
         self.connection = Connection(telling, writable=False)
         try:
-            self._process = _interpreter(asked, told)
+            self._process = _interpreter(asked, told, _environment(options))
         finally:
             os.close(asked)
             os.close(told)
@@ -85,11 +86,16 @@ class Worker:
         )
 
 
-def _interpreter(asked: int, told: int) -> subprocess.Popen[bytes]:
+def _environment(options: WorkOptions) -> dict[str, str]:
+    """What a process that decodes foreign files may know: keys of a store only where it must fetch objects."""
+    return {**without_secrets(os.environ), **(credentials(os.environ) if options.objects else {})}
+
+
+def _interpreter(asked: int, told: int, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
             [sys.executable, "-c", _BOOT, str(asked), str(told), *sys.path],
-            env=without_secrets(os.environ),
+            env=environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

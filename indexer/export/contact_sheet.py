@@ -10,7 +10,6 @@ import base64
 import hashlib
 import html
 import io
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,8 @@ from urllib.parse import quote
 
 from indexer.domain.errors import UsageError
 from indexer.storage.atomic import whole_file
-from indexer.storage.paths import for_terminal, to_bytes
+from indexer.storage.paths import for_terminal, is_address, to_bytes
+from indexer.storage.places import source
 
 THUMBNAIL_SIDE = 320
 _MARK = '<meta name="generator" content="Captionary contact sheet">'
@@ -98,7 +98,7 @@ def _thumbnail(path: str) -> str:
     from indexer.media.rendition import PictureError, decode, render
 
     try:
-        image = decode(render(Path(os.fsdecode(to_bytes(path)))).jpeg)
+        image = decode(render(source(to_bytes(path))).jpeg)
     except (PictureError, OSError):
         return ""
     image.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
@@ -108,7 +108,8 @@ def _thumbnail(path: str) -> str:
 
 
 def _address(path: str) -> str:
-    return _text("file://" + quote(to_bytes(path)))
+    raw = to_bytes(path)
+    return _text(path if is_address(raw) else "file://" + quote(raw))
 
 
 def _text(text: str) -> str:

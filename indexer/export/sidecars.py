@@ -17,7 +17,7 @@ from indexer.ledger.views.export_rows import Entry
 from indexer.media.metadata.sidecar_file import Beside, sidecar_of
 from indexer.media.metadata.xmp_packet import NotXmp
 from indexer.storage.atomic import whole_file
-from indexer.storage.paths import for_terminal, is_inside, to_text
+from indexer.storage.paths import for_terminal, is_address, is_inside, to_text
 
 _NO_WAY_ON = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
@@ -104,7 +104,7 @@ class Mirror:
         picture = Path(os.fsdecode(entry.path))
         if self._beside and not os.path.lexists(picture):
             raise FileNotFoundError(errno.ENOENT, "the picture is gone")
-        place = picture if self._beside else self._folder / os.fsdecode(os.path.relpath(entry.path, self._top))
+        place = picture if self._beside else self._folder / os.fsdecode(_inside(entry.path, self._top))
         there = sidecar_of(place)
         begun = there or sidecar_of(picture)
         target = place.with_name(self._name(entry, picture, begun))
@@ -133,6 +133,11 @@ class Mirror:
         if of_another or (begun.shared and export_rows.stem_is_shared(self._ledger, entry.path)):
             return f"{picture.name}.xmp"
         return begun.path.name
+
+
+def _inside(path: bytes, top: bytes) -> bytes:
+    """Where a picture lies in a mirror: below the top of those on disks; an object below its store and bucket."""
+    return path.replace(b"://", b"/", 1) if is_address(path) else os.path.relpath(path, top)
 
 
 def _stands(target: Path) -> bool:

@@ -1,10 +1,11 @@
-"""A backup of what cannot be made again: the ledger, to a file that is not there yet."""
+"""A backup of what cannot be made again: the ledger, to a file or an object that is not there yet."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import sqlite3
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +14,10 @@ from indexer.domain.errors import Unwritable, UsageError
 from indexer.domain.progress import Progress
 from indexer.ledger import backup
 from indexer.ledger.store import Ledger
+from indexer.storage import objects
 from indexer.storage.atomic import new_file
 from indexer.storage.layout import LEDGER_FILE
-from indexer.storage.paths import AnyPath, resolve_root, shown, to_text
+from indexer.storage.paths import AnyPath, is_address, resolve_root, shown, to_text
 
 _HINT = "make room, or choose another place"
 
@@ -29,11 +31,14 @@ class Backup:
 
 
 def back_up(ledger: Ledger, to: AnyPath, progress: Callable[[Progress], None]) -> Backup:
-    """Copy the ledger to the new file `to`; in a folder that exists it is called as in a library.
+    """Copy the ledger to the new file or object `to`; in a folder that exists it is called as in a library.
 
     Raises `UsageError` where something is in the way, `Unwritable` where the disk refuses; then no trace is left.
     """
-    path = _target(resolve_root(to))
+    place = resolve_root(to)
+    if is_address(place):
+        return _send(ledger, place, progress)
+    path = _target(place)
     name = shown(path)
     try:
         if shutil.disk_usage(path.parent).free < backup.size(ledger):
@@ -46,6 +51,23 @@ def back_up(ledger: Ledger, to: AnyPath, progress: Callable[[Progress], None]) -
         words = fault.strerror if isinstance(fault, OSError) else str(fault)
         raise Unwritable(f"{name} cannot be written: {words}", hint=_HINT) from fault
     return Backup(to_text(os.fsencode(path)), path.stat().st_size)
+
+
+def _send(ledger: Ledger, address: bytes, progress: Callable[[Progress], None]) -> Backup:
+    """Copy the ledger to an object that is not there yet, by way of a file beside the ledger."""
+    name = shown(address)
+    if address.count(b"/") < 3:
+        raise UsageError(f"{name} is a whole bucket", hint="name an object in it, such as s3://BUCKET/ledger.sqlite3")
+    with tempfile.TemporaryDirectory(prefix=".backup-", dir=ledger.path.parent) as folder:
+        done = back_up(ledger, Path(folder) / LEDGER_FILE, progress)
+        try:
+            objects.create(address, Path(folder) / LEDGER_FILE)
+        except FileExistsError:
+            raise _in_the_way(name, "exists, and nothing is replaced") from None
+        except OSError as fault:
+            hint = "check the name, the network and the credentials"
+            raise Unwritable(f"{name} cannot be written: {fault.strerror}", hint=hint) from fault
+    return Backup(to_text(address), done.bytes)
 
 
 def _target(to: bytes) -> Path:

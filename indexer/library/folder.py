@@ -35,7 +35,8 @@ from indexer.providers.seam import Provider
 from indexer.providers.spec import Opening, Spec
 from indexer.storage.layout import BATCHES_FOLDER, LEDGER_FILE, RENDITIONS_FILE, TABLE_FOLDER, default_folder, remains
 from indexer.storage.lock import WriterLock
-from indexer.storage.paths import AnyPath, refuse_missing, resolve_root
+from indexer.storage.paths import AnyPath, resolve_root
+from indexer.storage.places import refuse_absent
 from indexer.storage.settings import Config, read_config
 from indexer.table.projector import Projector
 
@@ -245,7 +246,7 @@ def refuse_roots(folder: AnyPath | None, roots: Sequence[AnyPath]) -> None:
     path = Path(os.fsdecode(folder)).expanduser() if folder is not None else default_folder()
     if (path / LEDGER_FILE).exists():
         return
-    refuse_missing(map(resolve_root, roots))
+    refuse_absent(map(resolve_root, roots))
     for root in roots:
         refuse_inside(resolve_root(root), [os.fsencode(path.resolve())])
 

@@ -94,7 +94,7 @@ def render(source: Path | bytes, *, limits: PictureLimits = DEFAULT_LIMITS, befo
         raise fault(error) from error
 
 
-def shrink(source: Path, side: int, *, quality: int = 80, limits: PictureLimits = DEFAULT_LIMITS) -> bytes:
+def shrink(source: Path | bytes, side: int, *, quality: int = 80, limits: PictureLimits = DEFAULT_LIMITS) -> bytes:
     """Decode the picture at `source` and return it upright, in sRGB, at most `side` pixels long, as a bare JPEG.
 
     Held to the limits of `render`; raises `PictureError` and nothing else.

@@ -32,7 +32,8 @@ from indexer.pipeline.request import Ask
 from indexer.providers import automatic, key_variables
 from indexer.providers.seam import Provider
 from indexer.providers.spec import Spec
-from indexer.storage.paths import AnyPath, for_terminal, refuse_missing, resolve_root, shown
+from indexer.storage.paths import AnyPath, for_terminal, resolve_root, shown
+from indexer.storage.places import refuse_absent, stands
 from indexer.storage.settings import Config
 
 _MODEL_NAME = re.compile(r"[A-Za-z0-9][\w.:/@+~-]{0,199}", re.ASCII)
@@ -119,8 +120,7 @@ def _provider(ledger: Ledger, wished: str, around: Surroundings) -> tuple[Spec, 
 def _roots(ledger: Ledger, paths: Sequence[AnyPath]) -> tuple[bytes, ...]:
     """Resolve the roots; one that is not there counts only when its files are known: it may be unplugged."""
     roots = tuple(dict.fromkeys(resolve_root(path) for path in paths))
-    missing = [root for root in roots if not os.path.lexists(root)]
-    refuse_missing(root for root in missing if not files.knows(ledger, Scope((root,))))
+    refuse_absent(root for root in roots if not stands(root) and not files.knows(ledger, Scope((root,))))
     return roots
 
 

@@ -18,7 +18,9 @@ from indexer.domain.errors import MissingPath, UsageError
 AnyPath = str | bytes | os.PathLike[str]
 _ESCAPE = re.compile(r"\\x(5c|[89a-f][0-9a-f])")
 _SURROGATE = re.compile("[\udc80-\udcff]")
-_ADDRESS = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://")
+_ADDRESS = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*)://")
+_STORES = (b"s3", b"gs", b"az")
+_ODD_PARTS = frozenset({b"", b".", b".."})
 _CONTROL = re.compile(f"[{CONTROLS}{SEPARATORS}{HALVES}{DIRECTIONS}]")
 _CHUNK = 1 << 16
 
@@ -68,18 +70,38 @@ def _visible(found: re.Match[str]) -> str:
 def resolve_root(path: str | bytes | os.PathLike[str]) -> bytes:
     """Return `path` absolute, with `~` expanded in text and symlinks followed; it need not exist.
 
-    Bytes are taken as they are, and so is `./~`: bytes come from a shell or a list, which expand `~` or mean it. Raises
-    `UsageError` for an address such as `s3://...`.
+    Bytes are taken as they are, and so is `./~`: bytes come from a shell or a list, which expand `~` or mean it. An
+    address in object storage, such as `s3://bucket/key`, stands for itself. Raises `UsageError` for any other address.
     """
     raw = path if isinstance(path, bytes) else os.fsencode(os.path.expanduser(path))  # noqa: PTH111
-    if _ADDRESS.match(raw):
-        raise UsageError(
-            f"remote places are not supported yet: {shown(raw)}",
-            hint="copy or mount it, then give the folder's path",
-        )
+    if remote := _ADDRESS.match(raw):
+        return _resolve_address(raw, remote[1].lower())
     if not raw or b"\0" in raw:
         raise UsageError(f"not a path: {shown(raw)!r}", hint="give a folder or a picture file")
     return os.path.realpath(raw)
+
+
+def is_address(path: bytes) -> bool:
+    """Say whether `path`, which is resolved, is the address of an object or of several: `s3://bucket/key`."""
+    return path.startswith((b"s3://", b"gs://", b"az://"))
+
+
+def parent(path: bytes) -> bytes:
+    """Return the folder of `path`; that of an object is what its key has before the last slash."""
+    return path.rpartition(b"/")[0] if is_address(path) else os.path.dirname(path)  # noqa: PTH120
+
+
+def _resolve_address(raw: bytes, scheme: bytes) -> bytes:
+    shown = for_terminal(to_text(raw))
+    if scheme not in _STORES:
+        raise UsageError(
+            f"this kind of address is not supported: {shown}",
+            hint="s3://BUCKET, gs://BUCKET, az://CONTAINER, or copy or mount it and give the folder's path",
+        )
+    rest = raw[len(scheme) + 3 :].rstrip(b"/")
+    if b"\0" in rest or not _ODD_PARTS.isdisjoint(rest.split(b"/")):
+        raise UsageError(f"not an address of objects: {shown!r}", hint="for example: s3://bucket/photos")
+    return scheme + b"://" + rest
 
 
 def is_inside(path: bytes, root: bytes) -> bool:

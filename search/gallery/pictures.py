@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from indexer.storage.bounded_cache import BoundedCache
+from indexer.storage.paths import is_address
+from indexer.storage.places import source
 
 if TYPE_CHECKING:
     from indexer.ledger.views.known_photo import KnownFile
@@ -60,12 +62,13 @@ class Pictures:
         from indexer.media.rendition import PictureError, shrink
 
         path = Path(os.fsdecode(file.path))
-        is_same = _is_same(path, file)
+        remote = is_address(file.path)  # what is fetched is as new as it gets
+        is_same = remote or _is_same(path, file)
         if is_same is None or (not is_same and path.is_symlink()):
             return None
         try:
             with self._room:
-                jpeg = shrink(path, SIDES[kind], quality=_QUALITY[kind])
+                jpeg = shrink(source(file.path) if remote else path, SIDES[kind], quality=_QUALITY[kind])
         except (PictureError, OSError):
             return None
         if not is_same:  # it has changed since it was indexed: these may be other pixels

@@ -154,8 +154,8 @@ def test_a_file_that_changes_while_it_is_read_fails(tmp_path: Path) -> None:
     path = photo(tmp_path / "a.jpg")
 
     class Slow(Examiner):
-        def _look(self, found: Found, sha256: str) -> Examined:
-            result = super()._look(found, sha256)
+        def _look(self, found: Found, path: Path, sha256: str) -> Examined:
+            result = super()._look(found, path, sha256)
             photo(path, "blue")
             return result
 

@@ -108,10 +108,24 @@ def test_home_is_expanded_in_text_only(tmp_path: Path, monkeypatch: pytest.Monke
     assert resolve_root(b"~/Photos") == home + b"/~/Photos"
 
 
-@pytest.mark.parametrize("address", ["s3://bucket/a", "gs://b", "https://example.org/a.jpg", b"file:///home", "S3://b"])
-def test_an_address_is_refused_in_words(address: str | bytes) -> None:
+@pytest.mark.parametrize(
+    ("address", "resolved"),
+    [
+        ("s3://bucket/a", b"s3://bucket/a"),
+        ("gs://b", b"gs://b"),
+        ("S3://b/", b"s3://b"),
+        (b"az://c/\xff/", b"az://c/\xff"),
+    ],
+)
+def test_an_address_in_object_storage_stands_for_itself(address: str | bytes, resolved: bytes) -> None:
+    """It is not looked for in the current folder, and a slash at its end means nothing."""
+    assert resolve_root(address) == resolved
+
+
+@pytest.mark.parametrize("address", ["https://example.org/a.jpg", b"file:///home", "hdfs://b"])
+def test_any_other_address_is_refused_in_words(address: str | bytes) -> None:
     """Remote places are named as such, not looked for in the current folder."""
-    with pytest.raises(UsageError, match="not supported yet") as caught:
+    with pytest.raises(UsageError, match="not supported") as caught:
         resolve_root(address)
     assert caught.value.hint
 

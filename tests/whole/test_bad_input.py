@@ -144,7 +144,7 @@ def test_a_wrong_key_is_reported_and_appears_nowhere(tmp_path: Path, photo: Path
         ([".", "--budget", "-1"], ["--budget"]),
         ([".", "--prompt", "nowhere.txt"], ["nowhere.txt"]),
         ([".", "--provider", "local", "--mode", "batch"], ["no batch mode"]),
-        (["s3://bucket/photos"], ["not supported yet"]),
+        (["https://example.org/photos"], ["not supported"]),
         ([".", "--pilot", "3", "--no-pilot"], ["exclude each other"]),
         ([".", "-0"], ["--files-from"]),
         ([".", "--library", ""], ["--library", "not a folder"]),

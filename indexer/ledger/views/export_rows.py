@@ -17,6 +17,7 @@ from indexer.ledger.store import Ledger
 from indexer.ledger.views.tags import tagging
 from indexer.ledger.work.answers import BEST_FIRST
 from indexer.ledger.work.corrections import LAST, read_correction
+from indexer.storage.paths import is_address
 
 _SEARCHABLE = "f.picture = 1 AND f.photo IS NOT NULL"
 
@@ -94,16 +95,18 @@ def holds_pictures(ledger: Ledger, folder: bytes) -> bool:
 
 
 def top(ledger: Ledger) -> bytes:
-    """Return the folder that holds all pictures of the library: its root, or what its roots have in common.
+    """Return the folder that holds all pictures of the library on disks: its root, or what its roots have in common.
 
     Photos that are added below a root do not change it.
     """
     first, last = ledger.connection.execute(
-        "SELECT min(path), max(path) FROM files WHERE picture = 1 AND state <> 'gone'"
+        "SELECT min(path), max(path) FROM files WHERE picture = 1 AND state <> 'gone' AND path >= ? AND path < ?",
+        (b"/", b"0"),
     ).fetchone()
     if first is None:
         return b"/"
-    roots = [root for (root,) in ledger.connection.execute("SELECT path FROM roots") if holds_pictures(ledger, root)]
+    every = [root for (root,) in ledger.connection.execute("SELECT path FROM roots") if not is_address(root)]
+    roots = [root for root in every if holds_pictures(ledger, root)]
     # All others lie between the first and the last path, so they share what these two have in common.
     return os.path.commonpath([first.rpartition(b"/")[0] or b"/", last.rpartition(b"/")[0] or b"/", *roots])
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 from indexer.domain.answer import Failure, Reason
 from indexer.domain.mode import Mode
 from indexer.domain.prompts import fill, read_given
@@ -13,6 +10,7 @@ from indexer.ledger.photos import files
 from indexer.ledger.work.items import Work
 from indexer.media.rendition import PictureError, render
 from indexer.pipeline.session import Session
+from indexer.storage.places import source
 
 _GONE = Failure(Reason.UNREADABLE, "no file with this picture can be read any more")
 
@@ -25,7 +23,7 @@ def rendition_of(session: Session, photo: str) -> bytes | Failure:
     failure = _GONE
     for path in files.paths_of(session.ledger, photo):
         try:
-            jpeg = render(Path(os.fsdecode(path))).jpeg
+            jpeg = render(source(path)).jpeg
         except PictureError as fault:
             failure = Failure(fault.reason, fault.detail)
         except OSError as fault:

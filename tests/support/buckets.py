@@ -1,0 +1,99 @@
+"""An S3 server on this machine, and buckets in it."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SECRET = "a-secret-that-must-never-be-written"
+_NUMBERS = itertools.count()
+
+
+class Store:
+    """moto's S3 server, and the environment in which it is Amazon's."""
+
+    def __init__(self) -> None:
+        from moto.server import ThreadedMotoServer
+
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)
+        self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        self._server.start()
+        host, port = self._server.get_host_and_port()
+        self.environ: Mapping[str, str] = {
+            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+            "AWS_ACCESS_KEY_ID": "an-access-key",
+            "AWS_SECRET_ACCESS_KEY": SECRET,
+            "AWS_REGION": "us-east-1",
+        }
+
+    def bucket(self) -> Bucket:
+        """Make a new, empty bucket."""
+        return Bucket(self.client(), f"photos-of-test-{next(_NUMBERS)}-{self.environ['AWS_ENDPOINT_URL'][-5:]}")
+
+    def client(self) -> Any:
+        """Amazon's own client of the server."""
+        import boto3
+
+        return boto3.client(
+            "s3",
+            endpoint_url=self.environ["AWS_ENDPOINT_URL"],
+            aws_access_key_id="an-access-key",
+            aws_secret_access_key=SECRET,
+            region_name="us-east-1",
+        )
+
+    def stop(self) -> None:
+        """End the server."""
+        self._server.stop()
+
+
+class Bucket:
+    """A bucket, filled and emptied through Amazon's own client."""
+
+    def __init__(self, client: Any, name: str) -> None:
+        self._client = client
+        self.name = name.replace(":", "-")
+        self.address = f"s3://{self.name}"
+        client.create_bucket(Bucket=self.name)
+
+    def put(self, key: str, content: bytes | Path) -> None:
+        """Put an object."""
+        data = content.read_bytes() if isinstance(content, Path) else content
+        self._client.put_object(Bucket=self.name, Key=key, Body=data)
+
+    def delete(self, *keys: str) -> None:
+        """Delete objects."""
+        for key in keys:
+            self._client.delete_object(Bucket=self.name, Key=key)
+
+    def listed(self) -> list[str]:
+        """Return all keys, sorted."""
+        return [one["Key"] for one in self._client.list_objects_v2(Bucket=self.name).get("Contents", [])]
+
+    def read(self, key: str) -> bytes:
+        """Return an object."""
+        return bytes(self._client.get_object(Bucket=self.name, Key=key)["Body"].read())
+
+    def drop(self) -> None:
+        """Delete the bucket with all in it."""
+        self.delete(*self.listed())
+        self._client.delete_bucket(Bucket=self.name)
+
+
+@contextmanager
+def serving() -> Iterator[Store]:
+    """An S3 server that this process and its children take for Amazon's."""
+    store = Store()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in store.environ.items():
+            patch.setenv(name, value)
+        try:
+            yield store
+        finally:
+            store.stop()
