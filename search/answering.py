@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Literal
 
+from indexer.table.words import query_terms
 from search import cutoff, ranking
 from search.cutoff import Verdict
 from search.filters import Query
@@ -30,15 +32,15 @@ _MOST_DROPPED = 2
 def answering(
     view: View,
     query: Query,
-    sieve: Sieve,
+    sieves: Sequence[Sieve],
     sampled: Callable[[], Sample],
     encoded: Callable[[], np.ndarray | None],
 ) -> Iterator[Found]:
-    """Yield the rows that answer the text of `query`.
+    """Yield the rows that answer the text of `query` and pass any of `sieves`, each of which proposes its own.
 
     `sampled` waits for a sample of the table, `encoded` for the vector of the text, None when there is none.
     """
-    yield from _ordered(view, query, _tiers(view, query, sieve, sampled, encoded))
+    yield from _ordered(view, query, _tiers(view, query, sieves, sampled, encoded))
 
 
 def resembling(view: View, query: Query, sieve: Sieve, example: tuple[str, np.ndarray]) -> Iterator[Found]:
@@ -56,30 +58,49 @@ def listed(view: View, query: Query, sieve: Sieve) -> Iterator[Found]:
         yield from map(Found, view.shown(rows[start : start + step]))
 
 
+def dated(view: View, query: Query, sieve: Sieve, then: Sieve) -> Iterator[Found]:
+    """Yield the rows of a date and nothing else: those that hold its words but were not taken then, the others after.
+
+    `then` lets through what was taken on that date.
+    """
+    sorting = Sorting.of(query.sort, view.own)
+    taken = then.listing(view, sorting)
+    terms = query_terms(query.when.said if query.when else "")
+    said = replace(sieve, phrases=(*sieve.phrases, *(f" {term} " for term in terms))).by_words(view, (), POOLS[0])
+    holding = [Scored(Candidate(row, "", None), 1.0, 1.0, tuple(terms)) for row in set(said).difference(taken)]
+    yield from sorting.sorted(_fetched(view, holding))
+    step = query.offset + query.limit if query.limit else len(taken)
+    for start in range(0, len(taken), max(1, step)):
+        yield from map(Found, view.shown(taken[start : start + step]))
+
+
 def _tiers(
     view: View,
     query: Query,
-    sieve: Sieve,
+    sieves: Sequence[Sieve],
     sampled: Callable[[], Sample],
     encoded: Callable[[], np.ndarray | None],
 ) -> Iterator[list[Scored]]:
     """Yield ranked rows, a pool at a time; no row scores more than one before it."""
-    terms, seen = lookup(query.text), set[int]()
+    date = query.when.said if query.when else ""
+    terms, seen = [*lookup(query.text), *query_terms(date)], set[int]()
     verdict: Verdict | None = None
     waiting: list[Scored] = []
     least = 1.0
     for pool in POOLS:
-        rows = dict.fromkeys(sieve.by_words(view, terms, pool) if terms else ())
-        vector, sample = encoded(), sampled()
-        if vector is not None and sample.centre is not None:
-            rows.update(dict.fromkeys(sieve.by_meaning(view, vector, pool)))
-        words = Words.of(query.text, sample.statistics)
+        rows = dict.fromkeys(row for sieve in sieves for row in (sieve.by_words(view, terms, pool) if terms else ()))
+        sample, vector = sampled(), encoded()
+        if sample.centre is None:
+            vector = None
+        if vector is not None:
+            rows.update(dict.fromkeys(row for sieve in sieves for row in sieve.by_meaning(view, vector, pool)))
+        words = Words.of(query.text, sample.statistics, date)
         fresh = [row for row in rows if row not in seen]
-        candidates = view.candidates(fresh, vector if sample.centre is not None else None)
-        split = [row for row in sieve.by_pairs(view, _pairs(query, candidates, words), pool) if row not in rows]
+        candidates = view.candidates(fresh, vector, query.when)
+        split = [row for row in sieves[0].by_pairs(view, _pairs(query, candidates, words), pool) if row not in rows]
         fresh += (new := [row for row in split if row not in seen])
         seen.update(fresh)
-        candidates += view.candidates(new, vector if sample.centre is not None else None)
+        candidates += view.candidates(new, vector, query.when)
         scored = ranking.rank(candidates, words, sample.statistics)
         if isinstance(query.min_score, str):
             kept = (verdict := verdict or Verdict.of(scored, sample.statistics)).hits(scored, first=pool == POOLS[0])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from os import PathLike
 from typing import Any, Literal
 
@@ -20,6 +20,7 @@ from indexer.storage.paths import resolve_root, to_text
 from indexer.table.dataset import among, quoted
 from indexer.table.words import phrase
 from search.conditions import Condition, compiled, parse
+from search.dates import Span, When
 from search.spelling import unwanted
 
 Sort = str
@@ -54,7 +55,8 @@ class Query:
     where: Sequence[str] = ()
     phrases: Sequence[str] = ()
     unwanted: Sequence[str] = ()
-    """Phrases that every hit holds, and such as none does; see `search.language`."""
+    when: When | None = None
+    """Phrases that every hit holds, and such as none does; a date in words. See `search.language`."""
     counted: bool = False
     advised: bool = False
     """Whether to count the hits on all pages, and to look for what words without a match may have been meant for."""
@@ -73,8 +75,8 @@ class Circle:
 class Filters:
     """Which rows may be hits; `since` is inclusive, `before` exclusive, `within` a path in text form.
 
-    A hit holds none of the terms `not_terms` and, of needles (terms with a space around each), all of `phrases` and
-    none of `unwanted`.
+    A hit was taken in any of `spans`, holds none of the terms `not_terms` and, of needles (terms with a space around
+    each), all of `phrases` and none of `unwanted`.
     """
 
     tags: tuple[str, ...] = ()
@@ -85,6 +87,7 @@ class Filters:
     unwanted: tuple[str, ...] = ()
     since: datetime | None = None
     before: datetime | None = None
+    spans: tuple[Span, ...] = ()
     camera: str | None = None
     within: str | None = None
     near: Circle | None = None
@@ -136,6 +139,8 @@ def predicate(filters: Filters, cameras: Sequence[str] = (), own: Sequence[Field
         parts.append(f"taken_at >= {_timestamp(filters.since)}")
     if filters.before:
         parts.append(f"taken_at < {_timestamp(filters.before)}")
+    if filters.spans:
+        parts.append(f"({' OR '.join(map(_taken_in, filters.spans))})")
     if filters.camera is not None:
         parts.append(among("camera", cameras))
     if filters.within is not None:
@@ -144,6 +149,12 @@ def predicate(filters: Filters, cameras: Sequence[str] = (), own: Sequence[Field
         parts.append(_near(filters.near))
     parts += compiled(filters.where, own)
     return " AND ".join(parts) or None
+
+
+def _taken_in(span: Span) -> str:
+    first = datetime.combine(span.first, time.min)
+    after = datetime.combine(span.last, time.min) + timedelta(days=1)
+    return f"(taken_at >= {_timestamp(first)} AND taken_at < {_timestamp(after)})"
 
 
 def matching(camera: str, names: Iterable[str | None]) -> list[str]:

@@ -24,7 +24,7 @@ class Hit:
 
     `weak`: it is only the nearest there is. `also_at` are other paths of the same picture, `fields` the values of a
     person's own schema, `why` holds the `words` and `tags` that matched and the `meaning`, the cosine of query and
-    description (None where words or filters alone decided).
+    description (None where words or filters alone decided), and `date` the words that name when it was taken.
     """
 
     path: str
@@ -147,7 +147,9 @@ def _why(one: Found, query: Query, words: Words) -> dict[str, Any]:
     matched = one.scored.matched if one.scored else ()
     asked = distinct(query.tags, query.any_tags)
     cosine = one.scored.candidate.cosine if one.scored else None
+    told = {"date": query.when.said} if query.when is not None and query.when.holds(one.shown.taken_at) else {}
     return {
+        **told,
         "words": list(dict.fromkeys(words.spelling[term] for term in matched)),
         "tags": [tag for tag in one.shown.tags if tag in asked or _within(tag, words)],
         "meaning": round(cosine, 4) if cosine is not None else None,

@@ -8,8 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import date
 
 from indexer.domain.errors import UsageError
+from search.dates import named
 from search.filters import Query
 
 _PICTURES = "jpe?g|png|heic|heif|gif|webp|tiff?|bmp|avif|dng|cr2|cr3|nef|arw|orf|raf|rw2|psd"
@@ -43,8 +45,8 @@ def pieces(text: str) -> Iterator[Piece]:
             yield Piece(said.strip(), name, quoted is not None, bool(found["minus"]))
 
 
-def understood(query: Query) -> Query:
-    """Return `query` with what its text asks of filters and phrases in their own fields; raises `UsageError`."""
+def understood(query: Query, today: date) -> Query:
+    """Return `query` with what its text asks of filters, phrases and dates in their own fields; raises `UsageError`."""
     if not isinstance(query.text, str):
         raise UsageError(f"text {query.text!r} is not a text", hint="give words as one text")
     words: list[str] = []
@@ -56,13 +58,14 @@ def understood(query: Query) -> Query:
         elif piece.unwanted:
             (unwanted if piece.quoted else not_words).append(piece.text)
         elif piece.quoted:
-            words.append(piece.text)
             phrases.append(piece.text)
         else:
             words.append(_named(piece.text))
+    when = named(" ".join(words), today)
     return replace(
         query,
-        text=" ".join(words),
+        text=" ".join(filter(None, (" ".join(words) if when is None else when.rest, *phrases))),
+        when=when,
         phrases=tuple(phrases),
         unwanted=tuple(unwanted),
         not_words=" ".join(filter(None, not_words)) if isinstance(query.not_words, str) else query.not_words,

@@ -105,8 +105,9 @@ def _value(value: Any) -> str:
 
 
 def reasons(hit: Hit) -> list[str]:
-    """Return the words and tags that matched."""
-    return [f"{kind} {', '.join(hit.why[kind])}" for kind in ("words", "tags") if hit.why.get(kind)]
+    """Return the words and tags that matched, and the date."""
+    found = [f"{kind} {', '.join(hit.why[kind])}" for kind in ("words", "tags") if hit.why.get(kind)]
+    return [*found, *([f"date {hit.why['date']}"] if hit.why.get("date") else [])]
 
 
 def _lines(hit: Hit, look: Look, number: int, explain: bool) -> Iterator[str]:

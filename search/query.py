@@ -17,7 +17,7 @@ from indexer.storage.layout import BATCHES_FOLDER, ENCODER_FOLDER, TABLE_FOLDER,
 from indexer.table.dataset import among, dataset_uri, open_table
 from indexer.table.encoder.load import open_encoder
 from indexer.table.encoder.onnx import Encoder, Manifest
-from search.answering import answering, listed, resembling
+from search.answering import answering, dated, listed, resembling
 from search.filters import Collapse, Filters, Query, Sort, matching, typed
 from search.hits import Answered, Found, Hit, page
 from search.language import understood
@@ -119,11 +119,14 @@ class Index:
 
     def answer(self, query: Query) -> Answered:
         """Answer `query`, see `search`; a single word that the library does not have is corrected."""
-        query = understood(query)
+        query = understood(query, date.today())
         filters = typed(query)
-        if not (query.text.strip() or filters or query.like is not None):
+        if not (query.text.strip() or query.when or filters or query.like is not None):
             raise UsageError("nothing to search for", hint="give words, or a filter such as --tag or --since")
         answered = self._answered(query, filters)
+        if query.when and not query.text and not answered.hits:
+            query = replace(query, text=query.when.said, when=None)  # no photo of that date: its words may mean more
+            answered = self._answered(query, filters)
         single = len(wanted(query.text)) == 1
         if query.like is not None or not (query.advised or (single and not answered.good)):
             return answered
@@ -155,16 +158,21 @@ class Index:
         text = query.text.strip()
         view = reader.view()
         cameras = matching(filters.camera, reader.cameras(view)) if filters.camera is not None else ()
-        sieve = Sieve.of(filters, cameras, view.own if filters.where else ())
+        own = view.own if filters.where else ()
+        sieve, said = Sieve.of(filters, cameras, own), query.when.said if query.when else ""
+        then = Sieve.of(replace(filters, spans=query.when.spans), cameras, own) if query.when else None
         if vector is not None:
             sampled = self._background.submit(reader.sample, view)
-            found = answering(view, query, sieve, sampled.result, vector.result)
-            return page(found, view, query, Words.of(text, sampled.result().statistics))
+            sieves = [sieve, then] if then else [sieve]
+            found = answering(view, query, sieves, sampled.result, vector.result)
+            return page(found, view, query, Words.of(text, sampled.result().statistics, said))
         if query.like is not None:
             found = resembling(view, query, sieve, example(view, self._directory, query.like))
+        elif then is not None:
+            found = dated(view, query, sieve, then)
         else:
             found = listed(view, query, sieve)
-        return page(found, view, query, Words.of(text, reader.sample(view).statistics))
+        return page(found, view, query, Words.of(text, reader.sample(view).statistics, said))
 
     def hit(self, path: str) -> Hit | None:
         """Return the photo at `path`, spelled as a hit spells it, as a search shows it; None where there is none."""

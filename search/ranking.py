@@ -26,6 +26,9 @@ MEANT_UNSEEN = 0.6
 """The same where nobody has described the photo: the mean cosine of described photos that hold all words of a query
 is 0.55 (rare words) to 0.64 (sentences), and at half of the words no lower than half of this."""
 
+TIMELY = 0.35
+"""The share of what a score lacks that being taken when the query says makes up for."""
+
 _PRIOR_ROWS = 200
 _PRIOR_HOLDERS = 1
 """Words are weighed as if so many more rows, so many of them holding the word, had been counted: a small library says
@@ -72,19 +75,22 @@ class Words:
     weights: Mapping[str, float] = field(default_factory=dict)
     spelling: Mapping[str, str] = field(default_factory=dict)
     also: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    date: tuple[str, ...] = ()
+    """The terms of a date in words: to hold them all is as good as to be taken then."""
 
     @classmethod
-    def of(cls, text: str, statistics: Statistics) -> Words:
+    def of(cls, text: str, statistics: Statistics, date: str = "") -> Words:
         """Cut `text` into terms and weigh them."""
         spelled: dict[str, str] = {}
-        for word in text.split():
+        for word in f"{text} {date}".split():
             for term in query_terms(word):
                 spelled.setdefault(term, word)
         own, also = wanted(text), spellings(text)
         return cls(
             {term: statistics.weight(term) for term in own},
-            {term: spelled.get(term, term) for term in own},
+            {term: spelled.get(term, term) for term in (*own, *query_terms(date))},
             {term: also[term] for term in own if term in also},
+            tuple(query_terms(date)),
         )
 
     @property
@@ -103,6 +109,8 @@ class Candidate:
     row: int
     line: str
     cosine: float | None
+    timely: bool = False
+    """Whether it was taken when the query says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,17 +149,23 @@ def _scored(candidate: Candidate, words: Words, needles: Mapping[str, Sequence[s
     line = candidate.line
     counted = {term: sum(line.count(needle) for needle in some) for term, some in needles.items() if some}
     found = {term: count for term, count in counted.items() if count}
+    dated = tuple(term for term in words.date if f" {term} " in line)
+    timely = bool(words.date) and (candidate.timely or len(dated) == len(words.date))
     total = words.total
     coverage = sum(words.weights[term] for term in found) / total if total else 0.0
     meaning = _meaning(candidate.cosine, coverage)
     if not total:
-        return Scored(candidate, round(meaning, 4), 0.0, ())
+        return Scored(candidate, round(_preferred(meaning, timely), 4), 0.0, dated)
     length = candidate.line.count(" ") - 1
     damping = _K1 * (1 - _B + _B * length / statistics.length)
     bm25 = sum(words.weights[term] * count * (_K1 + 1) / (count + damping) for term, count in found.items())
     lexical = bm25 / (total * (_K1 + 1))
     score = COSINE_SHARE * meaning + (1 - COSINE_SHARE) * lexical
-    return Scored(candidate, round(score, 4), coverage, tuple(found))
+    return Scored(candidate, round(_preferred(score, timely), 4), coverage, (*found, *dated))
+
+
+def _preferred(score: float, timely: bool) -> float:
+    return score + TIMELY * (1 - score) if timely else score
 
 
 def _meaning(cosine: float | None, coverage: float) -> float:

@@ -10,13 +10,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
+from itertools import islice, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from indexer.domain.answer_fields import Field, field_of
 from indexer.domain.errors import LibraryError, first_line
 from indexer.table.dataset import among, open_dataset
+from search.dates import When
 from search.ranking import Candidate, Statistics
 from search.sorting import NEWEST, Sorting
 
@@ -191,13 +192,17 @@ class View:
         table = self._scan(columns=["_distance"], filter=where, nearest=nearest)
         return [int(row) for row in table.column("_rowid").to_pylist()]
 
-    def candidates(self, rows: Iterable[int], vector: np.ndarray | None) -> list[Candidate]:
-        """Return what ranking needs of `rows`; with `vector`, the exact cosine of each row that has one."""
+    def candidates(self, rows: Iterable[int], vector: np.ndarray | None, when: When | None = None) -> list[Candidate]:
+        """Return what ranking needs of `rows`; with `vector`, the exact cosine of each row that has one.
+
+        `when` is the date that a query says.
+        """
         found: list[Candidate] = []
-        columns = ["terms"] if vector is None else ["terms", "vector"]
+        columns = ["terms", *(["vector"] if vector is not None else []), *(["taken_at"] if when else [])]
         for keys, table in self._take(rows, columns):
             cosines = [None] * table.num_rows if vector is None else _cosines(table.column("vector"), vector)
-            found += map(Candidate, keys, table.column("terms").to_pylist(), cosines)
+            timely = map(when.holds, table.column("taken_at").to_pylist()) if when else repeat(False)
+            found += map(Candidate, keys, table.column("terms").to_pylist(), cosines, timely)
         return found
 
     def shown(self, rows: Iterable[int]) -> list[Shown]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -151,7 +152,7 @@ def test_a_query_has_any_length(index: Index, words: int) -> None:
 def test_any_text_is_understood(text: str) -> None:
     """Quotes without an end, dashes and colons alone: nothing breaks, and nothing is unwanted that has no dash."""
     try:
-        asked = understood(Query(text=text))
+        asked = understood(Query(text=text), date(2026, 11, 26))
     except UsageError:
         return
     assert "-" in text or not (asked.not_words or asked.unwanted or asked.no_tags)
