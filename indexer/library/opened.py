@@ -29,7 +29,7 @@ class Opened:
     def _last_asked(self, ledger: Ledger) -> tuple[Question, Mode]:
         last = counts.last_asked(ledger)
         if last:
-            return questions.question_of(ledger, last[0]), last[1]
+            return questions.question_of(ledger, last.question), last.mode
         spec = self._access.spec(providers.automatic({}))
         return Question(spec.name, spec.default_model, DEFAULT_TEMPLATE, DEFAULT_SCHEMA), spec.modes[0]
 

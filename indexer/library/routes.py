@@ -93,7 +93,7 @@ def _queue(access: Access, question: Question) -> int | None:
 def _asked(ledger: Ledger, model: str | None) -> Question:
     """The prompt and the schema in force, of nobody yet."""
     last = counts.last_asked(ledger)
-    before = questions.question_of(ledger, last[0]) if last else None
+    before = questions.question_of(ledger, last.question) if last else None
     template, schema = prompts.chosen(ledger)
     base = before or Question("", model or "", DEFAULT_TEMPLATE, DEFAULT_SCHEMA)
     return replace(base, template=template or base.template, schema=schema or base.schema)

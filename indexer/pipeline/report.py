@@ -118,7 +118,7 @@ def make_report(
     question, _ = asked
     number = questions.known_question(ledger, question)
     requests = counts.count_works(ledger, scope, number)
-    spent, paid_in, paid_out, submitted = counts.spent(ledger, facts.run)
+    spent = counts.spent(ledger, facts.run)
     out = shards.open_shards(ledger)
     reused = min(facts.reused, requests.described)
     return Report(
@@ -129,13 +129,13 @@ def make_report(
         requests=RequestCounts(
             planned=requests.planned,
             reused=reused,
-            submitted=submitted,
+            submitted=spent.requests,
             described=requests.described - reused,
             failed=requests.failed,
             pending=requests.pending,
             in_doubt=counts.count_in_doubt(ledger),
         ),
-        cost=Spend(facts.estimate, spent, paid_in, paid_out),
+        cost=Spend(facts.estimate, spent.usd, spent.input_tokens, spent.output_tokens),
         jobs=[job_line(ledger, shard, facts.now) for shard in out],
         rows=counts.count_rows(ledger),
         collect_before=_collect_before(out, spec),

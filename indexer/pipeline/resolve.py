@@ -96,7 +96,7 @@ def _provider(ledger: Ledger, wished: str, around: Surroundings) -> tuple[Spec, 
     where the provider is new to the library.
     """
     last = counts.last_asked(ledger)
-    asked = questions.question_of(ledger, last[0]) if last else None
+    asked = questions.question_of(ledger, last.question) if last else None
     before = asked if wished == "auto" else None
     name = wished if wished != "auto" else (before.provider if before else automatic(around.environ))
     if before is not None and around.spec(name).offline:

@@ -229,9 +229,9 @@ class Run:
         asked = counts.last_asked(self.ledger)
         if not asked:
             return
-        failed = items.retryable(self.ledger, asked[0], reasons, most_attempts)
-        question, mode = questions.question_of(self.ledger, asked[0]), asked[1]
-        new = [Work(question.work_key(photo), photo, 0) for photo in items.unasked(self.ledger, asked[0], fresh)]
+        failed = items.retryable(self.ledger, asked.question, reasons, most_attempts)
+        question, mode = questions.question_of(self.ledger, asked.question), asked.mode
+        new = [Work(question.work_key(photo), photo, 0) for photo in items.unasked(self.ledger, asked.question, fresh)]
         again = [*failed, *new]
         if not again:
             return

@@ -23,6 +23,7 @@ from indexer.ledger.photos.dirty_rows import Source
 from indexer.ledger.store import Ledger
 from indexer.ledger.views import counts, prompts, tags
 from indexer.ledger.work import answers, corrections
+from indexer.ledger.work.answers import BestAnswer
 from indexer.providers.spec import Rank
 from indexer.storage.atomic import put_in_place
 from indexer.storage.layout import ENCODER_FOLDER, TABLE_FOLDER
@@ -49,9 +50,8 @@ class _Composed:
     photo: str
     document: Document
     answer: Answer | None
-    provider: str | None
-    prompt_version: str | None
-    standing: int
+    best: BestAnswer | None
+    rank: int
 
 
 class Projector:
@@ -176,16 +176,15 @@ class Projector:
 
     def _compose(self, source: Source, photo: str, tagging: Tagging) -> _Composed:
         best = answers.best_answer(self._ledger, photo)
-        answer, provider, version, standing = best or (None, None, None, 0)
-        if answer is not None:
-            answer = replace(answer, tags=tagging.of(answer.tags))
-        measured = answer is not None and standing <= Rank.PIXELS
+        answer = replace(best.answer, tags=tagging.of(best.answer.tags)) if best else None
+        rank = best.rank if best else 0
+        measured = best is not None and rank <= Rank.PIXELS
         correction = corrections.correction_of(self._ledger, photo)
         if correction is not None:
             answer = corrected(answer, correction, measured=measured)
-            standing, measured = Rank.PERSON, False
+            rank, measured = Rank.PERSON, False
         document = compose(to_text(source.path), source.facts, answer, measured=measured)
-        return _Composed(source, photo, document, answer, provider, version, standing)
+        return _Composed(source, photo, document, answer, best, rank)
 
     def _vectors(self, composed: Sequence[_Composed]) -> dict[str, NDArray[np.float32]]:
         texts = {item.document.digest: item.document.text for item in composed if item.document.text}
@@ -223,10 +222,10 @@ def _row(item: _Composed, vector: NDArray[np.float32] | None, own: Sequence[Fiel
         width=source.width,
         height=source.height,
         rating=facts.rating,
-        provider=item.provider,
+        provider=item.best.provider if item.best else None,
         model=answer.model if answer else None,
-        prompt_version=item.prompt_version,
-        described=item.standing > Rank.PIXELS,
+        prompt_version=item.best.prompt_version if item.best else None,
+        described=item.rank > Rank.PIXELS,
         cluster=source.burst,
         offline=source.offline,
         vector=vector,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from indexer.domain.mode import Mode
 from indexer.ledger.scope import Scope
@@ -44,6 +45,22 @@ class FailedPath:
     job: str
 
 
+class Spent(NamedTuple):
+    """What was paid in US dollars, the tokens it was billed for, and how many requests were begun."""
+
+    usd: float
+    input_tokens: int
+    output_tokens: int
+    requests: int
+
+
+class LastAsked(NamedTuple):
+    """What the last run asked: the number of its question, and the mode."""
+
+    question: int
+    mode: Mode
+
+
 def begin_run(ledger: Ledger, command: str) -> int:
     """Number an invocation of a writing command."""
     with ledger.transaction("begin run", uncounted=True) as transaction:
@@ -62,12 +79,12 @@ def end_run(ledger: Ledger, run: int) -> None:
         transaction.execute("UPDATE runs SET ended_at = ? WHERE id = ?", (ledger.now(), run))
 
 
-def last_asked(ledger: Ledger) -> tuple[int, Mode] | None:
-    """Return the question and the lane of the library's last run, None before any."""
+def last_asked(ledger: Ledger) -> LastAsked | None:
+    """Return what the library's last run asked, None before any."""
     row = ledger.connection.execute(
         "SELECT question, mode FROM runs WHERE question IS NOT NULL ORDER BY id DESC LIMIT 1"
     ).fetchone()
-    return (row[0], Mode(row[1])) if row else None
+    return LastAsked(row[0], Mode(row[1])) if row else None
 
 
 def standing_of_files(ledger: Ledger, scope: Scope, provider: str, question: int | None) -> Standing:
@@ -140,8 +157,8 @@ def count_in_doubt(ledger: Ledger) -> int:
     return int(ledger.connection.execute("SELECT count(*) FROM attempts WHERE state = 'in_doubt'").fetchone()[0])
 
 
-def spent(ledger: Ledger, since_run: int | None = None) -> tuple[float, int, int, int]:
-    """Return (dollars, input tokens, output tokens, requests begun) in all, or since a run began."""
+def spent(ledger: Ledger, since_run: int | None = None) -> Spent:
+    """Return what was spent in all, or since a run began."""
     since = 0.0
     if since_run is not None:
         since = ledger.connection.execute("SELECT started_at FROM runs WHERE id = ?", (since_run,)).fetchone()[0]
@@ -151,7 +168,7 @@ def spent(ledger: Ledger, since_run: int | None = None) -> tuple[float, int, int
         " total(CASE WHEN ended_at >= ?1 THEN output_tokens END), total(started_at >= ?1) FROM attempts",
         (since,),
     ).fetchone()
-    return float(row[0]), int(row[1]), int(row[2]), int(row[3])
+    return Spent(float(row[0]), int(row[1]), int(row[2]), int(row[3]))
 
 
 def failed_paths(ledger: Ledger, scope: Scope, question: int | None) -> list[FailedPath]:

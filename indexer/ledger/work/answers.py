@@ -86,8 +86,18 @@ def count_answers(ledger: Ledger, question: int | None) -> int:
     return int(ledger.connection.execute("SELECT count(*) FROM answers WHERE question = ?", (question,)).fetchone()[0])
 
 
-def best_answer(ledger: Ledger, photo: str) -> tuple[Answer, str, str, int] | None:
-    """Return (answer, provider, prompt version, standing) of the best answer that `photo` has, None without any.
+@dataclass(frozen=True, slots=True)
+class BestAnswer:
+    """The answer of a photo that is shown: whose it is, to which prompt, and its rank."""
+
+    answer: Answer
+    provider: str
+    prompt_version: str
+    rank: int
+
+
+def best_answer(ledger: Ledger, photo: str) -> BestAnswer | None:
+    """Return the best answer that `photo` has, None without any.
 
     One that it inherits from another photo of its burst counts, if it has none as good of its own.
     """
@@ -99,4 +109,4 @@ def best_answer(ledger: Ledger, photo: str) -> tuple[Answer, str, str, int] | No
     if not row:
         return None
     answer = Answer(row[0], tuple(json.loads(row[1])), row[2], json.loads(row[3]), row[4])
-    return answer, row[5], row[6], row[7]
+    return BestAnswer(answer, row[5], row[6], row[7])
