@@ -194,7 +194,10 @@ class Crawl:
             files.record_facts(self._ledger, self._run, facts, FACTS_READER)
         sightings = [_sighting(seen) for seen in batch if not seen.found.known]
         photos = files.record_sightings(self._ledger, self._run, sightings, self._digest_version)
-        spool.put((photos[seen.sha256], seen.rendition.jpeg) for seen in batch if seen.rendition and not seen.failure)
+        drawn = [(seen.sha256, photos[seen.sha256], seen.rendition) for seen in batch if seen.rendition]
+        spool.put((photo, rendition.jpeg) for _, photo, rendition in drawn)
+        if self._ledger.rehearsing:
+            spool.remember(drawn)
 
     def _tell_left_out(self) -> None:
         drawings, small = (self._result.left_out[kind] for kind in (DRAWING, SMALL))

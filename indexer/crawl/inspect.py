@@ -21,6 +21,7 @@ from indexer.domain.answer import Failure, Reason
 from indexer.domain.photo import Facts, Rendition
 from indexer.media.limits import DEFAULT_LIMITS, PictureLimits
 from indexer.media.refusal import PictureError, TooSmall
+from indexer.media.rendition_cache import Remembered
 from indexer.media.sniff import HEAD_BYTES, Kind, by_name, sniff
 from indexer.media.versions import DIGEST_VERSION
 from indexer.storage import objects
@@ -37,7 +38,8 @@ class WorkOptions:
     """How files are opened: by how many processes, up to which size, and how long each may take.
 
     `workers` None means one a usable core, 0 means in this process: quick for a handful of files, but then a decoder
-    that crashes or hangs takes the run with it. `ledger` is the database that knows bytes seen before. `max_bytes`
+    that crashes or hangs takes the run with it. `ledger` is the database that knows bytes seen before, `spool` the
+    cache that may know what they decode to (see `rendition_cache`). `max_bytes`
     and `max_pixels` None mean the limits of `rendition`; a picture neither of whose sides reaches `min_side` pixels
     is left out; `seconds` is the patience with one file. `objects` says that some lie in object storage.
     """
@@ -46,6 +48,7 @@ class WorkOptions:
     max_bytes: int | None = None
     max_pixels: int | None = None
     ledger: Path | None = None
+    spool: Path | None = None
     seconds: float = 120.0
     min_side: int = 0
     objects: bool = False
@@ -95,11 +98,13 @@ class Examiner:
         self._grounds = options.grounds()
         uri = f"{options.ledger.absolute().as_uri()}?mode=ro" if options.ledger else ""
         self._known = sqlite3.connect(uri, uri=True, timeout=30, isolation_level=None) if uri else None
+        self._spool = Remembered(options.spool) if options.spool and options.spool.exists() else None
 
     def close(self) -> None:
         """Let go of the ledger."""
-        if self._known:
-            self._known.close()
+        for opened in (self._known, self._spool):
+            if opened:
+                opened.close()
 
     def __call__(self, found: Found) -> Examined:
         """Examine one file; whatever happens to it is an outcome, never an exception."""
@@ -169,7 +174,8 @@ class Examiner:
 
         photo = self._photo(sha256)
         try:
-            rendition = None if photo else render(path, limits=self._limits, before=_digest_of(found.was))
+            drawn = self._spool.get(sha256) if self._spool and not photo and not found.was else None
+            rendition = drawn if photo or drawn else render(path, limits=self._limits, before=_digest_of(found.was))
         except PictureError as error:
             return self._refused(found, sha256, error)
         facts = read_facts(path, beside=found.sidecar_mtime_ns != 0)

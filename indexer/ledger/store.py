@@ -68,6 +68,7 @@ class Ledger:
         self.step = step
         self.now = now
         self.writes = writes
+        self.rehearsing = False
         self.library_id = self.setting("library_id")
 
     @classmethod
@@ -112,6 +113,9 @@ class Ledger:
 
         `uncounted` changes are of no consequence for counts of files and works, which are kept (see `kept`).
         """
+        if self.rehearsing:
+            yield from self._rehearsed(uncounted)
+            return
         self.connection.execute("BEGIN IMMEDIATE")
         try:
             yield Transaction(self)
@@ -124,6 +128,30 @@ class Ledger:
                 self.connection.execute("ROLLBACK")
             raise
         self.step(f"after commit {name}")
+
+    def _rehearsed(self, uncounted: bool) -> Iterator[Transaction]:
+        """A transaction inside a rehearsal: whole or not at all, too."""
+        self.connection.execute("SAVEPOINT rehearsed")
+        try:
+            yield Transaction(self)
+            if not uncounted:
+                self.connection.execute(_NEXT_GENERATION)
+        except BaseException:
+            self.connection.execute("ROLLBACK TO rehearsed")
+            raise
+        finally:
+            self.connection.execute("RELEASE rehearsed")
+
+    @contextmanager
+    def rehearsal(self) -> Iterator[None]:
+        """Let every transaction of the block be seen here and nowhere else; at its end nothing of them is kept."""
+        self.connection.execute("BEGIN IMMEDIATE")
+        self.rehearsing = True
+        try:
+            yield
+        finally:
+            self.rehearsing = False
+            self.connection.execute("ROLLBACK")
 
     @property
     def generation(self) -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +20,7 @@ from indexer.domain.progress import Progress
 from indexer.ledger.photos import forget
 from indexer.ledger.photos.forget import Forgotten
 from indexer.ledger.scope import Scope
+from indexer.ledger.store import Ledger
 from indexer.ledger.views import counts
 from indexer.library.compare import chosen_routes
 from indexer.library.curation import Curation
@@ -74,18 +76,18 @@ class Library(Reading, Curation):
         return cls(Access.to(folder, create=create, seams=seams or Seams(), watcher=watcher))
 
     def plan(self, paths: Sequence[AnyPath], **options: Unpack[IndexOptions]) -> Plan:
-        """Crawl `paths` and say what indexing them would do and cost; nothing is sent."""
+        """Crawl `paths` and say what indexing them would do and cost; nothing is sent, and nothing anybody can see."""
         return self.preview(paths, **options)[1]
 
     def preview(self, paths: Sequence[AnyPath], **options: Unpack[IndexOptions]) -> tuple[Report, Plan]:
         """As `plan`, and how `paths` stand."""
         options, paths = checked(options), checked_paths(paths)
         if options.get("provider") == BEST:
-            options = self._best(Best(self._access, options), paths, options)
-        with self._access.writing("plan", options) as (run, config):
+            with self._rehearsed(paths, options) as (ledger, scope):
+                options = Best(self._access, options).choose(ledger, scope)
+        with self._access.writing("plan", options, rehearse=True) as (run, config):
             ask = self._ask(run, paths, options, config)
             seen = run.crawl(ask)
-            run.finish()
             plan = run.plan(ask)
             facts = RunFacts(run.number, plan.reused, plan.cost, notes=tuple(seen.notes))
             return self._report(run.ledger, (ask.question, ask.mode), ask.scope, facts), plan
@@ -143,9 +145,8 @@ class Library(Reading, Curation):
         is asked anything.
         """
         bounds = bounds_of(deadline, budget, max_per_1000)
-        roots = self._look(checked_paths(paths), {})
-        with self._access.reading() as ledger:
-            return offer(ledger, self._access, Scope(roots), bounds, all_routes=all_routes)
+        with self._rehearsed(checked_paths(paths), {}) as (ledger, scope):
+            return offer(ledger, self._access, scope, bounds, all_routes=all_routes)
 
     def compare(
         self,
@@ -177,12 +178,19 @@ class Library(Reading, Curation):
 
     def _look(self, paths: Sequence[AnyPath], options: IndexOptions) -> tuple[bytes, ...]:
         """Bring the files at `paths` up to date without asking anybody; returns the roots."""
-        quiet: Any = {"provider": "local"} | {name: value for name, value in options.items() if name in _CRAWL}
         with self._access.writing("quote") as (run, config):
-            ask = self._ask(run, paths, quiet, config)
+            ask = self._ask(run, paths, _quiet(options), config)
             run.crawl(ask)
             run.finish()
             return ask.roots
+
+    @contextmanager
+    def _rehearsed(self, paths: Sequence[AnyPath], options: IndexOptions) -> Iterator[tuple[Ledger, Scope]]:
+        """The ledger as it would be after a look at the files at `paths`, and their scope."""
+        with self._access.writing("quote", rehearse=True) as (run, config):
+            ask = self._ask(run, paths, _quiet(options), config)
+            run.crawl(ask)
+            yield run.ledger, ask.scope
 
     def _best(self, best: Best, paths: Sequence[AnyPath], options: IndexOptions) -> IndexOptions:
         roots = self._look(paths, options)
@@ -332,3 +340,8 @@ def check_batch_file(path: Path, most: int = 1000, provider: str = "") -> list[L
         return list(islice(providers.checker(provider).check_file(path), most))
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}", hint="name a JSONL file") from error
+
+
+def _quiet(options: IndexOptions) -> Any:
+    """How to crawl when nobody is to be asked anything."""
+    return {"provider": "local"} | {name: value for name, value in options.items() if name in _CRAWL}

@@ -7,7 +7,7 @@ import errno
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -108,8 +108,13 @@ class Access:
             ledger.close()
 
     @contextmanager
-    def writing(self, command: str, options: IndexOptions | None = None) -> Iterator[tuple[Run, Config]]:
-        """One writing command and the settings; raises `LibraryLocked` while another one runs."""
+    def writing(
+        self, command: str, options: IndexOptions | None = None, *, rehearse: bool = False
+    ) -> Iterator[tuple[Run, Config]]:
+        """One writing command and the settings; raises `LibraryLocked` while another one runs.
+
+        With `rehearse` it sees what it would write, and nothing of that is kept but what costs time to make again.
+        """
         config = self.config()
         policy = tag_policy(config)
         lock = WriterLock(self.folder, f"index {command}")
@@ -124,13 +129,15 @@ class Access:
                     )
                 if command != REFILL:
                     refuse_lost(self.folder, ledger)
-                _keep_price(ledger, options or {})
-                self._follow(ledger, policy)
-                session = self._session(ledger, lock, config)
-                try:
-                    yield Run(session, command), config
-                finally:
-                    session.spool.close()
+                with ledger.rehearsal() if rehearse else nullcontext():
+                    _keep_price(ledger, options or {})
+                    if not rehearse:
+                        self._follow(ledger, policy)
+                    session = self._session(ledger, lock, config)
+                    try:
+                        yield Run(session, command), config
+                    finally:
+                        session.spool.close()
             except (sqlite3.OperationalError, OSError) as fault:
                 if _is_of_the_disk(fault):
                     raise _unwritable(self.folder, fault) from fault

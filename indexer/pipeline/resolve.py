@@ -32,6 +32,7 @@ from indexer.pipeline.request import Ask
 from indexer.providers import automatic, key_variables
 from indexer.providers.seam import Provider
 from indexer.providers.spec import Spec
+from indexer.storage.layout import BATCHES_FOLDER, RENDITIONS_FILE
 from indexer.storage.paths import AnyPath, for_terminal, resolve_root, shown
 from indexer.storage.places import refuse_absent, stands
 from indexer.storage.settings import Config
@@ -223,6 +224,7 @@ def crawl_options(ledger: Ledger, options: IndexOptions, config: Config) -> Craw
         work=WorkOptions(
             workers=options.get("workers", config.workers),
             ledger=ledger.path,
+            spool=ledger.path.parent / BATCHES_FOLDER / RENDITIONS_FILE,
             max_pixels=pixels,
             min_side=options.get("min_side", config.min_side),
         ),

@@ -54,7 +54,8 @@ class Run:
         self.stopped = ""
         self.last_route: tuple[str, str] | None = None
         self._prepared: set[str] = set()
-        sweep(session)
+        if not session.ledger.rehearsing:
+            sweep(session)
         items.doubt_calls(session.ledger)
 
     def crawl(self, ask: Ask) -> Crawled:
@@ -212,7 +213,9 @@ class Run:
         return bool(shards.open_shards(self.ledger) or items.open_questions(self.ledger))
 
     def project(self) -> None:
-        """Write what changed into the table."""
+        """Write what changed into the table; a rehearsal changes nothing there."""
+        if self.ledger.rehearsing:
+            return
         watcher = self._session.watcher
         self._session.projector.run(lambda done: watcher.progress(Progress("writing", done)))
 
@@ -302,6 +305,8 @@ class Run:
 
     def finish(self) -> None:
         """End the command in good order."""
+        if self.ledger.rehearsing:
+            return
         self._session.projector.finish()
         approvals.end_campaign_when_done(self.ledger)
         counts.end_run(self.ledger, self.number)

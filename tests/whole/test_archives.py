@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -197,3 +198,32 @@ def test_icons_and_drawings_are_a_count_and_not_failures(archive: Archive) -> No
     assert any("smaller than 64 pixels" in note and note.endswith(": 1") for note in archive.notes)
     assert archive.index(min_side=0).files.seen == 2
     assert archive.index(min_side=0).requests.submitted == 0
+
+
+def test_a_dry_run_changes_nothing_that_anyone_can_see(archive: Archive) -> None:
+    """Not the search, not the counts, not the books; what it decoded is not decoded again all the same."""
+    for number in range(4):
+        archive.put(f"{number}.jpg", picture(number))
+    archive.index()
+    before, found = _seen(archive), archive.found()
+    archive.put("new.jpg", picture(5))
+    archive.put("0.jpg", picture(6))
+    (archive.photos / "1.jpg").unlink()
+    with archive.library() as library:
+        plan = library.plan([archive.photos], provider="local", workers=0, exclude=["2*"])
+        assert (plan.files, plan.new) == (3, 2)
+        library.quote([archive.photos])
+    assert (_seen(archive), archive.found()) == (before, found)
+    with sqlite3.connect(archive.home / "library/batches/renditions.sqlite3") as spool:
+        assert spool.execute("SELECT count(*) FROM decoded JOIN renditions USING (photo)").fetchone() == (2,)
+        spool.execute("UPDATE decoded SET rest = json_set(rest, '$.note', 'remembered')")
+    assert archive.index().requests.submitted == 2
+    with sqlite3.connect(archive.home / "library/ledger.sqlite3") as ledger:
+        assert ledger.execute("SELECT count(*) FROM photos WHERE note = 'remembered'").fetchone() == (1,)
+
+
+def _seen(archive: Archive) -> dict[str, list[Any]]:
+    """Everything that the ledger knows."""
+    with sqlite3.connect(archive.home / "library/ledger.sqlite3") as ledger:
+        tables = [name for (name,) in ledger.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return {name: sorted(ledger.execute(f"SELECT * FROM {name}"), key=repr) for name in tables}
