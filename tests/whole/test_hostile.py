@@ -14,14 +14,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from indexer.domain.answer import Reason
 from indexer.storage.paths import to_text
-from tests.support import hostile
-from tests.support.commands import Done, environment, index, search
+from tests.support import commands, hostile
+from tests.support.commands import Done, environment, search
 from tests.support.hostile import saved, scene
 
 FUZZED = int(os.environ.get("FUZZED_FILES", "80"))
@@ -73,6 +74,11 @@ def clean(done: Done) -> None:
         assert "Traceback" not in text
 
 
+def index(*arguments: str | Path, env: Mapping[str, str] | None = None, **options: Any) -> Done:
+    """Run `index`, which takes in pictures of any size."""
+    return commands.index(*arguments, env={"CAPTIONARY_MIN_SIDE": "0", **(env or {})}, **options)
+
+
 def put(root: Path, name: bytes, data: bytes) -> bytes:
     """Write a file with any name; returns its path."""
     path = os.fsencode(root) + b"/" + name
@@ -111,6 +117,7 @@ def plant(root: Path) -> Archive:
         )
     )
     bad = {put(places["broken"], name.encode(), data): why for name, (data, why) in hostile.broken().items()}
+    del bad[os.fsencode(places["broken"] / "drawing.svg")]  # a drawing is left out, and no failure
     bad.update({put(places["unlucky"], name, b"no picture"): Reason.UNREADABLE for name in NAMES})
     for name in JUNK:
         path = places["junk"] / name
