@@ -479,7 +479,7 @@ def test_a_changed_vocabulary_is_followed_by_the_next_command_that_writes(
     assert found(tmp_path, "hound") == {"dogs_window"}
     library.undo_tags()
     config.write_text('most_tags = 2\nbanned_tags = ["portrait", "coffee"]\n')
-    library.plan([photos], **GEMINI)
+    library.index([photos], approve=True, **GEMINI)
     shown = photo_tags(tmp_path)
     assert shown["astronaut"] == ("astronaut", "woman", "holiday")
     assert shown["coffee_cup"][:2] == ("espresso", "cup")

@@ -377,7 +377,7 @@ def test_a_sidecar_that_is_there_is_merged_into(world: World, name: str, beside:
 def test_a_name_that_is_the_stem_of_another_keeps_its_sidecar(world: World) -> None:
     """IMG.png.xmp speaks for IMG.png, not for IMG.png.jpg, whose own is IMG.png.jpg.xmp."""
     for name, colour in (("IMG.png", "red"), ("IMG.png.jpg", "blue")):
-        Image.new("RGB", (40, 30), colour).save(world.at(name))
+        Image.new("RGB", (80, 60), colour).save(world.at(name))
     world.index()
     world.answer("IMG.png", "A red one.", ["red"])
     world.answer("IMG.png.jpg", "A blue one.", ["blue"])

@@ -37,7 +37,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """More pictures than go without a canary, each of its own colours."""
     folder = tmp_path_factory.mktemp("many")
     for number in range(510):
-        image = Image.new("RGB", (48, 32), (number % 256, number * 7 % 256, number // 2))
+        image = Image.new("RGB", (96, 64), (number % 256, number * 7 % 256, number // 2))
         image.paste((255 - number % 256, 40, number * 3 % 256), (0, 0, 8 + number % 40, 4 + number // 20))
         image.save(folder / f"{number:03}.png")
     return folder
