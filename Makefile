@@ -3,7 +3,7 @@ BIN = .venv/bin
 PIP = $(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt
 DEMO = .venv/demo
 
-.PHONY: demo docs prices test lint types install faults kills crawl-million clean
+.PHONY: cluster demo docs prices test lint types install faults kills crawl-million clean
 .DEFAULT_GOAL := help
 
 help:
@@ -60,6 +60,10 @@ faults: install ## every fault of a service against a whole run, as a table (PRO
 
 kills: install ## killed with signal 9 at every commit, around every remote call, and at 200 moments (PROVIDER=openai)
 	CAPTIONARY_TEST_ALL_KILLS=1 $(BIN)/pytest -q tests/whole/test_kills.py -k $(PROVIDER)
+
+cluster: install ## pictures through a Ray cluster of two nodes on this machine, whose workers and nodes die
+	@$(PIP) --no-compile -e '.[ray]'
+	CAPTIONARY_TEST_CLUSTER=1 $(BIN)/pytest -q tests/crawl/test_ray.py
 
 FILES = 1000000
 

@@ -17,6 +17,7 @@ from indexer.commands.wording import plan_lines, progress_words, report_lines, r
 from indexer.console.cells import laid_out
 from indexer.console.ending import LIBRARY
 from indexer.console.screen import Screen
+from indexer.domain.workers import WANTED, is_workers
 
 if TYPE_CHECKING:
     from indexer.domain.plan import Plan
@@ -66,6 +67,19 @@ class Dollars(click.FloatRange):
         if not math.isfinite(amount):
             self.fail(f"{value!r} is not an amount of money", param, ctx)
         return amount
+
+
+class WorkersType(click.ParamType[int | str]):
+    """Who opens pictures: a number of processes, or a Ray cluster."""
+
+    name = "workers"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        """Return the number, or the name of the cluster."""
+        told = int(value) if str(value).isdigit() else value
+        if not is_workers(told):
+            self.fail(f"{value!r} is not {WANTED}", param, ctx)
+        return told
 
 
 def bounded(command: Callable[..., Any]) -> Callable[..., Any]:

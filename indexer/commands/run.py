@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 import click
 
-from indexer.commands.invocation import Call, Dollars, bounded, everywhere, spending
+from indexer.commands.invocation import Call, Dollars, WorkersType, bounded, everywhere, spending
 from indexer.commands.wording import plan_lines
 from indexer.domain.errors import ApprovalRequired, MissingPath, UsageError
 from indexer.domain.nearest import did_you_mean
@@ -59,7 +59,12 @@ from indexer.domain.nearest import did_you_mean
     default=None,
     help="Describe one photo of each burst for all of it.",
 )
-@click.option("--workers", type=click.IntRange(0), metavar="N", help="Processes that read pictures. [one per core]")
+@click.option(
+    "--workers",
+    type=WorkersType(),
+    metavar="N|ray|ray://HOST:PORT",
+    help="Processes that read pictures, or a Ray cluster. [one per core]",
+)
 @click.option("--confirm-deleted", is_flag=True, help="Missing files are deleted, not on an unplugged drive.")
 @click.option("--reread", is_flag=True, help="Read also the files that look unchanged.")
 @spending

@@ -193,8 +193,9 @@ class Crawl:
         if facts:
             files.record_facts(self._ledger, self._run, facts, FACTS_READER)
         sightings = [_sighting(seen) for seen in batch if not seen.found.known]
+        sightings = files.with_known_photos(self._ledger, sightings)
         photos = files.record_sightings(self._ledger, self._run, sightings, self._digest_version)
-        drawn = [(seen.sha256, photos[seen.sha256], seen.rendition) for seen in batch if seen.rendition]
+        drawn = [(seen.sha256, photos[seen.sha256], seen.rendition) for seen in sightings if seen.rendition]
         spool.put((photo, rendition.jpeg) for _, photo, rendition in drawn)
         if self._ledger.rehearsing:
             spool.remember(drawn)

@@ -19,6 +19,7 @@ from indexer.crawl.grounds import Grounds
 from indexer.crawl.listing import Found
 from indexer.domain.answer import Failure, Reason
 from indexer.domain.photo import Facts, Rendition
+from indexer.domain.workers import Workers
 from indexer.media.limits import DEFAULT_LIMITS, PictureLimits
 from indexer.media.refusal import PictureError, TooSmall
 from indexer.media.rendition_cache import Remembered
@@ -38,13 +39,13 @@ class WorkOptions:
     """How files are opened: by how many processes, up to which size, and how long each may take.
 
     `workers` None means one a usable core, 0 means in this process: quick for a handful of files, but then a decoder
-    that crashes or hangs takes the run with it. `ledger` is the database that knows bytes seen before, `spool` the
-    cache that may know what they decode to (see `rendition_cache`). `max_bytes`
-    and `max_pixels` None mean the limits of `rendition`; a picture neither of whose sides reaches `min_side` pixels
-    is left out; `seconds` is the patience with one file. `objects` says that some lie in object storage.
+    that crashes or hangs takes the run with it; a text names a Ray cluster. `ledger` is the database that knows bytes
+    seen before, `spool` the cache that may know what they decode to (see `rendition_cache`). `max_bytes` and
+    `max_pixels` None mean the limits of `rendition`; a picture neither of whose sides reaches `min_side` pixels is left
+    out; `seconds` is the patience with one file. `objects` says that some lie in object storage.
     """
 
-    workers: int | None = None
+    workers: Workers | None = None
     max_bytes: int | None = None
     max_pixels: int | None = None
     ledger: Path | None = None

@@ -38,15 +38,20 @@ _DEPTH = 2  # a file in work, and one at hand so that the process never waits fo
 def examine(
     files: Iterable[Found], *, options: WorkOptions, examiners: Examiners = Examiner
 ) -> Generator[Examined, None, None]:
-    """Yield what each of `files` holds, in their order; memory stays flat however many there are.
+    """Yield what each of `files` holds; memory stays flat however many there are.
 
-    `files` is read lazily, in this process. Raises `CaptionaryError` when no worker can be started. Closing the
-    iterator ends the workers at once.
+    Processes of this machine give them in their order, a Ray cluster as they come. `files` is read lazily, in this
+    process. Raises `CaptionaryError` when no worker can be started. Closing the iterator ends the workers at once.
     """
     if options.workers == 0:
         look = examiners(options)
         with closing(look) if isinstance(look, Examiner) else nullcontext():
             yield from map(look, files)
+        return
+    if isinstance(options.workers, str):
+        from indexer.crawl.ray_pool import examine_on_ray
+
+        yield from examine_on_ray(files, options, examiners)
         return
     pool = _Pool(files, options, examiners)
     try:
@@ -101,7 +106,7 @@ class _Pool:
         self._source = iter(files)
         self._options = options
         self._examiners = examiners
-        self._size = options.workers or usable_cores()
+        self._size = int(options.workers or usable_cores())
         self._window = max(WINDOW, 2 * _DEPTH * self._size)
         self._seats: list[_Seat] = []
         self._suspects: deque[_Task] = deque()

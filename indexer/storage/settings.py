@@ -13,6 +13,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from indexer.domain.errors import BadSetting
 from indexer.domain.nearest import did_you_mean
 from indexer.domain.tags import MOST_TAGS
+from indexer.domain.workers import WANTED, Workers, is_workers
 from indexer.storage.layout import SETTINGS_FILE
 
 ENV_PREFIX = "CAPTIONARY_"
@@ -43,7 +44,7 @@ class Config:
     budget: float | None = None
     budget_total: float | None = None
     budget_per_day: float | None = None
-    workers: int | None = None
+    workers: Workers | None = None
     concurrency: int = 4
     max_pixels: int | None = None
     min_side: int = 64
@@ -62,10 +63,10 @@ class Config:
 
 def _kinds(annotation: Any) -> tuple[type, ...]:
     """The types that a setting's value may have in TOML, by the annotation of its field."""
-    kind = next((each for each in get_args(annotation) if each is not type(None)), annotation)
     if get_origin(annotation) in (tuple, Mapping):
         return (list,) if get_origin(annotation) is tuple else (dict,)
-    return (float, int) if kind is float else (kind,)
+    kinds = tuple(each for each in get_args(annotation) if each is not type(None)) or (annotation,)
+    return (float, int) if kinds == (float,) else kinds
 
 
 _KINDS = {name: _kinds(annotation) for name, annotation in get_type_hints(Config).items() if name != "tables"}
@@ -127,7 +128,7 @@ def _with_environment(config: Config, environ: Mapping[str, str]) -> Config:
 
 
 def _parsed(name: str, text: str, variable: str) -> object:
-    kind = _KINDS[name][0]
+    kind = str if name == "workers" and not text.isdigit() else _KINDS[name][0]
     if kind is list:
         return text.split(",")
     try:
@@ -142,6 +143,8 @@ def _checked(name: str, value: object, where: str) -> Any:
     kinds = _KINDS[name]
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
         raise BadSetting(f"{where}: {name} = {value!r} is not a {kinds[0].__name__}", hint="fix that setting")
+    if name == "workers" and not is_workers(value):
+        raise BadSetting(f"{where}: workers = {value!r} is not {WANTED}", hint="fix that setting")
     if isinstance(value, int | float) and not 0 <= value < math.inf:
         raise BadSetting(f"{where}: {name} = {value!r} is negative or not a number", hint="fix that setting")
     if isinstance(value, list):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import NamedTuple
 
 from indexer.domain.answer import Failure
@@ -147,6 +147,16 @@ def record_facts(ledger: Ledger, run: int, found: Sequence[tuple[bytes, int, Fac
 
 def _facts_text(facts: Facts) -> str:
     return json.dumps(asdict(facts), ensure_ascii=True)
+
+
+def with_known_photos(ledger: Ledger, sightings: Sequence[Sighting]) -> list[Sighting]:
+    """Give bytes that were seen before their photo, where they were opened by somebody who could not ask the ledger."""
+    return [_recognised(ledger, seen) if seen.rendition and seen.sha256 else seen for seen in sightings]
+
+
+def _recognised(ledger: Ledger, seen: Sighting) -> Sighting:
+    known = ledger.connection.execute("SELECT photo FROM contents WHERE sha256 = ?", (seen.sha256,)).fetchone()
+    return replace(seen, photo=str(known[0]), rendition=None) if known else seen
 
 
 def _photo_of(transaction: Transaction, seen: Sighting, digest_version: int) -> str | None:

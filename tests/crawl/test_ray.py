@@ -1,0 +1,204 @@
+"""The other side of the pool: two nodes of Ray on this machine give what processes give, whoever dies meanwhile."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from indexer import Library
+from indexer.crawl.inspect import Examined, WorkOptions
+from indexer.crawl.listing import Found, found_alone
+from indexer.crawl.pool import examine
+from indexer.crawl.ray_pool import Looked, own_version, refuse_unfit
+from indexer.domain.answer import Reason
+from indexer.domain.errors import CaptionaryError, UsageError
+from search import Index
+from tests.fakes.gemini import Emulator
+from tests.support.commands import index
+from tests.support.dying import POISON, Poisoned, Slow
+from tests.support.virtual import opened
+
+pytestmark = [  # what Ray itself leaves open
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+REPOSITORY = Path(__file__).parents[2]
+CLIENTS = 20_000 + os.getpid() % 10_000
+long = pytest.mark.skipif(not os.environ.get("CAPTIONARY_TEST_CLUSTER"), reason="takes a minute: make cluster runs it")
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """A cluster of two nodes with two processors each, on this machine."""
+    pytest.importorskip("ray", reason="the extra captionary[ray] is not installed")
+    from ray.cluster_utils import Cluster
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}.items():
+            patch.setenv(name, value)
+        patch.setenv("PYTHONPATH", str(REPOSITORY))
+        head = {"num_cpus": 2, "include_dashboard": False, "ray_client_server_port": CLIENTS}
+        made = Cluster(initialize_head=True, head_node_args=head)
+        made.add_node(num_cpus=2)
+        made.wait_for_nodes()
+        patch.setenv("RAY_ADDRESS", made.address)
+        try:
+            yield made
+        finally:
+            made.shutdown()
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sixty small pictures, a broken one, and a file that is none."""
+    folder = tmp_path_factory.mktemp("photos")
+    for number in range(60):
+        image = Image.radial_gradient("L").resize((96, 64)).rotate(6 * number)
+        image.save(folder / f"{number:02}.jpg")
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 and no more")
+    (folder / "notes.txt").write_text("no picture")
+    return folder
+
+
+def found_in(folder: Path) -> list[Found]:
+    """What a walk would find in `folder`."""
+    return [found for path in sorted(folder.iterdir()) if (found := found_alone(os.fsencode(path)))]
+
+
+def by_path(outcomes: Iterator[Examined]) -> dict[bytes, tuple[object, ...]]:
+    """Outcomes by path, as far as they are kept."""
+    kept = {}
+    for seen in outcomes:
+        assert seen.found.path not in kept
+        digest = seen.rendition.digest if seen.rendition else None
+        kept[seen.found.path] = (seen.sha256, digest, seen.facts, seen.failure, seen.ignored)
+    return kept
+
+
+@long
+def test_a_cluster_gives_what_processes_give(cluster: Any, photos: Path) -> None:
+    """The same bytes, pixels, facts and failures, each file once, in whatever order."""
+    files = found_in(photos)
+    near = by_path(examine(files, options=WorkOptions(workers=0)))
+    far = by_path(examine(files, options=WorkOptions(workers="ray")))
+    assert far == near
+    assert len(far) == 62
+
+
+@long
+def test_a_file_that_kills_is_one_failed_photo(cluster: Any, photos: Path) -> None:
+    """Whoever shared a group with it is examined all the same."""
+    files = found_in(photos)[:20]
+    poisoned = [found.path for found in files if found.path.endswith(POISON)]
+    assert poisoned
+    options = WorkOptions(workers="ray")
+    outcomes = {seen.found.path: seen for seen in examine(files, options=options, examiners=Poisoned)}
+    failed = {path: seen.failure for path, seen in outcomes.items() if seen.failure}
+    assert sorted(failed) == sorted(poisoned)
+    assert all(failure.reason is Reason.UNREADABLE for failure in failed.values())
+    assert (len(outcomes), len(poisoned)) == (20, 2)
+
+
+@long
+def test_workers_and_a_node_that_die_lose_nothing(cluster: Any, photos: Path) -> None:
+    """Six workers and a node killed at random moments: every file once, as if nothing had happened."""
+    files = found_in(photos)
+    near = by_path(examine(files, options=WorkOptions(workers=0)))
+    extra = cluster.add_node(num_cpus=2)
+    cluster.wait_for_nodes()
+    over = threading.Event()
+
+    def kill() -> None:
+        chance = random.Random(20)
+        for number in range(7):
+            if over.wait(chance.uniform(0.2, 0.6)):
+                return
+            if number == 3:
+                cluster.remove_node(extra, allow_graceful=False)
+            elif busy := _busy_workers():
+                os.kill(chance.choice(busy), signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        far = by_path(examine(files, options=WorkOptions(workers="ray"), examiners=Slow))
+    finally:
+        over.set()
+        killer.join()
+    assert far == near
+
+
+def _busy_workers() -> list[int]:
+    """Processes of Ray that run `look_at` now."""
+    listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
+    return [int(line.split()[0]) for line in listed.splitlines() if "ray::look_at" in line]
+
+
+@long
+def test_a_library_is_the_same_and_buys_nothing_twice(
+    cluster: Any, photos: Path, tmp_path: Path, emulator: Emulator
+) -> None:
+    """Rows of a run on the cluster equal those of a local run; what was described is not asked of anybody again."""
+    with opened(tmp_path / "library", emulator) as library:
+        library.index([photos], approve=True, provider="gemini", workers="ray", pilot=0)
+        asked = emulator.books()["rows"] if "rows" in emulator.books() else emulator.books()["requests"]
+        for path in photos.glob("*1.jpg"):
+            os.utime(path, ns=(1, time.time_ns()))
+        again = library.index([photos], approve=False, provider="gemini", workers="ray")
+    assert (again.files.described, again.files.failed) == (60, 1)
+    books = emulator.books()
+    assert (books["rows"] if "rows" in books else books["requests"]) == asked
+    with Library.open(tmp_path / "near") as near:
+        near.index([photos], provider="local", workers=0)
+    rows = [
+        Index.open(tmp_path / name).to_arrow().select(["path", "photo"]).to_pylist() for name in ("library", "near")
+    ]
+    assert sorted(map(str, rows[0])) == sorted(map(str, rows[1]))
+
+
+@long
+def test_the_command_takes_a_cluster_and_refuses_what_is_none(cluster: Any, photos: Path, tmp_path: Path) -> None:
+    """`--workers ray` indexes quietly; another word is exit 2, a cluster that does not answer exit 1 with a hint."""
+    done = index("--library", tmp_path / "library", photos, "--provider", "local", "--workers", "ray")
+    assert (done.code, done.out.count("\n")) == (4, 1), done.err
+    assert "raylet" not in done.err
+    far = f"ray://127.0.0.1:{CLIENTS}"
+    done = index("--library", tmp_path / "client", photos, "--provider", "local", "--workers", far, "--json")
+    assert (done.code, done.json["files"]["described"], done.json["files"]["failed"]) == (4, 60, 1), done.err
+    assert index("--library", tmp_path / "library", photos, "--workers", "many").code == 2
+
+
+def test_a_worker_of_another_version_is_refused() -> None:
+    """Photo ids must be taken in one way, so all nodes run one Captionary."""
+    with pytest.raises(CaptionaryError, match=r"runs Captionary 0\.0\.9") as caught:
+        refuse_unfit(Looked("0.0.9 (photo ids of kind 1)", [], []))
+    assert "same version" in caught.value.hint
+    refuse_unfit(Looked(own_version(), [], []))
+
+
+def test_workers_that_cannot_see_the_photos_are_refused(tmp_path: Path) -> None:
+    """A folder of this machine that a node does not have is not a folder of deleted photos."""
+    here = tmp_path / "a.jpg"
+    here.touch()
+    with pytest.raises(UsageError, match="cannot see"):
+        refuse_unfit(Looked(own_version(), [], [os.fsencode(here)]))
+    refuse_unfit(Looked(own_version(), [], [os.fsencode(tmp_path / "gone.jpg")]))
+
+
+def test_a_run_without_new_files_starts_no_cluster(photos: Path) -> None:
+    """Nothing to open: Ray is not even imported."""
+    code = "import sys; from indexer.crawl.pool import *; list(examine([], options=WorkOptions(workers='ray'))); "
+    code += "print('ray' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
