@@ -25,6 +25,7 @@ from indexer.domain.photo import Facts
 from indexer.table.document import compose
 from indexer.table.encoder.load import ensure_encoder
 from indexer.table.encoder.onnx import Encoder
+from indexer.table.meaning import vectors
 from indexer.table.photo_table import PhotoRow, PhotoTable
 from indexer.table.words import STOP_WORDS
 
@@ -90,7 +91,7 @@ def encoder_in(home: Path) -> Encoder:
 def rows_of(photos: list[Captioned], encoder: Encoder) -> list[PhotoRow]:
     """The rows that projecting would write for described photos."""
     documents = [compose(photo.path, Facts(), Answer(photo.description)) for photo in photos]
-    vectors = encoder.encode([document.text for document in documents], threads=os.cpu_count() or 1)
+    meant = vectors(encoder, documents, threads=os.cpu_count() or 1)
     return [
         PhotoRow(
             path=photo.path,
@@ -102,7 +103,7 @@ def rows_of(photos: list[Captioned], encoder: Encoder) -> list[PhotoRow]:
             described=True,
             vector=vector,
         )
-        for photo, document, vector in zip(photos, documents, vectors, strict=True)
+        for photo, document, vector in zip(photos, documents, meant, strict=True)
     ]
 
 

@@ -205,10 +205,10 @@ class Index:
 
     def embed(self, text: str) -> list[float]:
         """Return the vector that `text` is searched with, of length 1; `LibraryError` where nothing is embedded."""
-        vector = self._encode(text)
-        if vector is None:
+        encoder = self._loaded()
+        if encoder is None:
             raise LibraryError("nothing is embedded in this library yet", hint="index photos first: index ~/Photos")
-        return [float(value) for value in vector]
+        return [float(value) for value in encoder.encode([text])[0]]
 
     def close(self) -> None:
         """End the background threads and let the table go; the index can be used again."""
@@ -228,10 +228,13 @@ class Index:
             return self._reader
 
     def _encode(self, text: str) -> np.ndarray | None:
-        """The vector of `text`, None in a library that has nothing embedded yet."""
+        """The vector of `text`, None where nothing is embedded yet, or where the encoder cannot read it."""
+        encoder = self._loaded()
+        return encoder.encode([text])[0] if encoder is not None and encoder.reads(text) else None
+
+    def _loaded(self) -> Encoder | None:
         directory = self._directory / ENCODER_FOLDER
         with self._lock:
             if self._encoder is None and Manifest.read(directory) is not None:
                 self._encoder = open_encoder(directory)
-            encoder = self._encoder
-        return encoder.encode([text])[0] if encoder is not None else None
+            return self._encoder

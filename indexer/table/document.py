@@ -6,6 +6,7 @@ change of the composition raises `DOCUMENT_VERSION`, which embeds every photo an
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
@@ -17,9 +18,11 @@ from indexer.domain.prompts import ENGLISH_FIELD
 from indexer.domain.tags import distinct
 from indexer.table.words import name_words
 
-DOCUMENT_VERSION = 1
+DOCUMENT_VERSION = 2
 _FOLDERS = 3
 _LONGEST_VISIBLE_TEXT = 500
+_BETWEEN = re.compile(r"(?<=[.!?…])\s+|(?<=[。！？])|\n+")
+_LEAST_WORDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,8 @@ class Document:
     description: str | None
     tags: tuple[str, ...]
     digest: str
+    sentences: tuple[str, ...] = ()
+    """Those of description and human caption, which are embedded once more by themselves; see `table.meaning`."""
 
 
 def compose(path_text: str, facts: Facts, answer: Answer | None, *, measured: bool = False) -> Document:
@@ -57,7 +62,13 @@ def compose(path_text: str, facts: Facts, answer: Answer | None, *, measured: bo
         description=_shown(answer, measured, human),
         tags=tags,
         digest=digest(str(DOCUMENT_VERSION), text),
+        sentences=tuple(one for part in (_meant(described), human) for one in _cut(part)),
     )
+
+
+def _cut(text: str) -> list[str]:
+    """The sentences of a text that say something."""
+    return [one for one in _BETWEEN.split(text.strip()) if one.count(" ") >= _LEAST_WORDS - 1]
 
 
 def _meant(described: Answer | None) -> str:

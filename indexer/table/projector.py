@@ -29,7 +29,7 @@ from indexer.storage.atomic import put_in_place
 from indexer.storage.layout import ENCODER_FOLDER, TABLE_FOLDER
 from indexer.storage.paths import kept_bytes, to_text
 from indexer.table.dataset import DIMENSION
-from indexer.table.document import Document, compose
+from indexer.table.document import DOCUMENT_VERSION, Document, compose
 from indexer.table.encoder.load import ensure_encoder
 from indexer.table.encoder.onnx import DEFAULT_NAME, Manifest
 
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 _BATCH = 4096
 _REBUILDING = "rebuilding"  # a setting of the ledger, while the table is made again
+_COMPOSED = "composed"  # another one: the version of the documents in the table
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class Projector:
         """Project every dirty path; returns how many. `progress` is told the running number."""
         if self._has_other_encoder():
             self._start_over()
-        if self._ledger.setting(_REBUILDING):
+        if self._ledger.setting(_REBUILDING) or self._is_older():
             self.rebuild()
         return self._project_all(progress)
 
@@ -116,6 +117,7 @@ class Projector:
         put_in_place(coming, self._folder / TABLE_FOLDER)
         with self._ledger.transaction("rebuild ends", uncounted=True) as transaction:
             transaction.set_setting(_REBUILDING, "")
+            transaction.set_setting(_COMPOSED, str(DOCUMENT_VERSION))
 
     def rows(self) -> Iterator[PhotoRow]:
         """Yield the rows of the table as it stands; raises `LibraryMissing` where there is none."""
@@ -123,6 +125,16 @@ class Projector:
 
         self._opened = PhotoTable.open(self._folder / TABLE_FOLDER, create=False)
         return self._opened.rows()
+
+    def _is_older(self) -> bool:
+        """Whether the rows were composed by an earlier version, in another way."""
+        if self._ledger.setting(_COMPOSED) == str(DOCUMENT_VERSION):
+            return False
+        if counts.count_rows(self._ledger):
+            return True
+        with self._ledger.transaction("composing begins", uncounted=True) as transaction:
+            transaction.set_setting(_COMPOSED, str(DOCUMENT_VERSION))
+        return False
 
     def _has_other_encoder(self) -> bool:
         """Whether the library was embedded by another model than is asked for now."""
@@ -187,14 +199,16 @@ class Projector:
         return _Composed(source, photo, document, answer, best, rank)
 
     def _vectors(self, composed: Sequence[_Composed]) -> dict[str, NDArray[np.float32]]:
-        texts = {item.document.digest: item.document.text for item in composed if item.document.text}
-        twins = {digest: to_text(path) for digest, path in dirty_rows.twins(self._ledger, list(texts)).items()}
+        documents = {item.document.digest: item.document for item in composed if item.document.text}
+        twins = {digest: to_text(path) for digest, path in dirty_rows.twins(self._ledger, list(documents)).items()}
         standing = self._table().vectors(list(twins.values())) if twins else {}
         vectors = {digest: standing[path] for digest, path in twins.items() if path in standing}
-        fresh = [digest for digest in texts if digest not in vectors]
+        fresh = [document for digest, document in documents.items() if digest not in vectors]
         if fresh:
-            documents = [texts[digest] for digest in fresh]
-            vectors.update(zip(fresh, self._encoder().encode(documents, threads=os.cpu_count() or 1), strict=True))
+            from indexer.table.meaning import vectors as meant
+
+            made = meant(self._encoder(), fresh, threads=os.cpu_count() or 1)
+            vectors.update((one.digest, vector) for one, vector in zip(fresh, made, strict=True) if vector is not None)
         return vectors
 
 

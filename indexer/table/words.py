@@ -52,8 +52,15 @@ _IRREGULAR = {
 }
 _LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i", "þ": "th"})
 _POSSESSIVE = re.compile(r"['’]s\b")
-_TOKEN = re.compile(r"[^\W_]+")
+_ACCENT = re.compile(r"[\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670]")
+"""Marks that people leave out when they type; the vowel signs of other scripts are letters to their readers."""
+_SIGNS = r"\u0900-\u0963\u0971-\u0df3\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ece"
+_SIGNS += r"\u102b-\u103e\u1056-\u1059\u1082-\u108d\u17b4-\u17d3\u3099\u309a"
+_EMOJI = r"[\u2600-\u27bf\U0001f000-\U0001faff]"
+_TOKEN = re.compile(rf"(?:[^\W_]|[{_SIGNS}])+|{_EMOJI}")
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
+_CLUSTER = re.compile(rf"[^\W_][{_SIGNS}]*|[{_SIGNS}]+")
+"""A letter with its signs, near enough to the grapheme clusters of UAX 29 in scripts without spaces."""
 _CAPITAL = re.compile(r"(?<=[a-zß-ÿ])(?=[A-ZÀ-Þ])")
 _DIGITS = re.compile(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
 _VOWELS = "aeiouy"
@@ -71,14 +78,14 @@ def fold(text: str) -> str:
     """Return `text` without case and accents: "Café" and "cafe" are one word."""
     if text.isascii():
         return text.lower()
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(c for c in decomposed if not unicodedata.combining(c)).translate(_LETTERS)
+    bare = _ACCENT.sub("", unicodedata.normalize("NFKD", text.casefold()))
+    return unicodedata.normalize("NFC", bare).translate(_LETTERS)
 
 
 def terms(text: str) -> list[str]:
     """Return the terms of `text` in order, stop words included.
 
-    Scripts written without spaces give their characters and pairs of neighbours.
+    Words are cut as UAX 29 cuts them; scripts written without spaces give their letters and pairs of neighbours.
     """
     return _line(text).split()
 
@@ -101,7 +108,7 @@ def phrase(text: str) -> list[str]:
         if run is None:
             parts[-1] += terms(token)
         else:
-            parts += [[a + b for a, b in pairwise(token)] or [token], []]
+            parts += [[a + b for a, b in pairwise(_CLUSTER.findall(token))] or [token], []]
     return [f" {' '.join(part)} " for part in parts if part]
 
 
@@ -201,7 +208,7 @@ def _pieces(token: str) -> list[str]:
     last = 0
     for run in _UNSPACED.finditer(token):
         found.extend(part[:_LONGEST] for part in (token[last : run.start()],) if part)
-        characters = run.group()
+        characters = _CLUSTER.findall(run.group())
         found.extend(characters)
         found.extend(a + b for a, b in pairwise(characters))
         last = run.end()

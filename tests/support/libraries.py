@@ -16,6 +16,7 @@ from indexer.domain.photo import Facts
 from indexer.table.document import compose
 from indexer.table.encoder.load import ensure_encoder
 from indexer.table.encoder.onnx import Encoder
+from indexer.table.meaning import vectors
 from indexer.table.photo_table import PhotoRow, PhotoTable
 
 
@@ -39,7 +40,7 @@ def photo_row(path: str, description: str = "", tags: Sequence[str] = (), **colu
     facts = Facts(caption=columns.pop("caption", None), place=columns.get("place"), camera=columns.get("camera"))
     answer = Answer(description, tuple(tags), columns.get("visible_text", "")) if description else None
     document = compose(path, facts, answer)
-    vector = encoder().encode([document.text])[0] if document.text else None
+    (vector,) = vectors(encoder(), [document])
     row = PhotoRow(
         path=path,
         photo=columns.pop("photo", f"photo of {path}"),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.table.words import joined, name_words, query_terms, stem, terms
+from indexer.table.words import joined, name_words, phrase, query_terms, stem, terms
 
 
 @pytest.mark.parametrize(
@@ -40,6 +42,36 @@ def test_scripts_without_spaces_are_found_by_parts() -> None:
     """A word inside a Chinese or Japanese sentence is among its terms."""
     assert set(terms("犬")) <= set(terms("窓辺の犬と猫"))
     assert set(terms("窓辺")) <= set(terms("窓辺の犬と猫"))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("हिन्दी किताब", ["हिन्दी", "किताब"]),
+        ("বাংলা বই", ["বাংলা", "বই"]),
+        ("தமிழ் நூல்", ["தமிழ்", "நூல்"]),
+        ("собака у окна", ["собака", "у", "окна"]),
+        ("창가의 강아지", ["창가의", "강아지"]),
+        ("a party 🎂🎈", ["a", "parti", "🎂", "🎈"]),
+        ("שָׁלוֹם", ["שלום"]),
+        ("แมว", ["แ", "ม", "ว", "แม", "มว"]),
+        ("ที่นี่", ["ที่", "นี่", "ที่นี่"]),
+        ("ガラス", ["ガ", "ラ", "ス", "ガラ", "ラス"]),
+    ],
+)
+def test_words_end_where_unicode_says(text: str, expected: list[str]) -> None:
+    """Vowel signs belong to their letter, accents and points that people leave out do not, and emoji are words."""
+    assert [unicodedata.normalize("NFC", term) for term in terms(text)] == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [("red T-shirts", [" red t shirt "]), ("犬と猫", [" 犬と と猫 "]), ("犬", [" 犬 "]), ("a 犬と", [" a ", " 犬と "])],
+)
+def test_a_phrase_is_found_in_a_line_that_holds_it(text: str, parts: list[str]) -> None:
+    """Word by word, and pair by pair where there are no spaces."""
+    assert phrase(text) == parts
+    assert all(part in joined([f"x {text} y"]) for part in parts)
 
 
 def test_a_query_drops_words_that_say_nothing() -> None:

