@@ -3,7 +3,7 @@ BIN = .venv/bin
 PIP = $(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt
 DEMO = .venv/demo
 
-.PHONY: cluster demo docs prices test lint types install faults kills crawl-million clean
+.PHONY: cluster demo docs screenshots prices test lint types install faults kills crawl-million clean
 .DEFAULT_GOAL := help
 
 help:
@@ -46,6 +46,9 @@ types: install ## mypy, strict
 
 docs: .venv/installed ## the manual pages and the README's table of commands, from the texts of --help
 	$(BIN)/python -m indexer.commands.manual
+
+screenshots: .venv/installed ## the pictures of the gallery in the README, from sample_images (needs Chromium)
+	$(BIN)/python docs/screenshots.py
 
 prices: .venv/installed ## the price table anew from litellm's map: make prices FROM=litellm.whl
 	$(BIN)/python docs/prices.py $(FROM)

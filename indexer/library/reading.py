@@ -14,8 +14,9 @@ from indexer.ledger.photos import files
 from indexer.ledger.scope import Scope
 from indexer.ledger.spend import accounts
 from indexer.ledger.spend.accounts import Accounts
-from indexer.ledger.views import counts, known_photo
+from indexer.ledger.views import counts, known_photo, people
 from indexer.ledger.views.known_photo import KnownFile, KnownPhoto
+from indexer.ledger.views.people import PersonCount
 from indexer.ledger.work import questions
 from indexer.library.backup import Backup, back_up
 from indexer.library.opened import Opened, scope_of
@@ -59,6 +60,11 @@ class Reading(Opened):
         """Return the picture's file at `path`, spelled as a hit spells it; None for a path that the library lacks."""
         with self._access.reading() as ledger:
             return known_photo.known_file(ledger, to_bytes(path))
+
+    def people(self) -> list[PersonCount]:
+        """Return the people whom files name, those with most photos first."""
+        with self._access.reading() as ledger:
+            return people.counts(ledger)
 
     def accounts(self) -> Accounts:
         """Return every request, token and cent by run, batch and model, and whether the books balance."""

@@ -75,6 +75,7 @@ _ROUTES = [
     _route("/correct/undo", one_photo.undo_correction, "POST"),
     _route("/folder", one_photo.show_folder, "POST"),
     _route("/tags", tags.tags),
+    _route("/people", tags.people),
     _route("/tags/change", tags.change_tags, "POST"),
     _route("/failures", books.failures),
     _route("/jobs", books.jobs),

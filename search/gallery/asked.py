@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, get_args
+from typing import Any
 from urllib.parse import urlencode
 
 from starlette.datastructures import QueryParams
-
-from indexer.domain.errors import UsageError
-from search.filters import Collapse, Sort
 
 EVERYTHING = "/"
 PAGE = 60
@@ -77,9 +74,7 @@ class Asked:
         return not self.q and not self.is_filtered
 
     def arguments(self) -> Mapping[str, Any]:
-        """Return the keywords of `Index.search`; raises `UsageError` for what cannot be meant."""
-        if self.sort not in get_args(Sort) or self.collapse not in get_args(Collapse):
-            raise UsageError("this order is unknown", hint="choose one in the form")
+        """Return the keywords of a query."""
         return {
             "text": self.q,
             "tags": self.tag,

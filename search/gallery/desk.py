@@ -114,9 +114,10 @@ def _environment() -> Environment:
 
 def _visible(value: Any) -> Any:
     """Text of files and models may hold what reorders or breaks a page: show it as an escape, keep its lines."""
-    if isinstance(value, Markup) or not isinstance(value, str):
-        return "" if value is None else value
-    return value if value.isprintable() else "\n".join(map(for_terminal, value.splitlines()))
+    if isinstance(value, Markup) or value is None:
+        return value or ""
+    text = str(value)
+    return text if text.isprintable() else "\n".join(map(for_terminal, text.splitlines()))
 
 
 def _link(path: str, /, **query: object) -> str:

@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from indexer.domain.errors import CaptionaryError, UsageError
 from indexer.storage.paths import to_bytes
+from search.filters import Query
 from search.gallery.asked import PAGE, Asked
 from search.gallery.desk import Desk
 from search.hits import Hit
@@ -64,7 +65,11 @@ def hits(request: Request) -> Response:
     """A piece of a page: the next hits, or those of what has been typed so far."""
     desk: Desk = request.app.state.desk
     asked = Asked.of(request.query_params)
-    return HTMLResponse(desk.html("hits.html", results=_results(desk, asked, _offset(request)), asked=asked))
+    try:
+        results = _results(desk, asked, _offset(request))
+    except UsageError as fault:
+        return HTMLResponse(desk.html("fault.html", fault=fault), 400)
+    return HTMLResponse(desk.html("hits.html", results=results, asked=asked))
 
 
 def sheet(request: Request) -> Response:
@@ -104,14 +109,17 @@ def _picture(request: Request, kind: str) -> Response:
 def _results(desk: Desk, asked: Asked, offset: int) -> Results:
     _refuse_strangers(desk, asked)
     index, told = desk.index(), arguments(asked)
-    found = index.search(limit=PAGE + 1, offset=offset, **told)
-    if len(found) > PAGE:
-        return Results(asked, found[:PAGE], offset, asked.to("/", offset=offset + PAGE))
-    weaker: Sequence[Hit] = ()
-    if asked.q and not asked.like and asked.sort == "relevance":
-        weaker = index.search(limit=_WEAKER, offset=offset + len(found), min_score=0, **told)
-    meant = () if found or offset else tuple(suggestions(index, told))
-    return Results(asked, found, offset, weaker=weaker, meant=meant)
+    by_words = bool(asked.q) and not asked.like and asked.sort == "relevance"
+    # A hit more than a page shows whether there is another page.
+    query = Query(limit=PAGE + 1, offset=offset, min_score="weak" if by_words else "auto", advised=not offset, **told)
+    answered = index.answer(query)
+    found = [hit for hit in answered.hits if not hit.weak]
+    weaker = [hit for hit in answered.hits if hit.weak][:_WEAKER]
+    more = asked.to("/", offset=offset + PAGE) if len(found) > PAGE else ""
+    meant = [(f"no photo has the word {word}", f"did you mean {other}?") for word, other in answered.meant.items()]
+    if not found and not offset:
+        meant += suggestions(index, told)
+    return Results(asked, found[:PAGE], offset, more, weaker, meant)
 
 
 def arguments(asked: Asked) -> dict[str, Any]:

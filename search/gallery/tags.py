@@ -1,4 +1,4 @@
-"""The page of tags, and the forms that rename, merge and ban them, and take that back."""
+"""The pages of tags and of people, and the forms that rename, merge and ban tags, and take that back."""
 
 from __future__ import annotations
 
@@ -26,6 +26,13 @@ def tags(request: Request) -> Response:
     wanted = request.query_params.get("find", "").strip().lower()
     found = [one for one in desk.library.tags() if wanted in one.tag]
     return desk.page(request, "tags.html", tags=found[:_SHOWN], more=len(found) - _SHOWN, wanted=wanted)
+
+
+def people(request: Request) -> Response:
+    """Everybody whom files name, those with most photos first."""
+    desk: Desk = request.app.state.desk
+    found = desk.library.people()
+    return desk.page(request, "people.html", people=found[:_SHOWN], more=len(found) - _SHOWN)
 
 
 async def change_tags(request: Request) -> Response:

@@ -58,7 +58,8 @@ const watch = () => {
 const search = $("#search");
 let under = null, timer = 0;
 const find = async () => {
-  const query = new URLSearchParams([...new FormData(search)].filter(([, value]) => value));
+  const isUsual = (name, value) => value === (search[name].options?.[0]?.value ?? "");
+  const query = new URLSearchParams([...new FormData(search)].filter(([name, value]) => !isUsual(name, value)));
   under?.abort();
   under = new AbortController();
   try {
