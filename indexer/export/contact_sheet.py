@@ -54,7 +54,7 @@ class Card:
 def write_sheet(target: Path, title: str, cards: Iterable[Card]) -> None:
     """Write the sheet to `target`, whole or not at all; a picture that cannot be read leaves its place empty."""
     _refuse_other(target)
-    with whole_file(target) as stream:
+    with whole_file(target, fresh=not os.path.lexists(target)) as stream:
         for part in _document(title, cards):
             stream.write(part.encode("utf-8", "replace"))
 
@@ -118,9 +118,9 @@ def _text(text: str) -> str:
 
 def _refuse_other(target: Path) -> None:
     """A sheet replaces a sheet and nothing else: a photo or a ledger named by mistake is not to be lost."""
-    if not target.exists():
+    if not os.path.lexists(target):
         return
-    if target.is_file():
+    if target.is_file() and not target.is_symlink():
         with target.open("rb") as stream:
             if _MARK.encode() in stream.read(_HEAD):
                 return

@@ -82,7 +82,7 @@ def export(
             done = Mirror(ledger, path).write(entries)
         else:
             _refuse_existing(path)
-            with whole_file(path) as stream:
+            with whole_file(path, fresh=True) as stream:
                 count = _WRITERS[kind](stream, map(_row, entries))
             done = Exported(count, count)
     except OSError as fault:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -118,7 +119,7 @@ class Mirror:
             raise NotXmp(f"its sidecar {target.name} is broken or no XMP") from fault
         if merged.changed or (begun is not None and (there is None or there.path != target)):
             target.parent.mkdir(parents=True, exist_ok=True)
-            with whole_file(target.resolve()) as stream:  # where a link leads, not in its place
+            with whole_file(target, fresh=not os.path.lexists(target)) as stream:
                 stream.write(merged.packet)
             self._written += 1
         if merged.described:
@@ -141,5 +142,9 @@ def _inside(path: bytes, top: bytes) -> bytes:
 
 
 def _stands(target: Path) -> bool:
-    """Say whether something is there that is not to be replaced: anything but an empty file."""
-    return os.path.lexists(target) and not (target.is_file() and not target.stat().st_size)
+    """Say whether something is there that is not to be replaced: anything but an empty file, a link too."""
+    try:
+        found = target.lstat()
+    except FileNotFoundError:
+        return False
+    return not (stat.S_ISREG(found.st_mode) and not found.st_size)

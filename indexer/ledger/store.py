@@ -6,11 +6,12 @@ of polling; every change is one named transaction, durable when it returns.
 
 from __future__ import annotations
 
+import os
 import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from indexer.domain.errors import LibraryError, LibraryNewer, LibraryUnwritable
@@ -78,12 +79,14 @@ class Ledger:
         """Open or create the ledger in `folder` for writing, and migrate it; the caller holds the lock."""
         path = folder / LEDGER_FILE
         try:
+            with suppress(FileExistsError):
+                os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
             connection = sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=False)
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute(f"PRAGMA cache_size={-_CACHE_KB}")
             _migrate(connection, path)
-        except sqlite3.OperationalError as fault:
+        except (sqlite3.OperationalError, OSError) as fault:
             raise LibraryUnwritable(
                 f"the library at {folder} cannot be written: {fault}",
                 hint="check its owner, permissions and free space, or name another with --library",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sqlite3
 from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
@@ -19,6 +20,7 @@ from indexer.library.folder import refuse_lost
 from indexer.providers import names, spec
 from indexer.providers.spec import Opening
 from indexer.storage.layout import ENCODER_FOLDER, TABLE_FOLDER
+from indexer.storage.private import open_to_others
 from indexer.table.encoder.load import ensure_encoder
 
 _PACKAGES = ("pillow", "lancedb", "pylance", "onnxruntime", "sentence-transformers", "torch")
@@ -63,6 +65,7 @@ def examine_library(folder: Path, environ: Mapping[str, str]) -> Iterator[Findin
     """Look at the library in `folder`: settings, disk, ledger, table, encoder."""
     yield _settings(folder, environ)
     yield from disk(folder)
+    yield _modes(folder)
     ledger = None
     try:
         refuse_lost(folder)
@@ -105,6 +108,12 @@ def _settings(folder: Path, environ: Mapping[str, str]) -> Finding:
     except CaptionaryError as fault:
         return Finding("settings", False, str(fault), fault.hint)
     return Finding("settings", True, ", ".join(told) or "all by default")
+
+
+def _modes(folder: Path) -> Finding:
+    found = [os.fspath(path) for path in open_to_others(folder)]
+    words = f"others can open {', '.join(found)}" if found else "only you can open it"
+    return Finding("modes", not found, words, f"chmod go-rwx {' '.join(map(shlex.quote, found))}")
 
 
 def _ledger(ledger: Ledger) -> Finding:

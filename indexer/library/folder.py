@@ -37,6 +37,7 @@ from indexer.storage.layout import BATCHES_FOLDER, LEDGER_FILE, RENDITIONS_FILE,
 from indexer.storage.lock import WriterLock
 from indexer.storage.paths import AnyPath, resolve_root
 from indexer.storage.places import refuse_absent
+from indexer.storage.private import make_private
 from indexer.storage.settings import Config, read_config
 from indexer.table.projector import Projector
 
@@ -82,6 +83,7 @@ class Access:
             if not create:
                 raise LibraryMissing(f"there is no library at {path}", hint="make one with: index FOLDER")
             _make_folder(path)
+            make_private(path)
             watcher.note(f"new library: {path} (index config path tells it again)")
         return cls(path.resolve(), seams, watcher)
 
@@ -117,6 +119,8 @@ class Access:
         """
         config = self.config()
         policy = tag_policy(config)
+        if told := make_private(self.folder):
+            self.watcher.note(told)
         lock = WriterLock(self.folder, f"index {command}")
         with lock:
             if command != REFILL and remains(self.folder):

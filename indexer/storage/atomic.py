@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import ctypes
-import errno
 import os
+import secrets
 import shutil
+import stat
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from indexer.domain.errors import LibraryUnwritable
+
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
 
 def sync_folder(folder: Path) -> None:
@@ -34,21 +37,23 @@ def sync_file(path: Path) -> None:
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """Yield a binary file that becomes `path` when the block ends well, and leaves no trace when it does not."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with partial.open("wb") as stream:
+def whole_file(path: Path, *, fresh: bool = False) -> Iterator[BinaryIO]:
+    """Yield a binary file that becomes `path` when the block ends well, and leaves no trace when it does not.
+
+    It replaces what lies there, a link too, and keeps its mode; `fresh` replaces nothing: then `FileExistsError` is
+    raised where something lies at `path` by then.
+    """
+    with _partial(path, 0o666 if fresh else 0o600) as (partial, descriptor):
+        with os.fdopen(descriptor, "wb") as stream:
             yield stream
             stream.flush()
+            if not fresh:
+                _keep_mode(path, stream.fileno())
             os.fsync(stream.fileno())
-        if path.exists():
-            shutil.copymode(path, partial)
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
+        if fresh:
+            _link(partial, path)
+        else:
+            partial.replace(path)
 
 
 @contextmanager
@@ -57,20 +62,50 @@ def new_file(path: Path) -> Iterator[Path]:
 
     For writers that open a file by its name. Raises `FileExistsError` where something lies at `path` by then.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        partial.touch(mode=0o600)
+    with _partial(path, 0o600) as (partial, descriptor):
+        os.close(descriptor)
         yield partial
         sync_file(partial)
-        try:
-            path.hardlink_to(partial)
-        except OSError:
-            if os.path.lexists(path):
-                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), os.fspath(path)) from None
-            partial.replace(path)  # a file system without hard links
+        _link(partial, path)
+
+
+@contextmanager
+def _partial(path: Path, mode: int) -> Iterator[tuple[Path, int]]:
+    """A file of a name that nobody can foresee, made by us alone, open for writing; gone when the block is left."""
+    partial = path.with_name(f".captionary-{secrets.token_hex(8)}.part")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | _NO_LINK, mode)
+    try:
+        yield partial, descriptor
     finally:
         partial.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+def _keep_mode(path: Path, descriptor: int) -> None:
+    with suppress(FileNotFoundError):
+        before = path.lstat()
+        if stat.S_ISREG(before.st_mode):
+            os.fchmod(descriptor, stat.S_IMODE(before.st_mode))
+
+
+def _link(partial: Path, path: Path) -> None:
+    """Give a whole file its name, and replace nothing."""
+    try:
+        path.hardlink_to(partial)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        with partial.open("rb") as source, path.open("xb") as target:
+            shutil.copyfileobj(source, target)
+            target.flush()
+            os.fsync(target.fileno())
+
+
+def write_plain(path: Path, text: str) -> None:
+    """Write a small file that only we can read, following no link; `OSError` where a link lies there."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | _NO_LINK, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        stream.write(text)
 
 
 def require_space(folder: Path, needed: int) -> None:

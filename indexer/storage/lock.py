@@ -9,6 +9,7 @@ from types import TracebackType
 from filelock import FileLock, Timeout
 
 from indexer.domain.errors import LibraryLocked, LibraryUnwritable
+from indexer.storage.atomic import write_plain
 
 
 class WriterLock:
@@ -17,7 +18,7 @@ class WriterLock:
     def __init__(self, folder: Path, purpose: str) -> None:
         self._folder = folder
         self._purpose = purpose
-        self._lock = FileLock(folder / ".lock")
+        self._lock = FileLock(folder / ".lock", mode=0o600)
         # a separate file, because taking the lock empties the lock file
         self._holder = folder / ".writer"
 
@@ -25,7 +26,7 @@ class WriterLock:
         """Take the lock, waiting up to `patience` seconds; raises `LibraryLocked` that names the holder."""
         try:
             self._lock.acquire(timeout=patience)
-            self._holder.write_text(f"process {os.getpid()} ({self._purpose})")
+            write_plain(self._holder, f"process {os.getpid()} ({self._purpose})")
         except Timeout:
             raise LibraryLocked(
                 f"the library {self._folder} is being written by {self._who()}",

@@ -259,7 +259,7 @@ def test_an_export_is_whole_or_not_at_all(world: World, kind: str) -> None:
 def test_a_disk_that_refuses_is_one_line(world: World) -> None:
     """What cannot be written ends the export; of sidecars it is told, and the others are written."""
     with pytest.raises(Unwritable, match="cannot be written: File name too long") as caught:
-        world.library.export("csv", world.folder.parent / ("x" * 250 + ".csv"))
+        world.library.export("csv", world.folder.parent / ("x" * 252 + ".csv"))
     assert caught.value.hint
     world.at(PLAIN).rename(world.at("x" * 250 + ".jpg"))
     world.index()
@@ -434,16 +434,26 @@ def test_a_photo_that_is_gone_gets_no_sidecar(world: World) -> None:
     assert f"{PLAIN}.xmp" not in sidecars(world.photos)
 
 
-def test_a_sidecar_keeps_its_permissions_and_its_place(world: World) -> None:
-    """Behind a link, and private."""
-    real = world.folder.parent / "real.xmp"
-    real.write_bytes(packet())
-    real.chmod(0o600)
-    world.at(f"{PLAIN}.xmp").symlink_to(real)
+def test_a_sidecar_keeps_its_permissions(world: World) -> None:
+    """A private one stays private."""
+    place = world.at(f"{PLAIN}.xmp")
+    place.write_bytes(packet())
+    place.chmod(0o600)
     world.library.export("xmp", world.photos)
+    assert place.stat().st_mode & 0o777 == 0o600
+    assert as_persons(place.read_bytes()).caption == "Picture 0."
+
+
+@pytest.mark.parametrize("there", [b"", packet()], ids=["empty", "sidecar"])
+def test_a_link_in_the_place_of_a_sidecar_is_left_alone(world: World, there: bytes) -> None:
+    """It may lead anywhere: neither read nor written."""
+    real = world.folder.parent / "real.xmp"
+    real.write_bytes(there)
+    world.at(f"{PLAIN}.xmp").symlink_to(real)
+    done = world.library.export("xmp", world.photos)
     assert world.at(f"{PLAIN}.xmp").is_symlink()
-    assert real.stat().st_mode & 0o777 == 0o600
-    assert as_persons(real.read_bytes()).caption == "Picture 0."
+    assert real.read_bytes() == there
+    assert done.failed == 1
 
 
 def test_names_that_are_no_text_get_sidecars_too(world: World) -> None:

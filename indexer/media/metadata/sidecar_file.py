@@ -70,11 +70,16 @@ def _extension(text: str) -> str:
 
 
 def _content(path: Path) -> tuple[bytes, int]:
-    """Return a regular file's content and mtime; nothing for what is not there, not a file, or longer than any."""
+    """Return a regular file's content and mtime; nothing for what is not there, a link, no file, or longer than any."""
     try:
-        found = path.stat()
-        if stat.S_ISREG(found.st_mode) and found.st_size <= MAX_BYTES:
-            return path.read_bytes(), found.st_mtime_ns
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0))
+    except OSError:
+        return b"", 0
+    try:
+        with os.fdopen(descriptor, "rb") as stream:
+            found = os.fstat(stream.fileno())
+            if stat.S_ISREG(found.st_mode) and found.st_size <= MAX_BYTES:
+                return stream.read(MAX_BYTES), found.st_mtime_ns
     except OSError:
         pass
     return b"", 0
