@@ -1,91 +1,156 @@
 """Renditions between the crawl that makes them and the request that carries them, in one file.
 
-A spool is a cache: a rendition that is not here is made again from the picture, so losing it costs time only.
+A spool is a cache: a rendition that is not here is made again from the picture, so losing it costs time only. That is
+what becomes of a file that is damaged, full or not to be written; nothing of it is ever a fault of the command.
 """
 
 from __future__ import annotations
 
 import json
+import logging
+import os
 import sqlite3
-from collections.abc import Iterable
+import zlib
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TypeVar
 
 from indexer.domain.photo import Rendition
 
+log = logging.getLogger("captionary.renditions")
+Result = TypeVar("Result")
+_TABLES = (
+    "DROP TABLE IF EXISTS renditions",  # of an earlier version, without checks
+    "DROP TABLE IF EXISTS decoded",
+    "CREATE TABLE IF NOT EXISTS pictures (photo TEXT PRIMARY KEY, jpeg BLOB NOT NULL, crc INTEGER NOT NULL) STRICT",
+    "CREATE TABLE IF NOT EXISTS contents"
+    " (sha256 TEXT PRIMARY KEY, photo TEXT NOT NULL, rest TEXT NOT NULL, crc INTEGER NOT NULL) STRICT",
+)
+_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_SCHEMA", "SQLITE_ERROR")
+
 
 class Spool:
-    """Renditions by photo id; JPEG bytes in, the same bytes out."""
+    """Renditions by photo id; JPEG bytes in, the same bytes out, or none."""
 
     def __init__(self, path: Path) -> None:
-        self._connection = sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=False)
-        self._connection.execute("PRAGMA auto_vacuum=FULL")  # first: it is laid down when the file is made
-        self._connection.execute("PRAGMA journal_mode=WAL")
-        self._connection.execute("PRAGMA synchronous=NORMAL")
-        self._connection.execute(
-            "CREATE TABLE IF NOT EXISTS renditions (photo TEXT PRIMARY KEY, jpeg BLOB NOT NULL) STRICT"
-        )
-        self._connection.execute(
-            "CREATE TABLE IF NOT EXISTS decoded"
-            " (sha256 TEXT PRIMARY KEY, photo TEXT NOT NULL, rest TEXT NOT NULL) STRICT"
-        )
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+        self._open()
 
     def put(self, renditions: Iterable[tuple[str, bytes]]) -> None:
         """Keep renditions; one that is already here stays."""
-        self._connection.execute("BEGIN IMMEDIATE")
-        self._connection.executemany("INSERT OR IGNORE INTO renditions VALUES (?, ?)", renditions)
-        self._connection.execute("COMMIT")
+        rows = ((photo, jpeg, zlib.crc32(jpeg)) for photo, jpeg in renditions)
+        self._change([("INSERT OR REPLACE INTO pictures VALUES (?, ?, ?)", rows)])
 
     def remember(self, decoded: Iterable[tuple[str, str, Rendition]]) -> None:
         """Keep what bytes were decoded to (sha256, photo, rendition) before the ledger may know of it."""
-        self._connection.execute("BEGIN IMMEDIATE")
-        self._connection.executemany(
-            "INSERT OR REPLACE INTO decoded VALUES (?, ?, ?)",
-            (
-                (sha256, photo, json.dumps(asdict(replace(one, jpeg=b"")) | {"jpeg": ""}))
-                for sha256, photo, one in decoded
-            ),
+        told = (
+            (sha256, photo, json.dumps(asdict(replace(one, jpeg=b"")) | {"jpeg": ""})) for sha256, photo, one in decoded
         )
-        self._connection.execute("COMMIT")
+        rows = ((*row, _sum(*row)) for row in told)
+        self._change([("INSERT OR REPLACE INTO contents VALUES (?, ?, ?, ?)", rows)])
 
     def get(self, photo: str) -> bytes | None:
-        """Return a rendition, None when it is not here."""
-        found = self._connection.execute("SELECT jpeg FROM renditions WHERE photo = ?", (photo,)).fetchone()
-        return found[0] if found else None
+        """Return a rendition, None when it is not here as it was put."""
+        query = "SELECT jpeg, crc FROM pictures WHERE photo = ?"
+        found = self._trying(lambda held: held.execute(query, (photo,)).fetchone(), None)
+        return found[0] if found and zlib.crc32(found[0]) == found[1] else None
 
     def mean_size(self) -> float | None:
         """Return how many bytes the renditions here have on average, None when there are none."""
-        found = self._connection.execute(
-            "SELECT avg(length(jpeg)) FROM (SELECT jpeg FROM renditions LIMIT 500)"
-        ).fetchone()
+        query = "SELECT avg(length(jpeg)) FROM (SELECT jpeg FROM pictures LIMIT 500)"
+        found = self._trying(lambda held: held.execute(query).fetchone(), (None,))
         return None if found[0] is None else float(found[0])
 
     def drop(self, photos: Iterable[str]) -> None:
         """Forget renditions that were answered."""
-        self._connection.execute("BEGIN IMMEDIATE")
-        for photo in photos:
-            self._connection.execute("DELETE FROM renditions WHERE photo = ?", (photo,))
-            self._connection.execute("DELETE FROM decoded WHERE photo = ?", (photo,))
-        self._connection.execute("COMMIT")
+        gone = [(photo,) for photo in photos]
+        self._change([(f"DELETE FROM {table} WHERE photo = ?", gone) for table in ("pictures", "contents")])
 
     def close(self) -> None:
         """Close the file."""
-        self._connection.close()
+        if self._connection is not None:
+            self._connection.close()
+
+    def _change(self, statements: Iterable[tuple[str, Iterable[tuple[object, ...]]]]) -> None:
+        def work(held: sqlite3.Connection) -> None:
+            held.execute("BEGIN IMMEDIATE")
+            for statement, rows in statements:
+                held.executemany(statement, rows)
+            held.execute("COMMIT")
+
+        self._trying(work, None)
+
+    def _trying(self, work: Callable[[sqlite3.Connection], Result], otherwise: Result) -> Result:
+        """Return `work(connection)`, `otherwise` where the file does not serve; a damaged one is made anew."""
+        if self._connection is None:
+            return otherwise
+        try:
+            return work(self._connection)
+        except sqlite3.DatabaseError as fault:
+            self._give_up(fault)
+        return otherwise
+
+    def _give_up(self, fault: sqlite3.DatabaseError) -> None:
+        log.warning("the renditions in %s are not used: %s", self._path, fault)
+        self.close()
+        self._connection = None
+        if getattr(fault, "sqlite_errorname", "").startswith(_DAMAGED):
+            with suppress(OSError):
+                for end in ("", "-wal", "-shm"):
+                    self._path.with_name(self._path.name + end).unlink(missing_ok=True)
+                self._open()
+
+    def _open(self) -> None:
+        """Open the file, or work without one: then every rendition is made when it is needed."""
+        held = None
+        try:
+            with suppress(FileExistsError):
+                os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            held = sqlite3.connect(self._path, isolation_level=None, timeout=30, check_same_thread=False)
+            held.execute("PRAGMA auto_vacuum=FULL")  # first: it is laid down when the file is made
+            held.execute("PRAGMA journal_mode=WAL")
+            held.execute("PRAGMA synchronous=NORMAL")
+            for statement in _TABLES:
+                held.execute(statement)
+            self._connection = held
+        except OSError as fault:
+            log.warning("the renditions in %s are not used: %s", self._path, fault)
+        except sqlite3.DatabaseError as fault:
+            self._connection = held
+            self._give_up(fault)
 
 
 class Remembered:
     """What a spool remembers of bytes that were decoded, for another process to read."""
 
     def __init__(self, path: Path) -> None:
-        self._connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30)
+        self._connection: sqlite3.Connection | None = None
+        with suppress(sqlite3.DatabaseError):
+            self._connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30)
 
     def get(self, sha256: str) -> Rendition | None:
-        """Return the rendition of these bytes, None when it is not here."""
-        found = self._connection.execute(
-            "SELECT rest, jpeg FROM decoded JOIN renditions USING (photo) WHERE sha256 = ?", (sha256,)
-        ).fetchone()
-        return Rendition(**(json.loads(found[0]) | {"jpeg": found[1]})) if found else None
+        """Return the rendition of these bytes, None when it is not here as it was put."""
+        if self._connection is None:
+            return None
+        try:
+            found = self._connection.execute(
+                "SELECT photo, rest, c.crc, jpeg, p.crc FROM contents c JOIN pictures p USING (photo) WHERE sha256 = ?",
+                (sha256,),
+            ).fetchone()
+        except sqlite3.DatabaseError:
+            return None
+        if not found or _sum(sha256, found[0], found[1]) != found[2] or zlib.crc32(found[3]) != found[4]:
+            return None
+        return Rendition(**(json.loads(found[1]) | {"jpeg": found[3]}))
 
     def close(self) -> None:
         """Close the file."""
-        self._connection.close()
+        if self._connection is not None:
+            self._connection.close()
+
+
+def _sum(*texts: str) -> int:
+    return zlib.crc32("\0".join(texts).encode())
