@@ -10,6 +10,7 @@ import base64
 import hashlib
 import html
 import io
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
