@@ -7,7 +7,9 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from traceback import walk_tb
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -19,6 +21,7 @@ from indexer.domain.nearest import did_you_mean
 
 _INTERRUPTED = 130
 _USAGE = 2
+_OURS = ("indexer", "search")
 _MOMENT = 0.01  # seconds
 
 
@@ -53,6 +56,10 @@ class _Interrupt:
         signal.signal(signal.SIGALRM, self)
         sys.unraisablehook = self._lost
         sys.excepthook = self._printed
+
+    def end(self) -> None:
+        """From now on Ctrl-C ends the process at once: all is done but the interpreter's own tidying."""
+        signal.signal(signal.SIGINT, lambda *_: os._exit(_INTERRUPTED))
 
     def _printed(self, kind: type[BaseException], fault: BaseException, trace: TracebackType | None) -> None:
         """A library in C prints what it cannot pass on."""
@@ -97,14 +104,24 @@ class Ending:
             _silence()
         except (KeyboardInterrupt, click.Abort):
             interrupt.pressed = True
-        except Exception:
-            if not interrupt.pressed:
-                raise
+        except SystemExit:
+            raise
+        except BaseException as fault:  # noqa: BLE001 - libraries in Rust raise no `Exception` when they panic
+            code = 0 if interrupt.pressed else self._crash(fault)
+        interrupt.end()
         if interrupt.pressed:
             self._complain("interrupted", self._interrupted, _INTERRUPTED)
-            sys.stderr.flush()
             os._exit(_INTERRUPTED)  # a thread may wait for ever for what the interrupted one was importing
         sys.exit(code)
+
+    def _crash(self, fault: BaseException) -> int:
+        """Say what nobody foresaw in a line that can be reported: what, and where in our own code."""
+        frames = [frame for frame, _ in walk_tb(fault.__traceback__)]
+        ours = [frame for frame in frames if frame.f_globals.get("__name__", "").startswith(_OURS)]
+        where = f" ({ours[-1].f_globals['__name__']} line {ours[-1].f_lineno})" if ours else ""
+        words = f"unforeseen error: {type(fault).__name__}: {first_line(fault)}{where}"
+        _silence()
+        return self._complain(words, "please report this line; index doctor looks for what is damaged", self._failure)
 
     def _complete_words(self, command: click.Command) -> None:
         """Answer a shell that completes a word, and leave; see `index completion`."""
@@ -133,9 +150,11 @@ class Ending:
     def _complain(self, message: str, hint: str, code: int) -> int:
         from indexer.storage.paths import for_terminal
 
-        for line in (f"{self._program}: {message}", f"hint: {hint}" if hint else ""):
-            if line:
-                click.echo(laid_out(for_terminal(" ".join(line.split())), sys.stderr), err=True)
+        with suppress(OSError):  # nobody reads it, or its disk is full: the exit code tells
+            for line in (f"{self._program}: {message}", f"hint: {hint}" if hint else ""):
+                if line:
+                    click.echo(laid_out(for_terminal(" ".join(line.split())), sys.stderr), err=True)
+            sys.stderr.flush()
         return code
 
 
@@ -164,4 +183,7 @@ def _first_lower(message: str) -> str:
 
 def _silence() -> None:
     """Give the interpreter's last flush a place to go, lest it complain as well."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -54,9 +54,8 @@ def _have_streams() -> None:
 
 
 def _start(module: str) -> None:
-    _have_streams()
     try:
-        main = import_module(module).main
-    except KeyboardInterrupt:
-        sys.exit(130)
-    main()
+        _have_streams()
+        import_module(module).main()
+    except KeyboardInterrupt:  # while the command itself was imported, before it answers Ctrl-C by itself
+        os._exit(130)
