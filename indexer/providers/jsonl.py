@@ -85,16 +85,6 @@ def read_line(line: bytes) -> tuple[str | None, dict[str, Any] | None]:
     return (key if isinstance(key, str) and key else None), found
 
 
-def keys_of(path: Path) -> frozenset[str]:
-    """Return the keys of a batch file that still lies on disk; none where it is gone."""
-    try:
-        with path.open("rb") as stream:
-            found = (_KEY.search(line[:300]) for line in stream)
-            return frozenset(match[1].decode("ascii") for match in found if match)
-    except OSError:
-        return frozenset()
-
-
 def _is_whole(line: bytes) -> bool:
     try:
         json.loads(line)

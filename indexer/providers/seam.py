@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -43,7 +43,7 @@ class BatchFile:
     `path` may be gone once the job runs; `label` names the job at the service. No create whose outcome is unknown was
     sent before `created_at`, in seconds since the epoch; None: none was sent at all. `handle` is what the service calls
     the newest upload, `handles` are all of them. `deadline` is how many seconds from now the answers are wanted, None
-    without a wish.
+    without a wish. `owns` says whether a key is of this shard; the ledger knows, also when the file is gone.
     """
 
     path: Path
@@ -54,6 +54,16 @@ class BatchFile:
     handle: str = ""
     handles: tuple[str, ...] = ()
     deadline: float | None = None
+    owns: Callable[[str], bool] | None = None
+
+    def holds(self, key: str) -> bool:
+        """Say whether a key is of this shard; without `owns` the file tells."""
+        if self.owns is not None:
+            return self.owns(key)
+        if not self.path.exists():
+            return False
+        with self.path.open("rb") as lines:
+            return any(f'"{key}"'.encode() in line for line in lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +218,7 @@ class Unlabelled(ABC):
         return known
 
     def _proves(self, job: Job, shard: BatchFile) -> bool:
-        """Whether the first key in the results stands in the batch file; results that are gone prove nothing."""
+        """Whether the first key in the results is of this shard; results that are gone prove nothing."""
         results = shard.path.with_name(f".{shard.path.stem}.found.part")
         try:
             self.fetch(job, results)
@@ -218,7 +228,4 @@ class Unlabelled(ABC):
             return False
         finally:
             results.unlink(missing_ok=True)
-        if key is None or not shard.path.exists():
-            return False
-        with shard.path.open("rb") as lines:
-            return any(f'"{key}"'.encode() in line for line in lines)
+        return key is not None and shard.holds(key)

@@ -18,7 +18,8 @@ from tests.providers.contract import FAULTS, BatchContract, ProviderContract, Ri
 from tests.support.gemini_rig import KEY, SHORT
 from tests.support.parcel import FAULTS as PARCEL_FAULTS
 from tests.support.parcel import GOOD_KEY, Parcel, ParcelService
-from tests.support.rigs import vertex_variables
+from tests.support.rigs import KEY as RIG_KEY
+from tests.support.rigs import RIGS, vertex_variables
 from tests.support.services import SHOPS
 
 _WORDS = {
@@ -27,7 +28,6 @@ _WORDS = {
     "rate limited": (429, "Slow down."),
     "away": (503, "Overloaded."),
 }
-_DAY = 86_400.0
 
 
 class TestLocal(ProviderContract):
@@ -113,33 +113,14 @@ def shop_rig(service: Service, name: str) -> Rig:
         said = Answer(status, {"type": "error", "error": {"type": "e", "message": words.format(key=service.key)}})
         service.faults.append(lambda call: said)
 
-    def finish() -> None:
-        service.now += _DAY / 2
-
-    def creates() -> int:
-        return sum(n for path, n in service.calls.items() if path.startswith("POST") and path.endswith(_CREATES))
-
-    def lose() -> None:
-        service.fail_once(_CREATE_OF.get(name, "-"), Answer(drop=True), after=True)
-
     return Rig(
         provider,
         f"indexer.providers.{name}",
         key=service.key,
         environ=told if not options else {},
         meet=meet,
-        finish=finish,
-        lose_create=lose,
-        creates=creates,
         now=lambda: service.now,
-        lost=_LOST.get(name, ""),
-        gone="file-99",
     )
-
-
-_CREATES = ("/batches", "/batch/jobs")
-_CREATE_OF = {"openai": "POST /v1/batches", "anthropic": "POST /v1/messages/batches", "mistral": "POST /v1/batch/jobs"}
-_LOST = {"openai": "batch_99", "anthropic": "msgbatch_99", "mistral": "00000000-0000-0000-0000-000000000099"}
 
 
 class TestVertex(BatchContract):
@@ -177,22 +158,64 @@ class TestVertex(BatchContract):
             provider.close()
 
 
-class TestServicesByBatch(BatchContract):
-    """OpenAI, Anthropic and Mistral before their fakes."""
+_CODES = {
+    "openai": {
+        "key refused": ("401", "invalid_api_key"),
+        "no credit": ("429", "insufficient_quota"),
+        "rate limited": ("429", "rate_limit_exceeded"),
+        "away": ("503", None),
+    },
+    "anthropic": {
+        "key refused": ("401", None),
+        "no credit": ("400", None),
+        "rate limited": ("429", None),
+        "away": ("529", None),
+    },
+    "mistral": {
+        "key refused": ("401", None),
+        "no credit": ("402", None),
+        "rate limited": ("429", "1300"),
+        "away": ("503", None),
+    },
+}
 
-    @pytest.fixture(params=list(_CREATE_OF))
-    def rig(self, request: pytest.FixtureRequest) -> Iterator[Rig]:
+
+class TestServicesByBatch(BatchContract):
+    """OpenAI, Anthropic and Mistral before their strict fakes, in virtual time."""
+
+    @pytest.fixture(params=list(_CODES))
+    def rig(self, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
         """Each in turn."""
-        with SHOPS[request.param].service() as service:
-            made = shop_rig(service, request.param)
-            yield made
-            made.provider.close()
+        strict = RIGS[request.param]
+        with strict.service(tmp_path / "service") as service:
+            told = strict.variables(service)
+            provider = spec(strict.provider).open(Opening(told, sleep=lambda seconds: None))
+
+            def meet(kind: str) -> None:
+                status, code = _CODES[strict.provider][kind]
+                words = "Your credit balance is too low" if kind == "no credit" else "It cannot be done"
+                service.fault("*", status, code=code, message=f"{words} with {RIG_KEY}.")
+
+            yield Rig(
+                provider,
+                f"indexer.providers.{strict.provider}",
+                key=RIG_KEY,
+                environ=told,
+                meet=meet,
+                finish=lambda: service.advance(3600) and None,
+                lose_create=lambda: service.fault("create", "drop", nth=1),
+                creates=lambda: len(service.log("create")),
+                now=lambda: float(service.health()["now"]),
+                lost="00000000-0000-0000-0000-000000000099",
+                gone="file-99",
+            )
+            provider.close()
 
 
 class TestServicesByCall(ProviderContract):
     """DeepSeek, OpenRouter and a server of one's own before their fakes."""
 
-    @pytest.fixture(params=sorted(SHOPS.keys() - _CREATE_OF.keys()))
+    @pytest.fixture(params=sorted(SHOPS.keys() - _CODES.keys()))
     def rig(self, request: pytest.FixtureRequest) -> Iterator[Rig]:
         """Each in turn."""
         with SHOPS[request.param].service() as service:

@@ -26,7 +26,10 @@ _HEAVY = [
     "httpx",
     "httpx2",
     "google.auth.transport.requests",
+    "indexer.providers.anthropic.adapter",
+    "indexer.providers.mistral.adapter",
     "indexer.providers.openai.adapter",
+    "indexer.providers.vertex.adapter",
 ]
 _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload([*_HEAVY, "tests.support.killing"])

@@ -12,13 +12,17 @@ from indexer.ledger.store import no_step
 from indexer.library.api import Library, Seams
 from indexer.pipeline.session import Clock
 from indexer.providers import http
+from indexer.providers.anthropic import adapter as anthropic
 from indexer.providers.gemini import adapter as gemini
+from indexer.providers.mistral import adapter as mistral
 from indexer.providers.openai import adapter as openai
 from indexer.providers.seam import Provider
 from indexer.providers.vertex import adapter as vertex
 from indexer.providers.vertex.credentials import Credentials
 from indexer.providers.vertex.storage import Storage
+from tests.fakes.anthropic import FakeAnthropic
 from tests.fakes.gemini import Emulator
+from tests.fakes.mistral import FakeMistral
 from tests.fakes.openai import FakeOpenAI
 from tests.fakes.service import FakeService
 from tests.fakes.vertex import BUCKET, PROJECT, FakeVertex
@@ -61,7 +65,8 @@ class Rig:
 
     `service` starts one on a directory; `variables` lead a library to it; `impatient` opens the provider with
     time-outs of a second, for faults that hang. `failing_row` is the fault of a result line that the
-    service could not serve, and `slowly` makes its jobs wait for so many seconds.
+    service could not serve, and `slowly` makes its jobs wait for so many seconds. `labels`: its jobs carry
+    a name of ours.
     """
 
     provider: str
@@ -70,6 +75,7 @@ class Rig:
     impatient: Callable[[Any, Clock], Provider]
     failing_row: tuple[str, Mapping[str, Any]]
     slowly: Callable[[Any, float], None]
+    labels: bool = True
 
     def environ(self, service: Fake, **more: str) -> dict[str, str]:
         """Return the variables by which a library finds the service."""
@@ -105,6 +111,16 @@ def _openai(service: FakeOpenAI, clock: Clock) -> Provider:
     return openai.OpenAI(http.Http(told, _QUICK, clock.sleep))
 
 
+def _anthropic(service: FakeAnthropic, clock: Clock) -> Provider:
+    told = http.Service("Anthropic", service.url, KEY, {"x-api-key": KEY, "anthropic-version": "2023-06-01"})
+    return anthropic.Anthropic(http.Http(told, _QUICK, clock.sleep))
+
+
+def _mistral(service: FakeMistral, clock: Clock) -> Provider:
+    told = http.Service("Mistral", service.url, KEY, {"Authorization": f"Bearer {KEY}"})
+    return mistral.Mistral(http.Http(told, _QUICK, clock.sleep))
+
+
 def _vertex(service: FakeVertex, clock: Clock) -> Provider:
     sign = Credentials(vertex_variables(service)).headers
     ways = [http.Http(http.Service(name, service.url, headers=sign), _QUICK, clock.sleep) for name in ("Vertex", "GCS")]
@@ -136,6 +152,23 @@ RIGS = {
             FakeOpenAI,
             _named("OPENAI_API_KEY", "OPENAI_BASE_URL"),
             _openai,
+            ("status", {"code": 500}),
+            _slow,
+        ),
+        Rig(
+            "anthropic",
+            FakeAnthropic,
+            _named("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"),
+            _anthropic,
+            ("errored", {}),
+            _slow,
+            labels=False,
+        ),
+        Rig(
+            "mistral",
+            FakeMistral,
+            _named("MISTRAL_API_KEY", "MISTRAL_BASE_URL"),
+            _mistral,
             ("status", {"code": 500}),
             _slow,
         ),

@@ -17,10 +17,16 @@ from indexer.domain.errors import CaptionaryError
 from indexer.library.api import Library, Report
 from tests.support.rigs import RIGS, Rig, ServiceTime, opened
 from tests.support.virtual import samples
-from tests.whole import gemini_faults, openai_faults
+from tests.whole import anthropic_faults, gemini_faults, mistral_faults, openai_faults, vertex_faults
 from tests.whole.fault_cases import PHOTOS, Case
 
-CASES: dict[str, list[Case]] = {"gemini": gemini_faults.CASES, "openai": openai_faults.CASES}
+CASES: dict[str, list[Case]] = {
+    "gemini": gemini_faults.CASES,
+    "openai": openai_faults.CASES,
+    "anthropic": anthropic_faults.CASES,
+    "mistral": mistral_faults.CASES,
+    "vertex": vertex_faults.CASES,
+}
 _INVOCATIONS = 12
 
 

@@ -305,6 +305,12 @@ def is_job_of_another(ledger: Ledger, number: str, job: str) -> bool:
     return found is not None
 
 
+def has_line(ledger: Ledger, number: str, key: str) -> bool:
+    """Say whether a shard has the line of that key."""
+    found = ledger.connection.execute("SELECT 1 FROM attempts WHERE key = ? AND shard = ?", (key, number)).fetchone()
+    return found is not None
+
+
 def out_attempts(ledger: Ledger, number: str) -> dict[str, Booking]:
     """Return the requests of a shard that have no outcome yet, by their key, each booked at its high price."""
     rows = ledger.connection.execute(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 from indexer.domain.errors import (
@@ -114,12 +115,11 @@ class BatchLane:
             handle=shard.input_file,
             handles=tuple(shard.uploads.split()),
             deadline=None if ends is None else max(0.0, ends - now),
+            owns=partial(shards.has_line, self._ledger, shard.id),
         )
 
     def _upload(self, shard: Shard, service: BatchService) -> None:
-        path = shard_file(self._session, shard.id)
-        whole = path.exists() and path.stat().st_size == shard.bytes
-        if not whole or not modes.wants_batch(self._ledger, shard.id):
+        if not self._is_whole(shard) or not modes.wants_batch(self._ledger, shard.id):
             end_without_results(self._session, shard, NOT_SENT)
             return
         try:
@@ -146,10 +146,16 @@ class BatchLane:
             end_without_results(self._session, shard, REFUSED.because(shard.error))
         elif self._never_fits(shard):
             self._halve(shard)
+        elif not shard.input_file and not self._is_whole(shard):
+            end_without_results(self._session, shard, NOT_SENT)  # the file would travel with the create, and is gone
         elif shard.refusal == Refusal.FILE or now - (shard.uploaded_at or 0.0) > self._spec(shard).file_seconds:
             shards.intend(self._ledger, shard.id)
         else:
             self._create(shard, service)
+
+    def _is_whole(self, shard: Shard) -> bool:
+        path = shard_file(self._session, shard.id)
+        return path.exists() and path.stat().st_size == shard.bytes
 
     def _never_fits(self, shard: Shard) -> bool:
         """A queue that is full for this shard while nothing of ours is in it is smaller than the shard."""

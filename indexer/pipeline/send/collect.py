@@ -11,6 +11,7 @@ from pathlib import Path
 
 from indexer.domain.answer import Failure, Handling, Reason, Row
 from indexer.domain.errors import NoCredit
+from indexer.domain.job import JobState
 from indexer.domain.mode import Mode
 from indexer.domain.question import Question
 from indexer.ledger.store import Transaction
@@ -25,6 +26,7 @@ from indexer.providers.seam import BatchService
 
 _MISSING = Failure(Reason.MISSING, "the service returned no line for this photo")
 _CANCELLED = Failure(Reason.MISSING, "the job was cancelled before this photo's turn", Handling.AGAIN)
+_EXPIRED = Failure(Reason.EXPIRED, "the job expired before this photo's turn")
 _UNBILLED = (Reason.REJECTED, Reason.SERVER_ERROR, Reason.EXPIRED)
 """What a service refused or failed to serve costs nothing; an answer without its usage costs nobody knows what."""
 
@@ -64,7 +66,7 @@ def collect_results(session: Session, shard: Shard, batches: BatchService, resul
             booking = booked(session, waiting.pop(row.key), (question, Mode.BATCH), row)
             answers.record_answer(transaction, booking, row.outcome, session.spec(question.provider).rank)
             answered.append(booking.work)
-        unserved = Row(None, _CANCELLED if shard.cancelled_at else _MISSING)
+        unserved = Row(None, _unserved(shard))
         for key, booking in waiting.items():
             _record(session, transaction, booking, question, failed.get(key) or unserved)
         judge(session, transaction, shard, question)
@@ -75,6 +77,13 @@ def collect_results(session: Session, shard: Shard, batches: BatchService, resul
             f"{shard.job}: {strangers // len(results)} result lines belong to no photo of this job; left out"
         )
     _blame_account(failed[key] for key in waiting if key in failed)
+
+
+def _unserved(shard: Shard) -> Failure:
+    """What it means for a request that the job ended without a line for it."""
+    if shard.cancelled_at:
+        return _CANCELLED
+    return _EXPIRED if shard.job_state is JobState.EXPIRED else _MISSING
 
 
 def end_without_results(session: Session, shard: Shard, ending: Ending) -> None:

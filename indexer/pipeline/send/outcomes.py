@@ -33,7 +33,7 @@ _FAILED = Ending(Failure(Reason.SERVER_ERROR, "the job failed without results"))
 
 def ending_of(shard: Shard, *, outlived: bool) -> Ending:
     """Return how a job without results ended; `outlived` when its input file had expired by then."""
-    if shard.job_state is JobState.CANCELLED:
+    if shard.job_state is JobState.CANCELLED or (shard.job_state is JobState.EXPIRED and shard.cancelled_at):
         return _CANCELLED
     if shard.job_state is JobState.EXPIRED:
         return _EXPIRED

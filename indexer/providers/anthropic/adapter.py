@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import binascii
 import json
-import math
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -21,7 +20,7 @@ from indexer.providers.answer import one_line, read_answer
 from indexer.providers.anthropic import SPEC
 from indexer.providers.anthropic.check import check_file
 from indexer.providers.http import Http, Service, Timeouts, checked_key, checked_url
-from indexer.providers.seam import BatchFile, Inline, Match
+from indexer.providers.seam import BatchFile, Inline, Unlabelled
 from indexer.providers.spec import Opening
 from indexer.providers.strict_schema import strict
 from indexer.providers.tokens import text_tokens
@@ -85,10 +84,11 @@ class Anthropic:
         self._http.close()
 
 
-class AnthropicBatches(Inline):
+class AnthropicBatches(Inline, Unlabelled):
     """Anthropic's message batches: the requests travel with the creation, the results come from an address."""
 
     def __init__(self, http: Http) -> None:
+        super().__init__()
         self._http = http
 
     def limits(self, model: str) -> Limits:
@@ -135,18 +135,11 @@ class AnthropicBatches(Inline):
             raise Unreachable("could not create the batch: the answer names none", hint="run again: it is looked for")
         return job
 
-    def find(self, shard: BatchFile) -> list[Match]:
-        """Return the batches of this size made since the creation that was lost; those that ended prove themselves."""
-        keys = jsonl.keys_of(shard.path)
-        since = (shard.created_at or 0.0) - _SKEW
-        found = [job for job in self._since(since) if job.requests in (None, shard.requests)]
-        matches: list[Match] = []
-        for job in sorted(found, key=lambda job: (job.created_at or math.inf, job.name)):
-            if not job.state.ended:
-                matches.append(Match(job, certain=False))
-            elif keys and self._holds(job, keys):
-                matches.append(Match(job))
-        return matches
+    def candidates(self, shard: BatchFile) -> Iterator[Job]:
+        """Yield the batches of this size made since the creation that was lost."""
+        if shard.created_at is not None:
+            found = self._since(shard.created_at - _SKEW)
+            yield from (job for job in found if job.requests in (None, shard.requests))
 
     def poll(self, name: str) -> Job:
         """Return the batch as it stands."""
@@ -168,9 +161,9 @@ class AnthropicBatches(Inline):
         return True
 
     def fetch(self, job: Job, target: Path) -> None:
-        """Stream the results."""
+        """Stream the results; every request of an ended batch has one."""
         address = job.output_file or f"v1/messages/batches/{_checked(job.name)}/results"
-        jsonl.download(self._http, [address], target)
+        jsonl.download(self._http, [address], target, requests=job.requests)
 
     def _since(self, since: float) -> Iterator[Job]:
         """The batches made since then, the newest first."""
@@ -187,17 +180,6 @@ class AnthropicBatches(Inline):
             if not page.get("has_more") or not last:
                 return
             after = f"&after_id={last}"
-
-    def _holds(self, job: Job, keys: frozenset[str]) -> bool:
-        """Whether the first results of an ended batch carry keys of ours."""
-        address = job.output_file or f"v1/messages/batches/{_checked(job.name)}/results"
-        try:
-            with self._http.download("look into the results", address) as pieces:
-                head = next(iter(pieces), b"")
-        except NotFound:
-            return False
-        key, _ = jsonl.read_line(head.split(b"\n", 1)[0])
-        return key in keys
 
 
 _HEAD, _TAIL = b'{"requests":[', b"]}"

@@ -112,7 +112,9 @@ class MistralBatches:
 
     def create(self, shard: BatchFile) -> Job:
         """Create the job, once."""
-        hours = _USUAL_HOURS if shard.deadline is None else math.ceil(shard.deadline / 3600)
+        # An hour more than wished: at the deadline the job is cancelled and what it lacks is asked by call; a job that
+        # timed out before would have failed.
+        hours = _USUAL_HOURS if shard.deadline is None else math.ceil(shard.deadline / 3600) + 1
         body = {
             "endpoint": _ENDPOINT,
             "input_files": [shard.handle],

@@ -51,7 +51,7 @@ class Chat:
         served = Served("interactive" if tier == "default" else tier, model.name)
         texts, pictures, text = self._look(body, model, served)
         kind = fault.kind if fault else ""
-        content, finish, refusal = _shown(text, kind)
+        content, finish, refusal = shown(text, kind)
         thoughts = _THOUGHTS[body.get("reasoning_effort", "medium")]
         most = int(body.get("max_completion_tokens", 1 << 20))
         left = math.ceil(len(content or refusal or "") / 4) + thoughts
@@ -144,8 +144,8 @@ def _asked(body: Json) -> Json:
     return {"response_mime_type": "application/json"} if told.get("type") == "json_object" else {}
 
 
-def _shown(text: str, kind: str) -> tuple[str | None, str, str | None]:
-    """Return content, finish reason and refusal."""
+def shown(text: str, kind: str) -> tuple[str | None, str, str | None]:
+    """Return content, finish reason and refusal of an answer after its fault."""
     match kind:
         case "refusal":
             return None, "stop", "I'm sorry, I can't help with identifying people."

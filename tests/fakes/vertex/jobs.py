@@ -19,7 +19,8 @@ from tests.fakes.service import Json, Refusal, Served
 if TYPE_CHECKING:
     from tests.fakes.vertex.service import FakeVertex
 
-LINE_FAULTS = frozenset(["status_words", "missing_row", "duplicate_line", "torn_line", "no_label", "foreign"])
+_WORDS = "status_words"
+LINE_FAULTS = frozenset([_WORDS, "missing_row", "duplicate_line", "torn_line", "no_label", "foreign"])
 ROW_FAULTS = rowfaults.ANSWER_KINDS | LINE_FAULTS
 JOB_FAULTS = frozenset(
     ["fail", "queue_full", "expire", "stuck_pending", "stuck_running", "cancel_race", "partial", "no_output_info"]
@@ -129,6 +130,11 @@ class Jobs:
         line, told, labels = _read_line(raw)
         key = labels.get("captionary", "")
         faults = self._service.faults.take("row", key)
+        words = next((fault.params.get("words", "Internal error.") for fault in faults if fault.kind == _WORDS), None)
+        if words is not None:  # a failure in plain words, which costs nothing
+            self._service.book(Served("batch", job["_model"], "error"), job["id"], key)
+            job["_rows"].append(json.dumps({"status": words, "request": line["request"], "response": {}}))
+            return
         answered, served = self.answer(told, MODELS[job["_model"]], "batch", faults)
         self._service.book(served, job["id"], key)
         made: Json = {"status": "", "processed_time": _time(self._service.clock.now()), "request": line["request"]}
@@ -200,8 +206,6 @@ def _spoilt(made: Json, faults: list[Fault]) -> list[str]:
     rows = [json.dumps(made)]
     for fault in faults:
         match fault.kind:
-            case "status_words":
-                rows = [json.dumps({**made, "status": fault.params.get("words", "Internal error."), "response": {}})]
             case "missing_row":
                 rows = []
             case "duplicate_line":
