@@ -22,7 +22,8 @@ COUNTED = 1_000
 class Hit:
     """A photo that answers. `score` lies between 0 and 1; `taken_at` is local wall time in ISO form.
 
-    `weak`: it is only the nearest there is. `also_at` are other paths of the same picture, `fields` the values of a
+    `weak`: it is only the nearest there is. `also_at` are other paths of the same picture, `offline`: its drive was
+    not there when it was looked for last, `fields` the values of a
     person's own schema, `why` holds the `words` and `tags` that matched and the `meaning`, the cosine of query and
     description (None where words or filters alone decided), and `date` the words that name when it was taken.
     """
@@ -38,6 +39,7 @@ class Hit:
     width: int | None
     height: int | None
     also_at: tuple[str, ...] = ()
+    offline: bool = False
     fields: Mapping[str, Any] = field(default_factory=dict)
     why: Mapping[str, Any] = field(default_factory=dict)
 
@@ -132,6 +134,7 @@ def _hit(one: Found, also_at: tuple[str, ...], query: Query, words: Words) -> Hi
         width=shown.width,
         height=shown.height,
         also_at=also_at,
+        offline=bool(shown.offline),
         fields=_fields(shown),
         why=_why(one, query, words),
     )

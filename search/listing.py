@@ -121,6 +121,8 @@ def _lines(hit: Hit, look: Look, number: int, explain: bool) -> Iterator[str]:
     pieces = _pieces(look.short(path), look.columns - len(plain), look.columns - len(_INDENT))
     for place, piece in enumerate(pieces):
         yield (_INDENT if place else head) + look.linked(look.styled(piece, _BOLD), path)
+    if hit.offline:
+        yield look.styled(f"{_INDENT}offline: its drive is not there", _DIM)
     if hit.description:
         yield from _paragraph(hit.description, look)
     if hit.fields:

@@ -34,7 +34,19 @@ _DRIFT = 0.05
 _PROBES = 96
 """Parts of the vector index that are looked at; a million rows have 500. Half as many miss a hit in fifty."""
 _FETCHED = 2000
-_SHOWN = ("path", "photo", "cluster", "description", "tags", "taken_at", "camera", "place", "width", "height")
+_SHOWN = (
+    "path",
+    "photo",
+    "cluster",
+    "description",
+    "tags",
+    "taken_at",
+    "camera",
+    "place",
+    "width",
+    "height",
+    "offline",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +76,7 @@ class Shown:
     place: str | None
     width: int | None
     height: int | None
+    offline: bool
     own: Mapping[str, Any]
     """Values of a person's own fields that there are, by column."""
 

@@ -20,6 +20,7 @@ from indexer.commands.invocation import everywhere
 from indexer.commands.progress import collect, failures, rebuild, retry, status
 from indexer.commands.prompts import diff, prompts
 from indexer.commands.quote import quote
+from indexer.commands.relocate import dismiss, relocate
 from indexer.commands.run import run
 from indexer.commands.settings import completion, config
 from indexer.commands.spend import report
@@ -83,7 +84,7 @@ def cli(**_: Any) -> None:
 
 
 _WORK = (run, quote, compare, inbox, status, collect, retry, failures, rebuild)
-_BOOKS = (gallery, forget, report, tags, prompts, diff, export, backup)
+_BOOKS = (gallery, forget, relocate, dismiss, report, tags, prompts, diff, export, backup)
 for command in (*_WORK, *_BOOKS, config, completion, doctor, evaluate, check):
     cli.add_command(command)
 

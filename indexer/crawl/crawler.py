@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import NamedTuple
 
+from indexer.crawl.elsewhere import let_go
 from indexer.crawl.inspect import DRAWING, SMALL, Examined, WorkOptions
 from indexer.crawl.listing import Folder, Found, found_alone
 from indexer.crawl.pool import examine
@@ -89,6 +90,9 @@ class Crawl:
         self._missing: list[bytes] = []
         self._back: list[bytes] = []
         self._left_out: set[bytes] = set()
+        # What is offline is not judged again, unless somebody says that it was deleted.
+        self._judged = ("present", "offline") if options.confirm_deleted else ("present",)
+        self._ignored: dict[bytes, int] = {}
         self._result = Crawled()
         self._remote = any(map(is_address, roots))
 
@@ -99,8 +103,10 @@ class Crawl:
         """
         self._open(self._to_open(), spool, progress)
         files.record_states(self._ledger, self._run, self._back, "present", "back")
+        self._count_left_out()
         self._tell_left_out()
         self._judge_missing()
+        self._result.notes += let_go(self._ledger, self._run, self.scope)
         files.mark_moves(self._ledger, self._run)
         bursts.regroup(self._ledger)
         return self._result
@@ -159,6 +165,8 @@ class Crawl:
                 self._result.notes.append(f"{to_text(problem.path)}: {problem.detail}")
             if folder.problems and not folder.whole:
                 self._unreadable.append(folder.path)
+            if folder.whole:
+                self._ignored[folder.path] = folder.ignored
             yield from self._compare(folder)
 
     def _compare(self, folder: Folder) -> Iterator[Found]:
@@ -175,7 +183,7 @@ class Crawl:
                 yield found._replace(known=True)
         self._left_out.update(known.keys() & folder.left_out)
         self._missing += [
-            path for path, was in known.items() if was.state == "present" and (folder.whole or path in self._singles)
+            path for path, was in known.items() if was.state in self._judged and (folder.whole or path in self._singles)
         ]
 
     def _differs(self, found: Found, before: Known | None) -> bool:
@@ -200,6 +208,12 @@ class Crawl:
         if self._ledger.rehearsing:
             spool.remember(drawn)
 
+    def _count_left_out(self) -> None:
+        before = files.left_out_in(self._ledger, self.scope)
+        gone = {folder: 0 for folder in before if folder not in self._visited and not os.path.lexists(folder)}
+        changed = {folder: count for folder, count in self._ignored.items() if count != before.get(folder, 0)}
+        files.record_left_out(self._ledger, {**gone, **changed})
+
     def _tell_left_out(self) -> None:
         drawings, small = (self._result.left_out[kind] for kind in (DRAWING, SMALL))
         if drawings:
@@ -222,7 +236,8 @@ class Crawl:
         if offline:
             self._result.notes.append(
                 f"{len(offline)} known files are not where they were, as if a drive were unplugged; they stay in the "
-                "search, marked offline. If they were deleted, run again with --confirm-deleted"
+                "search, marked offline. If they were deleted, run again with --confirm-deleted; if they moved: "
+                "index relocate OLD NEW"
             )
         gone = [path for path in self._missing if path not in offline]
         files.record_states(self._ledger, self._run, offline, "offline", "offline")
@@ -238,7 +253,7 @@ class Crawl:
                 continue
             whole = any(is_inside(folder, root) for root in self.scope.roots or ())
             for path, was in files.known_in(self._ledger, folder, FACTS_READER).items():
-                if was.state == "present" and (whole or path in self._singles):
+                if was.state in self._judged and (whole or path in self._singles):
                     yield path
 
     def _looks_unplugged(self, root: bytes, lost: Sequence[bytes]) -> bool:

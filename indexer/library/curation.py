@@ -8,6 +8,7 @@ from dataclasses import replace
 from indexer.domain.correction import make_correction
 from indexer.domain.errors import UsageError
 from indexer.domain.tags import Act
+from indexer.ledger.photos import dismissed
 from indexer.ledger.store import Ledger, Transaction
 from indexer.ledger.views import known_photo, prompts, tags
 from indexer.ledger.views.prompts import Pair, Version
@@ -15,6 +16,7 @@ from indexer.ledger.views.tags import TagCount
 from indexer.ledger.work import corrections
 from indexer.library import tag_rules
 from indexer.library.opened import Opened, scope_of
+from indexer.library.relocation import moved
 from indexer.library.tag_rules import Retagged
 from indexer.storage.paths import AnyPath, to_bytes
 
@@ -93,6 +95,29 @@ class Curation(Opened):
                 )
 
         self._change(path, undo)
+
+    def relocate(self, old: AnyPath, new: AnyPath) -> int:
+        """Say that what lay at `old` lies at `new` now; nothing is read or asked again. Returns how many files.
+
+        Raises `MissingPath` where the library has nothing at `old`, or none of its files is at `new`.
+        """
+        with self._access.writing("relocate") as (run, _):
+            done = moved(run, old, new)
+            run.finish()
+            return done
+
+    def dismiss(self, paths: Sequence[AnyPath], *, undo: bool = False) -> int:
+        """Accept the failures at `paths`: they count as left out until their file changes. Returns how many paths.
+
+        Raises `UsageError` where nothing has failed, or with `undo` nothing was accepted.
+        """
+        with self._access.writing("dismiss") as (run, _):
+            done = dismissed.dismiss(run.ledger, scope_of(paths), undo=undo)
+            if not done:
+                what = "was dismissed" if undo else "has failed"
+                raise UsageError(f"nothing {what} there", hint="see: index failures")
+            run.finish()
+            return done
 
     def _change(self, path: str, change: Callable[[Transaction, str], None]) -> None:
         with self._access.writing("correct") as (run, _):

@@ -89,7 +89,7 @@ def test_json_has_the_fields_of_the_contract(run) -> None:  # type: ignore[no-un
     """One array, the fields of the contract a hit, in ASCII."""
     outcome = run("red", "boat", "--json", "-n", "1")
     (hit,) = json.loads(outcome.out)
-    fields = "path score weak description tags taken_at camera place width height also_at fields why"
+    fields = "path score weak description tags taken_at camera place width height also_at offline fields why"
     assert list(hit) == fields.split()
     assert (hit["camera"], hit["width"], hit["tags"], hit["taken_at"]) == ("Canon", 640, ["boat"], None)
     lines = run("red", "boat", "--jsonl", "-n", "1").out.splitlines()

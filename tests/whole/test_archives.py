@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from indexer import Library
+from indexer import Library, MissingPath, UsageError
 from indexer.library.api import Report, Seams
 from search import Index
 from tests.support import hostile
@@ -227,3 +227,116 @@ def _seen(archive: Archive) -> dict[str, list[Any]]:
     with sqlite3.connect(archive.home / "library/ledger.sqlite3") as ledger:
         tables = [name for (name,) in ledger.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         return {name: sorted(ledger.execute(f"SELECT * FROM {name}"), key=repr) for name in tables}
+
+
+def test_a_root_that_moved_is_shown_where_it_is(archive: Archive) -> None:
+    """After /a became /b and /b was indexed, no dead path is printed, and nothing is asked again."""
+    for number in range(3):
+        archive.put(f"{number}.jpg", picture(number))
+    archive.index()
+    moved = archive.photos.rename(archive.home / "b")
+    report = archive.index(moved)
+    assert (report.files.moved, report.requests.submitted) == (3, 0)
+    assert archive.found() == ["b/0.jpg", "b/1.jpg", "b/2.jpg"]
+
+
+def test_a_folder_that_moved_out_of_its_root_is_followed(archive: Archive) -> None:
+    """Only the new place is indexed; what lies elsewhere in the old root stays."""
+    archive.put("stays.jpg", picture(1))
+    archive.put("trip/goes.jpg", picture(2))
+    archive.index()
+    moved = (archive.photos / "trip").rename(archive.home / "trip")
+    archive.index(moved)
+    assert archive.found() == ["photos/stays.jpg", "trip/goes.jpg"]
+
+
+def test_an_offline_path_never_wins_over_a_living_copy(archive: Archive) -> None:
+    """While a drive is away its copy is shown alone; what has no copy is shown as offline; back again, all are."""
+    archive.put("both.jpg", picture(1))
+    archive.put("only.jpg", picture(2))
+    archive.index()
+    backup = archive.home / "backup"
+    backup.mkdir()
+    (backup / "both.jpg").write_bytes(picture(1))
+    archive.index(backup)
+    assert archive.found() == ["backup/both.jpg", "photos/both.jpg", "photos/only.jpg"]
+    with sqlite3.connect(archive.home / "library/ledger.sqlite3") as ledger:  # as if it were another drive
+        ledger.execute("UPDATE roots SET device = 4711 WHERE path = ?", (os.fsencode(archive.photos),))
+    away = archive.photos.rename(archive.home / "away")
+    report = archive.index(backup)
+    assert any("is not there: 2 of its files are marked offline" in note for note in archive.notes)
+    assert (report.files.unchanged, report.files.offline) == (1, 0)
+    assert archive.found() == ["backup/both.jpg", "photos/only.jpg"]
+    (only,) = Index.open(archive.home / "library").search("", within=archive.photos)
+    assert only.offline
+    assert only.to_dict()["offline"] is True
+    away.rename(archive.photos)
+    archive.index()
+    assert archive.found() == ["backup/both.jpg", "photos/both.jpg", "photos/only.jpg"]
+
+
+def test_confirm_deleted_works_in_the_run_that_the_note_asks_for(archive: Archive) -> None:
+    """First they are offline, then somebody says that they are deleted."""
+    for number in range(3):
+        archive.put(f"{number}.jpg", picture(number))
+    archive.index()
+    for path in archive.photos.iterdir():
+        path.unlink()
+    assert archive.index().files.offline == 3
+    assert any("--confirm-deleted" in note for note in archive.notes)
+    report = archive.index(confirm_deleted=True)
+    assert (report.files.deleted, report.files.offline, report.rows) == (3, 0, 0)
+
+
+@pytest.mark.parametrize("indexed", [False, True], ids=["unknown there", "indexed there already"])
+def test_relocate_says_once_where_a_folder_lies_now(archive: Archive, indexed: bool) -> None:
+    """Nothing is read or asked again, and the old paths are forgotten; the next run finds all unchanged."""
+    for number in range(3):
+        archive.put(f"{number}.jpg", picture(number))
+    archive.put("broken.jpg", b"\xff\xd8\xff nothing")
+    archive.index()
+    moved = archive.photos.rename(archive.home / "new place")
+    if indexed:
+        archive.index(moved)
+    else:
+        with archive.library() as library:
+            assert library.relocate(archive.photos, moved) == 4
+    assert archive.found() == ["new place/0.jpg", "new place/1.jpg", "new place/2.jpg"]
+    report = archive.index(moved)
+    assert (report.files.unchanged, report.files.failed, report.requests.submitted) == (4, 1, 0)
+    with archive.library() as library, pytest.raises(MissingPath):
+        library.relocate(archive.home / "nowhere", moved)
+
+
+def test_a_failure_that_was_dismissed_no_longer_counts(archive: Archive) -> None:
+    """It is left out, not failed, until its file changes or the dismissal is taken back."""
+    path = archive.put("broken.jpg", b"\xff\xd8\xff nothing")
+    archive.put("a.jpg", picture(1))
+    assert archive.index().exit_code == 4
+    with archive.library() as library:
+        assert library.dismiss([path]) == 1
+        assert library.failures() == []
+    report = archive.index()
+    assert (report.exit_code, report.files.seen, report.files.failed, report.files.ignored) == (0, 1, 0, 1)
+    with archive.library() as library:
+        assert library.dismiss([archive.photos], undo=True) == 1
+        assert library.status().files.failed == 1
+        library.dismiss([archive.photos])
+        with pytest.raises(UsageError):
+            library.dismiss([archive.photos / "a.jpg"])
+    path.write_bytes(b"\xff\xd8\xff something else")
+    assert archive.index().files.failed == 1
+
+
+def test_everything_that_is_left_out_is_counted(archive: Archive) -> None:
+    """Sidecars, hidden and excluded files, RAW files of a pair; `status` tells the same."""
+    for name in ("a.jpg", "a.cr2", "b.jpg", ".hidden.jpg", "c.jpg"):
+        archive.put(name, picture(len(name)))
+    archive.put("a.xmp", b"<x/>")
+    archive.put("notes.txt", b"words")
+    report = archive.index(exclude=["c.jpg"])
+    assert (report.files.seen, report.files.ignored) == (2, 5)
+    with archive.library() as library:
+        assert library.status().files.ignored == 5
+    (archive.photos / ".hidden.jpg").unlink()
+    assert archive.index().files.ignored == 3

@@ -28,7 +28,10 @@ def dirty(ledger: Ledger, limit: int) -> list[Source]:
     """Return up to `limit` paths whose rows must be composed again."""
     rows = ledger.connection.execute(
         """
-        SELECT d.path, CASE WHEN f.state <> 'gone' AND f.picture = 1 THEN f.photo END, f.facts,
+        SELECT d.path,
+               CASE WHEN f.picture = 1 AND (f.state = 'present' OR f.state = 'offline' AND NOT EXISTS (
+                   SELECT 1 FROM files g WHERE g.photo = f.photo AND g.state = 'present' AND g.picture = 1
+                   AND g.reason IS NULL)) THEN f.photo END, f.facts,
                coalesce(p.width, 0), coalesce(p.height, 0), f.state = 'offline', f.row_digest,
                (SELECT burst FROM bursts b WHERE b.photo = f.photo)
         FROM (SELECT path FROM dirty ORDER BY path LIMIT ?) d

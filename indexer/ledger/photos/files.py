@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import NamedTuple
 
@@ -16,6 +16,8 @@ _KNOWN = (
     "path, size, mtime_ns, sidecar_ns, ctime_ns, state, grounds, coalesce(photo, ''), coalesce(reason, ''),"
     " facts_reader < ? AND facts IS NOT NULL AND reason IS NULL"
 )
+_OFFLINE_COPIES = "INSERT OR IGNORE INTO dirty SELECT path FROM files WHERE state = 'offline' AND photo IN ({})"
+"""What changes of a photo: its offline paths stand in the table only while it has no living one."""
 _new = tuple.__new__  # the constructor of a named tuple takes three times as long
 
 
@@ -125,8 +127,10 @@ def record_sightings(ledger: Ledger, run: int, sightings: Sequence[Sighting], di
             photo = _photo_of(transaction, seen, digest_version)
             if photo:
                 photos[seen.sha256] = photo
+            was = transaction.execute("SELECT photo FROM files WHERE path = ?", (seen.path,)).fetchone()
             if _put_file(transaction, run, seen, photo):
                 transaction.execute("INSERT OR IGNORE INTO dirty VALUES (?)", (seen.path,))
+                transaction.execute(_OFFLINE_COPIES.format("?, ?"), (photo, was[0] if was else None))
     return photos
 
 
@@ -231,6 +235,7 @@ def record_states(ledger: Ledger, run: int, paths: Iterable[bytes], state: str, 
             if done.rowcount:
                 moved += 1
                 transaction.execute("INSERT OR IGNORE INTO dirty VALUES (?)", (path,))
+                transaction.execute(_OFFLINE_COPIES.format("SELECT photo FROM files WHERE path = ?"), (path,))
     return moved
 
 
@@ -254,6 +259,60 @@ def mark_moves(ledger: Ledger, run: int) -> int:
             (run,),
         )
     return done.rowcount
+
+
+def copies_outside(ledger: Ledger, run: int, scope: Scope) -> list[bytes]:
+    """Return the present paths outside `scope` of photos that `run` found at a new path."""
+    condition, values = scope.where("g.path")
+    rows = ledger.connection.execute(
+        "SELECT DISTINCT g.path FROM files f JOIN files g ON g.photo = f.photo AND g.state = 'present'"
+        f" WHERE f.changed_run = ? AND f.change IN ('new', 'back') AND f.state = 'present' AND NOT {condition}",
+        (run, *values),
+    )
+    return [row[0] for row in rows]
+
+
+def present_in(ledger: Ledger, scope: Scope) -> list[bytes]:
+    """Return the present paths of `scope`."""
+    condition, values = scope.where()
+    return [
+        row[0]
+        for row in ledger.connection.execute(
+            f"SELECT path FROM files f WHERE state = 'present' AND {condition}", values
+        )
+    ]
+
+
+def with_copy_outside(ledger: Ledger, scope: Scope, other: Scope) -> list[bytes]:
+    """Return the present paths of `scope` whose photo has a present path outside `other`."""
+    condition, values = scope.where()
+    outside, more = other.where("g.path")
+    rows = ledger.connection.execute(
+        f"SELECT f.path FROM files f WHERE f.state = 'present' AND {condition} AND EXISTS (SELECT 1 FROM files g"
+        f" WHERE g.photo = f.photo AND g.state = 'present' AND g.reason IS NULL AND NOT {outside})",
+        (*values, *more),
+    )
+    return [row[0] for row in rows]
+
+
+def left_out_in(ledger: Ledger, scope: Scope) -> dict[bytes, int]:
+    """Return how many files were not even opened, by folder of `scope`; only folders that have any."""
+    condition, values = scope.where("f.folder")
+    return dict(ledger.connection.execute(f"SELECT folder, files FROM left_out f WHERE {condition}", values).fetchall())
+
+
+def record_left_out(ledger: Ledger, counts: Mapping[bytes, int]) -> None:
+    """Commit how many files of these folders were not even opened."""
+    if not counts:
+        return
+    with ledger.transaction("left out") as transaction:
+        transaction.executemany("INSERT OR REPLACE INTO left_out VALUES (?, ?)", counts.items())
+        transaction.execute("DELETE FROM left_out WHERE files = 0")
+
+
+def known_roots(ledger: Ledger) -> list[tuple[bytes, int]]:
+    """Return every root that was crawled, with the device on which it was last seen."""
+    return ledger.connection.execute("SELECT path, device FROM roots").fetchall()
 
 
 def root_device(ledger: Ledger, root: bytes) -> int | None:

@@ -105,21 +105,34 @@ def _standing(ledger: Ledger, scope: Scope, provider: str, question: int | None)
                    coalesce(i.source, g.photo) IN (
                        SELECT w.photo FROM works w WHERE w.question = ? AND w.state = 'failed') AS failed
             FROM (SELECT f.photo AS photo, count(*) AS paths, total(f.state = 'offline') AS offline,
-                         total(f.reason IS NOT NULL) AS broken
+                         total(f.reason IS NOT NULL) AS broken, total(f.dismissed) AS dismissed,
+                         total(f.dismissed = 1 AND f.reason IS NOT NULL) AS given_up
                   FROM files f WHERE f.picture = 1 AND f.state <> 'gone' AND {condition} GROUP BY +f.photo) g
             LEFT JOIN stands_for i ON i.photo = g.photo AND i.question = ?)
         SELECT total(paths), total(paths * described),
                total(CASE WHEN described THEN 0 WHEN failed THEN paths ELSE broken END), total(offline),
-               total(CASE WHEN photo IS NOT NULL THEN paths - 1 END)
+               total(CASE WHEN photo IS NOT NULL THEN paths - 1 END),
+               total(CASE WHEN described THEN 0 WHEN failed THEN dismissed ELSE given_up END)
         FROM p
         """,
         (provider, number, *values, number),
     ).fetchone()
-    seen, described, failed, offline, duplicate = (int(value) for value in row)
-    ignored = ledger.connection.execute(
-        f"SELECT count(*) FROM files f WHERE f.picture = 0 AND f.state = 'present' AND {condition}", values
-    ).fetchone()[0]
-    return seen, described, seen - described - failed, failed, int(ignored), offline, duplicate
+    seen, described, failed, offline, duplicate, dismissed = (int(value) for value in row)
+    pending = seen - described - failed
+    ignored = _ignored(ledger, scope) + dismissed
+    return seen - dismissed, described, pending, failed - dismissed, ignored, offline, duplicate
+
+
+def _ignored(ledger: Ledger, scope: Scope) -> int:
+    """Count the files that are no photos, or were not even opened."""
+    condition, values = scope.where()
+    folder, folders = scope.where("f.folder")
+    opened = f"SELECT count(*) FROM files f WHERE f.picture = 0 AND f.state = 'present' AND {condition}"
+    unopened = f"SELECT total(f.files) FROM left_out f WHERE {folder}"
+    return int(
+        ledger.connection.execute(opened, values).fetchone()[0]
+        + ledger.connection.execute(unopened, folders).fetchone()[0]
+    )
 
 
 def changes_of_run(ledger: Ledger, run: int) -> dict[str, int]:
@@ -182,7 +195,8 @@ def failed_paths(ledger: Ledger, scope: Scope, question: int | None) -> list[Fai
                          WHERE t.work = w.key AND f.reason IS NULL ORDER BY t.number DESC LIMIT 1), '')
         FROM files f LEFT JOIN stands_for i ON i.photo = f.photo AND i.question = ?
         LEFT JOIN works w ON w.photo = coalesce(i.source, f.photo) AND w.question = ? AND w.state = 'failed'
-        WHERE f.picture = 1 AND f.state <> 'gone' AND (f.reason IS NOT NULL OR w.key IS NOT NULL) AND {condition}
+        WHERE f.picture = 1 AND f.state <> 'gone' AND (f.reason IS NOT NULL OR w.key IS NOT NULL)
+          AND f.dismissed = 0 AND {condition}
         ORDER BY f.path
         """,
         (*[question] * 2, *values),
