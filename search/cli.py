@@ -24,7 +24,10 @@ _NO_HITS = 1
 _WEAKER = 3
 _FORMS = ("json", "jsonl", "csv", "print0", "paths")
 _FLAGS = {"tags": "tag", "any_tags": "any-tag", "no_tags": "no-tag", "not_words": "not", "within": "in"}
-_FILTERS = ("tags", "any_tags", "no_tags", "not_words", "since", "until", "camera", "within", "near", "where", "like")
+_FILTERS = (
+    *("tags", "any_tags", "no_tags", "not_words", "since", "until", "camera", "person", "rating"),
+    *("within", "near", "where", "like"),
+)
 _UNDESCRIBED = (
     "these photos are known by captions, dates, names and colours; with a key, a model describes what is in them: "
     "index --provider gemini FOLDER"
@@ -69,6 +72,8 @@ class Shown:
 @click.option("--since", metavar="DATE", help="Taken then or later: YYYY, YYYY-MM or YYYY-MM-DD.")
 @click.option("--until", metavar="DATE", help="Taken then or earlier; the day, month or year counts in.")
 @click.option("--camera", metavar="TEXT", help="Only photos of a camera with TEXT in its name.")
+@click.option("--person", metavar="NAME", help="Only photos whose files name this person.")
+@click.option("--rating", type=click.IntRange(1, 5), metavar="N", help="Only photos rated N stars or more.")
 @click.option("--in", "within", metavar="PATH", help="Only photos below PATH.")
 @click.option("--near", metavar="LAT,LON,KM", help="Only photos taken within KM kilometres.")
 @click.option(

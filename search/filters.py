@@ -7,6 +7,7 @@ a date, a camera or a position matches no filter on it.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -18,7 +19,7 @@ from indexer.domain.errors import UsageError
 from indexer.domain.tags import distinct
 from indexer.storage.paths import resolve_root, to_text
 from indexer.table.dataset import among, quoted
-from indexer.table.words import phrase
+from indexer.table.words import fold, phrase
 from search.conditions import Condition, compiled, parse
 from search.dates import Span, When
 from search.spelling import unwanted
@@ -29,6 +30,7 @@ Collapse = Literal["copies", "bursts", "none"]
 COLLAPSES: tuple[Collapse, ...] = ("copies", "bursts", "none")
 
 EARTH_RADIUS_KM = 6371.0088
+_WORD = re.compile(r"[^\W_]+")
 _KM_PER_DEGREE = math.pi * EARTH_RADIUS_KM / 180
 
 
@@ -53,6 +55,8 @@ class Query:
     like: str | PathLike[str] | None = None
     collapse: Collapse = "copies"
     where: Sequence[str] = ()
+    person: str | None = None
+    rating: int | None = None
     phrases: Sequence[str] = ()
     unwanted: Sequence[str] = ()
     when: When | None = None
@@ -77,6 +81,9 @@ class Filters:
 
     A hit was taken in any of `spans`, holds none of the terms `not_terms` and, of needles (terms with a space around
     each), all of `phrases` and none of `unwanted`.
+
+    `people` are the names in the table that `person` means; `coarse` says that the table knows which dates are no more
+    than a month or a year.
     """
 
     tags: tuple[str, ...] = ()
@@ -92,6 +99,10 @@ class Filters:
     within: str | None = None
     near: Circle | None = None
     where: tuple[Condition, ...] = ()
+    person: str | None = None
+    people: tuple[str, ...] = ()
+    rating: int | None = None
+    coarse: bool = False
 
     def __bool__(self) -> bool:
         return self != Filters()
@@ -118,6 +129,8 @@ def typed(query: Query) -> Filters:
         within=to_text(resolve_root(query.within)) if query.within is not None else None,
         near=_circle(query.near) if query.near is not None else None,
         where=parse(query.where),
+        person=_name(query.person) if query.person is not None else None,
+        rating=query.rating,
     )
 
 
@@ -138,11 +151,15 @@ def predicate(filters: Filters, cameras: Sequence[str] = (), own: Sequence[Field
     if filters.since:
         parts.append(f"taken_at >= {_timestamp(filters.since)}")
     if filters.before:
-        parts.append(f"taken_at < {_timestamp(filters.before)}")
+        parts += _until(filters.before, filters.coarse)
     if filters.spans:
         parts.append(f"({' OR '.join(map(_taken_in, filters.spans))})")
     if filters.camera is not None:
         parts.append(among("camera", cameras))
+    if filters.person is not None:
+        parts.append(f"array_has_any(people, {_list(filters.people)})" if filters.people else "false")
+    if filters.rating is not None:
+        parts.append(f"rating >= {filters.rating}")
     if filters.within is not None:
         parts.append(_below(filters.within))
     if filters.near:
@@ -160,6 +177,36 @@ def _taken_in(span: Span) -> str:
 def matching(camera: str, names: Iterable[str | None]) -> list[str]:
     """Return those of the camera `names` that contain `camera`, whatever the case."""
     return sorted({name for name in names if name and camera in " ".join(name.split()).casefold()})
+
+
+def named(person: str, names: Iterable[str]) -> tuple[str, ...]:
+    """Return those of the `names` of people that hold all words of `person`, whatever case and accents."""
+    wanted = set(name_terms(person))
+    return tuple(sorted({name for name in names if wanted <= set(name_terms(name))}))
+
+
+def name_terms(name: str) -> list[str]:
+    """Return the words of a name as they are compared."""
+    return _WORD.findall(fold(name))
+
+
+def _name(person: str) -> str:
+    if not name_terms(person):
+        raise UsageError(f"--person {person!r}: not a name", hint="for example --person Anna")
+    return person
+
+
+def _until(before: datetime, coarse: bool) -> list[str]:
+    """What was taken before a moment; of a date that is only a month or a year, all of it must lie before."""
+    parts = [f"taken_at < {_timestamp(before)}"]
+    month = before.replace(day=1, hour=0, minute=0, second=0)
+    if coarse and before != month.replace(month=1):
+        parts.append(
+            "(taken_precision IS NULL OR taken_precision = 'day'"
+            f" OR (taken_precision = 'month' AND taken_at < {_timestamp(month)})"
+            f" OR taken_at < {_timestamp(month.replace(month=1))})"
+        )
+    return parts
 
 
 def first_moment(given: str | date | None, option: str) -> datetime | None:
@@ -208,7 +255,9 @@ def _not_a_date(given: object, option: str) -> UsageError:
 def _check(query: Query) -> None:
     if query.collapse not in COLLAPSES:
         raise UsageError(f"collapse {query.collapse!r} is unknown", hint=f"one of: {', '.join(COLLAPSES)}")
-    for name in ("text", "not_words", "camera", "sort"):
+    if query.rating is not None and not (type(query.rating) is int and 1 <= query.rating <= 5):
+        raise UsageError(f"rating {query.rating!r} is not from 1 to 5", hint="--rating 4 finds 4 and 5 stars")
+    for name in ("text", "not_words", "camera", "person", "sort"):
         if not isinstance(getattr(query, name), str | None):
             raise UsageError(f"{name} {getattr(query, name)!r} is not a text", hint="give words as one text")
     if not all(type(number) is int for number in (query.limit, query.offset)):

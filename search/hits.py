@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any
 
 from indexer.domain.answer_fields import field_of
+from indexer.domain.photo import as_known
 from indexer.domain.tags import distinct
 from indexer.table.words import terms
 from search.filters import Query
@@ -20,7 +21,9 @@ COUNTED = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A photo that answers. `score` lies between 0 and 1; `taken_at` is local wall time in ISO form.
+    """A photo that answers. `score` lies between 0 and 1.
+
+    `taken_at` is local wall time in ISO form, no more exactly than is known: "2016", "2016-08" and "2016-08-09" too.
 
     `weak`: it is only the nearest there is. `also_at` are other paths of the same picture, `offline`: its drive was
     not there when it was looked for last, `fields` the values of a
@@ -128,7 +131,7 @@ def _hit(one: Found, also_at: tuple[str, ...], query: Query, words: Words) -> Hi
         weak=one.weak,
         description=shown.description,
         tags=shown.tags,
-        taken_at=shown.taken_at.isoformat() if shown.taken_at else None,
+        taken_at=as_known(shown.taken_at.isoformat(), shown.taken_precision) if shown.taken_at else None,
         camera=shown.camera,
         place=shown.place,
         width=shown.width,

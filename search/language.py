@@ -20,7 +20,7 @@ _FOLDERS = 3
 _QUOTES = str.maketrans({"“": '"', "”": '"', "„": '"', "«": '"', "»": '"'})
 _PIECE = re.compile(
     r"""(?P<minus>(?<!\S)-(?=[^\W\d_]|"))?
-    (?:(?P<name>tag|camera|in):(?=["\w~./\\-]))?
+    (?:(?P<name>tag|person|camera|in):(?=["\w~./\\-]))?
     (?:"(?P<quoted>[^"]*)"(?!\S) | (?P<bare>\S+))""",
     re.VERBOSE | re.IGNORECASE,
 )
@@ -82,6 +82,9 @@ def _filtered(query: Query, piece: Piece) -> Query:
     if piece.name == "camera":
         _once(piece, query.camera)
         return replace(query, camera=piece.text)
+    if piece.name == "person":
+        _once(piece, query.person)
+        return replace(query, person=piece.text)
     _once(piece, query.within)
     return replace(query, within=piece.text)
 

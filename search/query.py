@@ -18,7 +18,7 @@ from indexer.table.dataset import among, dataset_uri, open_table
 from indexer.table.encoder.load import open_encoder
 from indexer.table.encoder.onnx import Encoder, Manifest
 from search.answering import answering, dated, listed, resembling
-from search.filters import Collapse, Filters, Query, Sort, matching, typed
+from search.filters import Collapse, Filters, Query, Sort, matching, named, typed
 from search.hits import Answered, Found, Hit, page
 from search.language import understood
 from search.likeness import example
@@ -83,15 +83,18 @@ class Index:
         like: str | PathLike[str] | None = None,
         collapse: Collapse = "copies",
         where: Sequence[str] = (),
+        person: str | None = None,
+        rating: int | None = None,
     ) -> list[Hit]:
         """Return the photos that answer, best first.
 
-        `text` may hold a "phrase" in quotes, -unwanted words, tag:, camera: and in:. `limit` 0 means all. `sort` is
-        relevance, date or a field of your own schema. `min_score` "auto" ends the list where relevance falls off,
-        "weak" adds the nearest photos below that, 0 never ends it. Filters: all of
-        `tags`, any of `any_tags`, none of `no_tags`, none of the words `not_words`; `since` and `until` are dates or
+        `text` may hold a "phrase" in quotes, -unwanted words, tag:, person:, camera: and in:. `limit` 0 means all.
+        `sort` is relevance, date or a field of your own schema. `min_score` "auto" ends the list where relevance
+        falls off, "weak" adds the nearest photos below that, 0 never ends it. Filters: all of `tags`,
+        any of `any_tags`, none of `no_tags`, none of the words `not_words`; `since` and `until` are dates or
         `YYYY[-MM[-DD]]`, both inclusive; `camera` is part of a name, `within` a folder or file, `near` a circle
-        (latitude, longitude, kilometres); `where` are conditions on fields of your own schema, such as "people>=2".
+        (latitude, longitude, kilometres); `where` are conditions on fields of your own schema, such as "people>=2";
+        `person` is the name, or a part of it, of somebody whom the files name; `rating` is the least number of stars.
         `like` is a picture that the library knows. Raises `UsageError` for a search that asks nothing or cannot be
         meant, `LibraryError` when the library cannot be read.
         """
@@ -114,6 +117,8 @@ class Index:
                 like=like,
                 collapse=collapse,
                 where=where,
+                person=person,
+                rating=rating,
             )
         ).hits
 
@@ -157,6 +162,8 @@ class Index:
     ) -> Answered:
         text = query.text.strip()
         view = reader.view()
+        people = named(filters.person, reader.people(view)) if filters.person is not None else ()
+        filters = replace(filters, people=people, coarse=view.has("taken_precision")) if filters else filters
         cameras = matching(filters.camera, reader.cameras(view)) if filters.camera is not None else ()
         own = view.own if filters.where else ()
         sieve, said = Sieve.of(filters, cameras, own), query.when.said if query.when else ""
@@ -184,6 +191,11 @@ class Index:
         """Return how many files were taken in each month, such as {"2016-08": 12}, the newest month first."""
         reader = self._table()
         return reader.months(reader.view())
+
+    def people(self) -> list[str]:
+        """Return the names of all people whom files name."""
+        reader = self._table()
+        return reader.people(reader.view())
 
     def coverage(self) -> Coverage:
         """Return how much of the library is described."""

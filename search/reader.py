@@ -35,18 +35,11 @@ _PROBES = 96
 """Parts of the vector index that are looked at; a million rows have 500. Half as many miss a hit in fifty."""
 _FETCHED = 2000
 _SHOWN = (
-    "path",
-    "photo",
-    "cluster",
-    "description",
-    "tags",
-    "taken_at",
-    "camera",
-    "place",
-    "width",
-    "height",
+    *("path", "photo", "cluster", "description", "tags", "taken_at", "camera", "place", "width", "height"),
     "offline",
 )
+_NEWER = ("taken_precision",)
+"""What is shown where the table has it: libraries of earlier versions get these columns with the next run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +65,7 @@ class Shown:
     description: str | None
     tags: tuple[str, ...]
     taken_at: datetime | None
+    taken_precision: str | None
     camera: str | None
     place: str | None
     width: int | None
@@ -91,6 +85,7 @@ class Reader:
         self._dataset = open_dataset(database)
         self._sample: Sample | None = None
         self._cameras: tuple[int, list[str]] = (-1, [])
+        self._people: tuple[int, list[str]] = (-1, [])
         self._months: tuple[int, dict[str, int]] = (-1, {})
 
     def is_replaced(self) -> bool:
@@ -117,6 +112,16 @@ class Reader:
             with self._lock:
                 self._sample = sample
         return sample
+
+    def people(self, view: View) -> list[str]:
+        """Return the names of the people in the table."""
+        with self._lock:
+            version, names = self._people
+        if version != view.version:
+            names = view.people()
+            with self._lock:
+                self._people = (view.version, names)
+        return names
 
     def cameras(self, view: View) -> list[str]:
         """Return the names of the cameras in the table."""
@@ -222,7 +227,8 @@ class View:
         """Return what is shown of `rows`, in their order."""
         found: list[Shown] = []
         own = [field.column for field in self.own]
-        for keys, table in self._take(rows, [*_SHOWN, *own]):
+        newer = [name for name in _NEWER if self.has(name)]
+        for keys, table in self._take(rows, [*_SHOWN, *newer, *own]):
             found += (_shown(key, record, own) for key, record in zip(keys, table.to_pylist(), strict=True))
         return found
 
@@ -252,6 +258,17 @@ class View:
             return None
         matrix, there = _matrix(table.column("vector"))
         return table.column("photo")[0].as_py(), matrix[0] if there[0] else None
+
+    def has(self, column: str) -> bool:
+        """Say whether the table has a column: those of earlier versions lack some."""
+        return column in self._dataset.schema.names
+
+    def people(self) -> list[str]:
+        """Return the distinct names of people."""
+        if not self.has("people"):
+            return []
+        names = self._scan(columns=["people"]).column("people").combine_chunks().flatten().unique()
+        return [name for name in names.to_pylist() if name]
 
     def cameras(self) -> list[str]:
         """Return the distinct names of cameras."""
@@ -351,6 +368,6 @@ def _cosines(column: pa.ChunkedArray, vector: np.ndarray) -> list[float | None]:
 
 
 def _shown(row: int, record: dict[str, Any], own: Sequence[str]) -> Shown:
-    values = {name: record[name] for name in _SHOWN if name != "tags"}
+    values: dict[str, Any] = {name: record.get(name) for name in (*_SHOWN, *_NEWER) if name != "tags"}
     told = {name: record[name] for name in own if record[name] is not None}
     return Shown(row=row, tags=tuple(record["tags"] or ()), own=told, **values)

@@ -8,6 +8,7 @@ from typing import Any
 
 from indexer.domain.nearest import did_you_mean
 from indexer.storage.paths import resolve_root, to_text
+from search.filters import named
 from search.query import Index
 
 
@@ -25,6 +26,11 @@ def suggestions(index: Index, options: dict[str, Any]) -> Iterator[tuple[str, st
         if not any(meant in name.casefold() for name in cameras):
             words = [word for name in cameras for word in (name, *name.split())]
             yield (f"no photo is of a camera {options['camera']!r}", did_you_mean(options["camera"], words))
+    if options["person"]:
+        people = index.people()
+        if not named(options["person"], people):
+            words = [word for name in people for word in (name, *name.split())]
+            yield (f"no photo names a person {options['person']!r}", did_you_mean(options["person"], words))
     if options["within"] is not None:
         yield from _folder(index, options["within"])
 

@@ -30,15 +30,23 @@ class Facts:
     words: tuple[str, ...] = ()
 
     @property
+    def precision(self) -> str | None:
+        """How coarse `taken_at` is: "year", "month" or "day", None where it has a time or is not known."""
+        return next((name for name in PRECISIONS if (self.taken_source or "").endswith(f" ({name})")), None)
+
+    @property
     def taken(self) -> str:
         """When it was taken, no more exactly than is known: "2016", "2016-08", "2016-08-09", or with a time."""
-        return as_known(self.taken_at or "", self.taken_source or "")
+        return as_known(self.taken_at or "", self.precision)
 
 
-def as_known(moment: str, source: str) -> str:
-    """Cut a moment in ISO 8601 to what its source knows, which a coarse one tells at its end."""
-    kept = {" (year)": 4, " (month)": 7, " (day)": 10}
-    return moment[: next((length for end, length in kept.items() if source.endswith(end)), len(moment))]
+PRECISIONS = {"year": 4, "month": 7, "day": 10}
+"""How coarse a date may be, and how much of ISO 8601 it then fills."""
+
+
+def as_known(moment: str, precision: str | None) -> str:
+    """Cut a moment in ISO 8601 to what is known of it."""
+    return moment[: PRECISIONS.get(precision or "", len(moment))]
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ def in_language(question: Question) -> Question:
     )
 
 
-FACTS = ("date", "time", "place", "folder", "file", "keywords", "caption", "title", "camera")
+FACTS = ("date", "time", "place", "folder", "file", "keywords", "caption", "title", "camera", "people")
 """What a template may ask for of each photo, in braces; `{language}` is filled in for all alike."""
 
 _LONGEST_FACT = 300
@@ -103,7 +103,7 @@ def given_facts(template: str, facts: Facts, path: str) -> str:
     if not asked:
         return "{}"
     place = PurePosixPath(path)
-    day, _, time = (facts.taken_at or "").partition("T")
+    day, _, time = facts.taken.partition("T")
     known = {
         "date": day,
         "time": time[:5],
@@ -114,6 +114,7 @@ def given_facts(template: str, facts: Facts, path: str) -> str:
         "caption": facts.caption,
         "title": facts.title,
         "camera": facts.camera,
+        "people": ", ".join(facts.people),
     }
     lines = {name: " ".join((known[name] or "").split())[:_LONGEST_FACT] for name in asked}
     return canonical_json({name: line for name, line in lines.items() if line})

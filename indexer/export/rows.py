@@ -27,6 +27,7 @@ from indexer.storage.paths import for_terminal, shown, to_text
 
 _BATCH = 4096
 _TOLD = 256
+_FIRST_MOMENT = "0000-01-01T00:00:00"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,8 @@ class Row:
     """One row. `description`, `tags`, `visible_text` and `fields` are the best answer's, which the last ones tell of.
 
     `inherited` says that it describes another photo of the burst, `corrected` that a person has changed it. `caption`
-    (with the title) and `keywords` are those of the file. `taken_at` is local wall time,
+    (with the title) and `keywords` are those of the file, `people` the names of persons shown. `taken_at` is local wall
+    time, no more exactly than is known,
     `answered_at` is UTC, both in ISO 8601.
     """
 
@@ -46,6 +48,7 @@ class Row:
     fields: Mapping[str, Any]
     caption: str | None
     keywords: tuple[str, ...]
+    people: tuple[str, ...]
     taken_at: str | None
     camera: str | None
     lens: str | None
@@ -122,7 +125,8 @@ def _row(entry: Entry) -> Row:
         fields=answer.fields if answer else {},
         caption=". ".join(part for part in (facts.title, facts.caption) if part) or None,
         keywords=facts.keywords,
-        taken_at=facts.taken_at,
+        people=facts.people,
+        taken_at=facts.taken or None,
         camera=facts.camera,
         lens=facts.lens,
         place=facts.place,
@@ -168,7 +172,7 @@ def _write_parquet(stream: BinaryIO, rows: Iterator[Row]) -> int:
     from pyarrow import parquet
 
     words, texts, number = pa.string(), pa.list_(pa.string()), pa.float64()
-    kinds = {"tags": texts, "keywords": texts, "latitude": number, "longitude": number}
+    kinds = {"tags": texts, "keywords": texts, "people": texts, "latitude": number, "longitude": number}
     kinds |= dict.fromkeys(("rating", "width", "height"), pa.int32())
     kinds |= {"inherited": pa.bool_(), "corrected": pa.bool_()}
     kinds |= {"taken_at": pa.timestamp("s"), "answered_at": pa.timestamp("s", tz="UTC")}
@@ -183,14 +187,20 @@ def _write_parquet(stream: BinaryIO, rows: Iterator[Row]) -> int:
 
 def _typed(row: Row) -> dict[str, Any]:
     moments = {name: getattr(row, name) for name in ("taken_at", "answered_at")}
-    parsed = {name: datetime.datetime.fromisoformat(text) if text else None for name, text in moments.items()}
+    parsed = {name: _parsed(text) if text else None for name, text in moments.items()}
     return _flat(row, joined=list) | parsed
+
+
+def _parsed(moment: str) -> datetime.datetime:
+    """Return the first moment of what may be only a day, a month or a year."""
+    return datetime.datetime.fromisoformat(moment + _FIRST_MOMENT[len(moment) :])
 
 
 def _flat(row: Row, joined: Callable[[tuple[str, ...]], Any]) -> dict[str, Any]:
     """Return a row for a table: further fields as JSON, lists as `joined` makes them."""
     extra = canonical_json(dict(row.fields)) if row.fields else None
-    return asdict(row) | {"tags": joined(row.tags), "keywords": joined(row.keywords), "fields": extra}
+    lists = {name: joined(getattr(row, name)) for name in ("tags", "keywords", "people")}
+    return asdict(row) | lists | {"fields": extra}
 
 
 _WRITERS: dict[str, Callable[[BinaryIO, Iterator[Row]], int]] = {

@@ -116,7 +116,10 @@ def _without_probe() -> Iterator[None]:
 
 
 def widen(table: LanceTable, own: Sequence[Field]) -> None:
-    """Add the columns of a person's own fields that the table lacks; a matter of its metadata only."""
+    """Add the columns that the table lacks: ours that are newer than it, and those of a person's own fields.
+
+    It is a matter of its metadata only.
+    """
     import pyarrow as pa
 
     kinds = {
@@ -126,7 +129,9 @@ def widen(table: LanceTable, own: Sequence[Field]) -> None:
         Kind.TEXT: pa.string(),
         Kind.TEXTS: pa.list_(pa.string()),
     }
-    missing = [pa.field(field.column, kinds[field.kind]) for field in own if field.column not in table.schema.names]
+    known = set(table.schema.names)
+    missing = [field for field in schema() if field.name not in known]
+    missing += [pa.field(field.column, kinds[field.kind]) for field in own if field.column not in known]
     if missing:
         table.add_columns(pa.schema(missing))
 
@@ -182,7 +187,9 @@ def schema(dimension: int = DIMENSION) -> pa.Schema:
             pa.field("caption", text),
             pa.field("terms", text),
             pa.field("digest", text),
+            pa.field("people", pa.list_(text)),
             pa.field("taken_at", pa.timestamp("us")),
+            pa.field("taken_precision", text),
             pa.field("camera", text),
             pa.field("lens", text),
             pa.field("place", text),

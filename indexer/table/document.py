@@ -96,7 +96,8 @@ def _place_words(path_text: str, facts: Facts) -> str:
     folder, _, name = path_text.rpartition("/")
     dot = name.rfind(".")
     stem = name[:dot] if 0 < dot < len(name) - 1 else name
-    return _lines(_folder_words(folder), name_words(stem), facts.place, facts.camera, facts.lens)
+    told = (facts.place, facts.camera, facts.lens, "\n".join(facts.people), "\n".join(facts.words))
+    return _lines(_folder_words(folder), name_words(stem), *told)
 
 
 @lru_cache(maxsize=4096)

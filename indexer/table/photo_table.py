@@ -32,7 +32,8 @@ class PhotoRow:
     """One row. `path` is the key, in text form; `path_bytes` holds a path that is not UTF-8.
 
     `document` is the text that was embedded and `digest` names it, `words` what is searched by words only, `caption`
-    the human title and caption. `taken_at` is local wall time; `described` is true when a model better than the
+    the human title and caption, `people` names of persons shown. `taken_at` is local wall time, of which only the year,
+    month or day counts where `taken_precision` says so; `described` is true when a model better than the
     pixel measures has answered; `vector` has length 1, None while there is nothing to embed. `own` holds the values
     of a person's own fields, by column (see `indexer.domain.answer_fields`).
     """
@@ -47,7 +48,9 @@ class PhotoRow:
     tags: tuple[str, ...] = ()
     visible_text: str = ""
     caption: str = ""
+    people: tuple[str, ...] = ()
     taken_at: datetime | None = None
+    taken_precision: str | None = None
     camera: str | None = None
     lens: str | None = None
     place: str | None = None

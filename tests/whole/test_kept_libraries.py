@@ -39,6 +39,8 @@ def test_it_opens_and_reports_and_searches(library: Path, emulator: Emulator) ->
     assert report.cost.spent_usd == pytest.approx(0.00289425)
     assert [Path(failure.path).name for failure in failures] == ["broken.jpg"]
     assert Index.open(library).search("dog", min_score=0)[0].path.endswith(".jpg")
+    assert Index.open(library).search(person="Ada") == []  # its table knows neither people nor how coarse dates are
+    assert Index.open(library).search(until="2015-05", limit=0) is not None
 
 
 def test_the_same_pictures_at_another_place_are_not_bought_again(
