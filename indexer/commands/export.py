@@ -28,6 +28,13 @@ _SOME_FAILED = 4
 )
 @click.option("--to", type=click.Path(path_type=bytes), required=True, help="A new file; for xmp a folder.")
 @click.option("--in", "within", type=click.Path(path_type=bytes), metavar="PATH", help="Only photos below this path.")
+@click.option(
+    "--sidecar-names",
+    "names",
+    type=click.Choice(["lightroom", "darktable"]),
+    help="Name sidecars of RAW files NAME.xmp (lightroom) or NAME.EXT.xmp (darktable).",
+)
+@click.option("--bom", is_flag=True, help="Begin the CSV with a byte order mark, for spreadsheets that need one.")
 @everywhere
 @click.pass_context
 def export(context: click.Context, /, kind: str, to: bytes, within: bytes | None, **options: Any) -> int:
@@ -35,6 +42,8 @@ def export(context: click.Context, /, kind: str, to: bytes, within: bytes | None
 
     jsonl, csv and parquet have a row for each photo that is in place. A file
     that exists is never replaced.
+
+    In csv, lists are JSON, so that they can be split again.
 
     xmp writes sidecars, NAME.EXT.xmp. When the folder --to holds photos of the
     library, sidecars land beside them; any other folder gets a mirror of the
@@ -52,10 +61,11 @@ def export(context: click.Context, /, kind: str, to: bytes, within: bytes | None
     from indexer.domain.errors import UsageError
     from indexer.storage.paths import for_terminal, resolve_root, to_text
 
+    names, bom = options.pop("names"), options.pop("bom")
     call = Call(context, options)
     if to == b"-":
         raise UsageError("an export needs a file and cannot go to stdout", hint="for example: --to photos.csv")
-    done = call.library().export(kind, to, None if within is None else [within])
+    done = call.library().export(kind, to, None if within is None else [within], sidecar_names=names or "", bom=bom)
     call.screen.close()
     if call.as_json:
         told = {"photos": done.photos, "written": done.written, "kept": [asdict(one) for one in done.kept]}

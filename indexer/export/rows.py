@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 from indexer.domain.errors import Unwritable, UsageError
 from indexer.domain.keys import canonical_json
-from indexer.export.sidecars import Exported, Mirror
+from indexer.export.sidecars import SIDECAR_NAMES, Exported, Mirror
 from indexer.export.spreadsheet import cell, line
 from indexer.ledger.scope import Scope
 from indexer.ledger.store import Ledger
@@ -27,6 +27,7 @@ from indexer.storage.paths import for_terminal, shown, to_text
 
 _BATCH = 4096
 _TOLD = 256
+_MARK = b"\xef\xbb\xbf"
 _FIRST_MOMENT = "0000-01-01T00:00:00"
 
 
@@ -69,8 +70,21 @@ class Row:
 COLUMNS = tuple(field.name for field in fields(Row))
 
 
+@dataclass(frozen=True, slots=True)
+class ExportOptions:
+    """How an export is written: `names` of sidecars (see `Mirror`), `bom` a mark before CSV that spreadsheets want."""
+
+    names: str = ""
+    bom: bool = False
+
+
 def export(
-    ledger: Ledger, kind: str, target: bytes, scope: Scope, progress: Callable[[int], None] = lambda _: None
+    ledger: Ledger,
+    kind: str,
+    target: bytes,
+    scope: Scope,
+    options: ExportOptions = ExportOptions(),
+    progress: Callable[[int], None] = lambda _: None,
 ) -> Exported:
     """Write the photos of `scope` to `target`, for xmp a folder, else a new file; `progress` gets a running number.
 
@@ -78,14 +92,23 @@ def export(
     """
     if kind not in ("xmp", *_WRITERS):
         raise UsageError(f"nothing is exported as {kind!r}", hint=f"one of: {', '.join((*_WRITERS, 'xmp'))}")
+    if options.names and kind != "xmp":
+        raise UsageError(
+            "only sidecars are named after a program", hint="add --format xmp, or leave out --sidecar-names"
+        )
+    if options.names not in ("", *SIDECAR_NAMES):
+        raise UsageError(f"sidecars of {options.names!r} are not known", hint=f"one of: {', '.join(SIDECAR_NAMES)}")
+    if options.bom and kind != "csv":
+        raise UsageError("only CSV can begin with a byte order mark", hint="add --format csv, or leave --bom out")
     entries = _counted(export_rows.entries(ledger, scope), progress)
     path = Path(os.fsdecode(target))
     try:
         if kind == "xmp":
-            done = Mirror(ledger, path).write(entries)
+            done = Mirror(ledger, path, options.names).write(entries)
         else:
             _refuse_existing(path)
             with whole_file(path, fresh=True) as stream:
+                stream.write(_MARK if options.bom else b"")
                 count = _WRITERS[kind](stream, map(_row, entries))
             done = Exported(count, count)
     except OSError as fault:
@@ -162,7 +185,7 @@ def _write_csv(stream: BinaryIO, rows: Iterator[Row]) -> int:
     count = 0
     stream.write(line(COLUMNS))
     for count, row in enumerate(rows, 1):  # noqa: B007 - it is the result
-        _, *values = _flat(row, joined=", ".join).values()
+        _, *values = _flat(row, joined=_as_json).values()
         stream.write(line([for_terminal(row.path), *map(cell, values)]))  # two spaces in a name stay two
     return count
 
@@ -189,6 +212,11 @@ def _typed(row: Row) -> dict[str, Any]:
     moments = {name: getattr(row, name) for name in ("taken_at", "answered_at")}
     parsed = {name: _parsed(text) if text else None for name, text in moments.items()}
     return _flat(row, joined=list) | parsed
+
+
+def _as_json(texts: tuple[str, ...]) -> str:
+    """Return a list as JSON, so that it can be split again whatever its texts hold; nothing for an empty one."""
+    return json.dumps(list(texts), ensure_ascii=False) if texts else ""
 
 
 def _parsed(moment: str) -> datetime.datetime:

@@ -17,6 +17,7 @@ from indexer.ledger.views import export_rows
 from indexer.ledger.views.export_rows import Entry
 from indexer.media.metadata.sidecar_file import Beside, sidecar_of
 from indexer.media.metadata.xmp_packet import NotXmp
+from indexer.media.sniff import Kind, by_name
 from indexer.storage.atomic import whole_file
 from indexer.storage.paths import for_terminal, is_address, is_inside, to_text
 
@@ -49,10 +50,18 @@ class Exported:
         return replace(self, notes=(*self.notes, note))
 
 
-class Mirror:
-    """Sidecars of the pictures in and below `folder`, beside them; if there are none, a mirror of the whole tree."""
+SIDECAR_NAMES = ("lightroom", "darktable")
+"""Programs after which sidecars of RAW files are named: photo.xmp, or photo.nef.xmp."""
 
-    def __init__(self, ledger: Ledger, folder: Path) -> None:
+
+class Mirror:
+    """Sidecars of the pictures in and below `folder`, beside them; if there are none, a mirror of the whole tree.
+
+    `names` is the program after which those of RAW files are named, "" keeps the name of the one that is there.
+    """
+
+    def __init__(self, ledger: Ledger, folder: Path, names: str = "") -> None:
+        self._names = names
         self._ledger = ledger
         self._folder = folder
         self._root = os.fsencode(folder)
@@ -112,7 +121,9 @@ class Mirror:
         if (there is None or there.path != target) and _stands(target):
             raise NotXmp(f"its sidecar {target.name} cannot be read")
         facts = entry.facts
-        said = Said(answer.description, answer.tags, facts.caption or "", facts.keywords)
+        shared = target.name.rpartition(".")[0] == place.stem and place.stem != place.name
+        extension = place.suffix.lstrip(".") if shared and self._names and _is_raw(entry.path) else ""
+        said = Said(answer.description, answer.tags, facts.caption or "", facts.keywords, extension)
         try:
             merged = merge(begun.packet if begun else b"", said)
         except NotXmp as fault:
@@ -127,6 +138,8 @@ class Mirror:
 
     def _name(self, entry: Entry, picture: Path, begun: Beside | None) -> str:
         """Name the sidecar as the one that is there, unless that one speaks for several pictures."""
+        if self._names and _is_raw(entry.path):
+            return f"{picture.stem if self._names == 'lightroom' else picture.name}.xmp"
         if begun is None:
             return f"{picture.name}.xmp"
         # IMG.png.xmp is named like IMG.png.jpg up to its last dot, but speaks for IMG.png.
@@ -139,6 +152,10 @@ class Mirror:
 def _inside(path: bytes, top: bytes) -> bytes:
     """Where a picture lies in a mirror: below the top of those on disks; an object below its store and bucket."""
     return path.replace(b"://", b"/", 1) if is_address(path) else os.path.relpath(path, top)
+
+
+def _is_raw(path: bytes) -> bool:
+    return by_name(path) is Kind.RAW
 
 
 def _stands(target: Path) -> bool:

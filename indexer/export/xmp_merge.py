@@ -10,12 +10,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from xml.etree.ElementTree import Element, SubElement
 
+from indexer.export.xmp_document import Document, new
 from indexer.media.metadata.own_words import CARRIED, DESCRIPTION, NAMES, SUBJECT, Written, alike, same
-from indexer.media.metadata.xmp_packet import ARRAYS, DC, LANGUAGE, OURS, RDF, NotXmp, Packet, texts
+from indexer.media.metadata.xmp_packet import ARRAYS, DC, LANGUAGE, OURS, PHOTOSHOP, RDF, TAGS_LIST, TREE
 
-_ALT, _BAG = ARRAYS[:2]
+_ALT, _BAG, _SEQ = ARRAYS
+_TREES = ((TREE, "|", _BAG), (TAGS_LIST, "/", _SEQ))
+"""Lists of hierarchical keywords where Lightroom, digiKam and Immich look first, their signs and forms."""
+_EXTENSION = f"{PHOTOSHOP}SidecarForExtension"
 _CAPTION, _KEYWORDS = f"{DC}description", f"{DC}subject"
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _NEW = f"""\
@@ -31,12 +34,16 @@ _NEW = f"""\
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What is to be merged: the answer, and what a person wrote into the picture itself."""
+    """What is to be merged: the answer, and what a person wrote into the picture itself.
+
+    `extension` is that of the one picture which the sidecar is to speak for, "" where its name says that.
+    """
 
     description: str
     tags: tuple[str, ...] = ()
     caption: str = ""
     keywords: tuple[str, ...] = ()
+    extension: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +57,14 @@ class Merged:
 
 def merge(packet: bytes, said: Said) -> Merged:
     """Merge what was `said` into a sidecar's `packet` (empty: a new one); raises `NotXmp` when that is broken."""
-    tree = Packet(packet or _NEW)
-    properties = _Properties(tree)
-    before = tree.content()
+    properties = Document(packet or _NEW, (_CAPTION, _KEYWORDS, TREE, TAGS_LIST, *NAMES))
+    before = properties.content()
     written = Written(*map(properties.take, NAMES))
     described = _describe(properties, written, said)
     _tag(properties, written, said)
-    after = tree.content()
+    if said.extension and not (properties.has(_EXTENSION) or _EXTENSION in properties.attributes()):
+        properties.first(_EXTENSION).text = said.extension
+    after = properties.content()
     return Merged(after, after != before, described)
 
 
@@ -65,7 +73,7 @@ def legal(text: str) -> str:
     return _ILLEGAL.sub("", text)
 
 
-def _describe(properties: _Properties, written: Written, said: Said) -> bool:
+def _describe(properties: Document, written: Written, said: Said) -> bool:
     found = properties.values(_CAPTION)
     properties.drop(_CAPTION, alike((*written.description, "")))
     if properties.has(_CAPTION) or said.caption:
@@ -75,23 +83,31 @@ def _describe(properties: _Properties, written: Written, said: Said) -> bool:
         properties.first(DESCRIPTION).text = text
         taken_out = not found and same(text) in alike(written.description)
         if not taken_out:
-            SubElement(properties.array(_CAPTION, _ALT), f"{RDF}li", {LANGUAGE: "x-default"}).text = text
+            new(properties.array(_CAPTION, _ALT), f"{RDF}li", {LANGUAGE: "x-default"}).text = text
     return False
 
 
-def _tag(properties: _Properties, written: Written, said: Said) -> None:
+def _tag(properties: Document, written: Written, said: Said) -> None:
     found = properties.values(_KEYWORDS)
     fresh = written.only_carries(found)
     properties.drop(_KEYWORDS, alike((*(found if fresh else written.subject), "")))
+    trees = [tree for tree in _TREES if properties.has(tree[0])]
+    for name, _, _ in trees:
+        properties.drop(name, alike(written.subject))
+    leaves = [text.rpartition(sign)[2] for name, sign, _ in trees for text in properties.values(name)]
     repeated = _distinct(said.keywords) if fresh else ()
-    theirs = {same(word).casefold() for word in properties.values(_KEYWORDS) + repeated}
+    theirs = {same(word).casefold() for word in (*properties.values(_KEYWORDS), *repeated, *leaves)}
     ours = [tag for tag in _distinct(said.tags) if same(tag).casefold() not in theirs]
     if not ours:
         repeated = ()
     taken_out = alike(written.subject) - alike(found)
-    properties.add(_KEYWORDS, [*repeated, *(tag for tag in ours if same(tag) not in taken_out)])
-    properties.add(SUBJECT, ours)
-    properties.add(CARRIED, repeated if fresh else written.carried)
+    shown = [tag for tag in ours if same(tag) not in taken_out]
+    properties.add(_KEYWORDS, [*repeated, *shown], _BAG)
+    for name, sign, form in trees:
+        # A tag with the sign in it would be read as a path.
+        properties.add(name, [tag for tag in shown if sign not in tag], form)
+    properties.add(SUBJECT, ours, _BAG)
+    properties.add(CARRIED, repeated if fresh else written.carried, _BAG)
 
 
 def _distinct(words: Iterable[str]) -> tuple[str, ...]:
@@ -101,89 +117,3 @@ def _distinct(words: Iterable[str]) -> tuple[str, ...]:
         if word.strip():
             found.setdefault(same(word).casefold(), word)
     return tuple(found.values())
-
-
-class _Properties:
-    """The properties of a packet, which may be spread over many descriptions; those in attributes become elements."""
-
-    def __init__(self, packet: Packet) -> None:
-        body = packet.root if packet.root.tag == f"{RDF}RDF" else packet.root.find(f".//{RDF}RDF")
-        if body is None:
-            raise NotXmp("nothing in it is RDF")
-        self._body = body
-        if body.find(f"{RDF}Description") is None:
-            SubElement(body, f"{RDF}Description", {f"{RDF}about": ""})
-        for description in body.findall(f"{RDF}Description"):
-            for name in [name for name in description.attrib if name in (_CAPTION, _KEYWORDS, *NAMES)]:
-                SubElement(description, name).text = description.attrib.pop(name)
-
-    def _each(self, name: str) -> list[tuple[Element, Element]]:
-        """Return (description, property) for all properties of that name."""
-        return [(one, child) for one in self._body.findall(f"{RDF}Description") for child in one.findall(name)]
-
-    def values(self, name: str) -> tuple[str, ...]:
-        """Return the texts of a property."""
-        return tuple(text for _, child in self._each(name) for text in texts(child))
-
-    def take(self, name: str) -> tuple[str, ...]:
-        """Remove a property and return its texts."""
-        found = self.values(name)
-        self.remove(name)
-        return found
-
-    def remove(self, name: str) -> None:
-        """Remove a property, and descriptions that then say nothing."""
-        for description, child in self._each(name):
-            description.remove(child)
-            if not len(description) and set(description.attrib) <= {f"{RDF}about"} and self._spare():
-                self._body.remove(description)
-
-    def _spare(self) -> bool:
-        return len(self._body.findall(f"{RDF}Description")) > 1
-
-    def drop(self, name: str, words: frozenset[str]) -> None:
-        """Remove those texts of a property that are among `words`, and the property when nothing else is left."""
-        for description, child in self._each(name):
-            holders = [(array, item) for array in child for item in array.findall(f"{RDF}li")]
-            dropped = [(holder, item) for holder, item in holders or [(description, child)] if _is_one_of(item, words)]
-            for holder, item in dropped:
-                holder.remove(item)
-            if holders and len(dropped) == len(holders):
-                description.remove(child)
-
-    def has(self, name: str) -> bool:
-        """Say whether there is such a property."""
-        return bool(self._each(name))
-
-    def first(self, name: str) -> Element:
-        """Return the element of a property, made where there is none."""
-        found = self._each(name)
-        if found:
-            return found[0][1]
-        description = self._body.findall(f"{RDF}Description")[0]
-        description.text = description.text or "\n"
-        element = SubElement(description, name)
-        element.tail = "\n"
-        return element
-
-    def array(self, name: str, form: str) -> Element:
-        """Return the array of a property, made where there is none; a simple value becomes its first item."""
-        element = self.first(name)
-        found = next((child for child in element if child.tag in ARRAYS), None)
-        if found is not None:
-            return found
-        value, element.text = element.text or "", None
-        array = SubElement(element, form)
-        if value.strip():
-            SubElement(array, f"{RDF}li").text = value
-        return array
-
-    def add(self, name: str, words: Iterable[str]) -> None:
-        """Add `words` to the array of a property."""
-        for word in words:
-            SubElement(self.array(name, _BAG), f"{RDF}li").text = word
-
-
-def _is_one_of(item: Element, words: frozenset[str]) -> bool:
-    plain = all(part.tag in ARRAYS and not len(part) for part in item) and f"{RDF}resource" not in item.attrib
-    return plain and same(item.text or "") in words

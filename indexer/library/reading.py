@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from indexer.domain.errors import MissingPath
 from indexer.domain.plan import Cost
 from indexer.domain.progress import Progress
-from indexer.export.rows import export
+from indexer.export.rows import ExportOptions, export
 from indexer.export.sidecars import Exported
 from indexer.ledger.photos import files
 from indexer.ledger.scope import Scope
@@ -71,9 +71,19 @@ class Reading(Opened):
         with self._access.reading() as ledger:
             return accounts.accounts(ledger)
 
-    def export(self, format: str, to: AnyPath, paths: Sequence[AnyPath] | None = None) -> Exported:
+    def export(
+        self,
+        format: str,
+        to: AnyPath,
+        paths: Sequence[AnyPath] | None = None,
+        *,
+        sidecar_names: str = "",
+        bom: bool = False,
+    ) -> Exported:
         """Write the photos (at `paths`) to `to`: jsonl, csv or parquet to a new file, xmp as sidecars to a folder.
 
+        `sidecar_names` lightroom or darktable names those of RAW files as that program wants; `bom` begins CSV with a
+        byte order mark, which some spreadsheets need.
         Raises `UsageError` where `to` is in the way, `Unwritable` where it cannot be written.
         """
         watcher = self._access.watcher
@@ -82,7 +92,12 @@ class Reading(Opened):
             if paths is not None and not files.knows(ledger, scope):
                 raise MissingPath("the library knows nothing there", hint="check the path after --in")
             done = export(
-                ledger, format, resolve_root(to), scope, lambda done: watcher.progress(Progress("exporting", done))
+                ledger,
+                format,
+                resolve_root(to),
+                scope,
+                ExportOptions(sidecar_names, bom),
+                lambda done: watcher.progress(Progress("exporting", done)),
             )
         for note in done.notes:
             watcher.note(note)

@@ -137,11 +137,11 @@ def test_a_row_holds_what_is_known_of_a_photo(world: World, kind: str) -> None:
     expected: dict[str, Any] = {
         "path": str(world.at(OURS)),
         "description": "Picture 1.",
-        "tags": "dog, tag 1" if flat else ["dog", "tag 1"],
+        "tags": '["dog", "tag 1"]' if flat else ["dog", "tag 1"],
         "visible_text": "EXIT",
         "fields": {"mood": "calm"} if kind == "jsonl" else '{"mood":"calm"}',
         "caption": "Rex und Bello",
-        "keywords": "Rex, Ferien" if flat else ["Rex", "Ferien"],
+        "keywords": '["Rex", "Ferien"]' if flat else ["Rex", "Ferien"],
         "taken_at": moment,
         "camera": "Canon EOS 5D",
         "lens": "EF 50mm",
@@ -170,7 +170,7 @@ def test_text_of_any_script_comes_out_as_it_went_in(world: World, kind: str, tex
     row = world.rows(kind)[PLAIN]
     line = " ".join(text.split())
     assert row["description"].replace("\\u200d", "\u200d") == (line if kind == "csv" else text)
-    assert row["tags"] == (line.lower() if kind == "csv" else [line.lower()])
+    assert (json.loads(row["tags"]) if kind == "csv" else row["tags"]) == [line.lower()]
 
 
 @pytest.mark.parametrize("text", ["=1+1", " +cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "＝1", "\t=1"])
@@ -178,7 +178,8 @@ def test_a_cell_is_never_a_formula(world: World, text: str) -> None:
     """What a spreadsheet would compute starts with a quote; the other formats hold it as it is."""
     world.answer(PLAIN, text, (text, "b"))
     row = world.rows("csv")[PLAIN]
-    assert (row["description"], row["tags"]) == (f"'{text.strip()}", f"'{text.strip().lower()}, b")
+    assert row["description"] == f"'{text.strip()}"
+    assert json.loads(row["tags"]) == [text.strip().lower(), "b"]
     assert world.rows("jsonl")[PLAIN]["description"] == text
 
 
@@ -537,6 +538,41 @@ def test_another_program_may_rewrite_our_sidecars(world: World, exiftool: Any) -
     assert (found["Title"], found["Description"], found["Rating"]) == ("Mine", "A wall.", 3)
     assert as_persons(place.read_bytes()).keywords == ("me", "wall")
     assert world.library.export("xmp", world.photos).written == 0
+
+
+def test_lists_in_csv_can_be_split_again(world: World) -> None:
+    """They are JSON, whatever commas and quotes their texts hold; an empty list is an empty cell."""
+    world.answer(PLAIN, "A wall.", ('a, b; "c"', "d"))
+    rows = world.rows("csv")
+    assert json.loads(rows[PLAIN]["tags"]) == ['a, b; "c"', "d"]
+    assert rows[PLAIN]["keywords"] == ""
+
+
+def test_a_spreadsheet_gets_the_mark_it_needs(world: World) -> None:
+    """Only where it is asked for, and only before CSV."""
+    target = world.folder.parent / "marked.csv"
+    world.library.export("csv", target, bom=True)
+    content = target.read_bytes()
+    assert content.startswith(b"\xef\xbb\xbfpath,")
+    target.unlink()
+    with pytest.raises(UsageError, match="only CSV"):
+        world.library.export("jsonl", target, bom=True)
+
+
+@pytest.mark.parametrize(
+    ("names", "name"), [("lightroom", "shot.xmp"), ("darktable", "shot.dng.xmp"), ("", "shot.dng.xmp")]
+)
+def test_sidecars_of_raw_files_are_named_as_the_program_wants(world: World, names: str, name: str) -> None:
+    """Lightroom looks for photo.xmp that says which file it is for, darktable for photo.dng.xmp; others stay."""
+    world.at("shot.dng").write_bytes(hostile.raw_file(hostile.saved(hostile.scene((640, 480)), "JPEG", quality=100)))
+    world.index()
+    world.library.export("xmp", world.photos, sidecar_names=names)
+    written = {path.name for path in world.photos.glob("*.xmp")}
+    assert written == {name, f"{PLAIN}.xmp"}
+    assert (b"SidecarForExtension>dng<" in world.at(name).read_bytes()) == (names == "lightroom")
+    assert world.library.export("xmp", world.photos, sidecar_names=names).written == 0
+    with pytest.raises(UsageError, match="only sidecars"):
+        world.library.export("csv", world.folder.parent / "x.csv", sidecar_names="lightroom")
 
 
 def test_the_command_says_where_it_went(world: World) -> None:

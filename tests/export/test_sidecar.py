@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from indexer.export.xmp_merge import Said, legal, merge
 from indexer.media.metadata import xmp
 from indexer.media.metadata.raw_facts import Claims
-from indexer.media.metadata.xmp_packet import NotXmp
+from indexer.media.metadata.xmp_packet import DC, RDF, TAGS_LIST, TREE, NotXmp
 from tests.media.test_metadata import BOMB, array, packet
 
 TEXTS = [
@@ -183,6 +183,60 @@ def test_words_inside_the_picture_are_not_hidden() -> None:
     assert xmp.read(touched).keywords == ("Bello", "Mine")
     kept = merge(touched, Said("Two dogs.", ("dog",), keywords=("Other",))).packet
     assert as_persons(kept).keywords == ("Bello", "Mine", "dog")
+
+
+TREES = (
+    "<lr:hierarchicalSubject xmlns:lr='http://ns.adobe.com/lightroom/1.0/'><rdf:Bag><rdf:li>Places|Zoo</rdf:li></rdf:Bag>"
+    "</lr:hierarchicalSubject><digiKam:TagsList xmlns:digiKam='http://www.digikam.org/ns/1.0/'><rdf:Seq>"
+    "<rdf:li>Places/Zoo</rdf:li></rdf:Seq></digiKam:TagsList>"
+)
+
+
+def lists(content: bytes) -> tuple[list[str], list[str], list[str]]:
+    """The keywords of the three lists that programs look at."""
+    root = ElementTree.fromstring(content)
+    names = (DC + "subject", TREE, TAGS_LIST)
+    return tuple([item.text or "" for item in root.findall(f".//{name}//{RDF}li")] for name in names)  # type: ignore[return-value]
+
+
+def test_tags_go_where_programs_look_first() -> None:
+    """Into the lists of Lightroom and digiKam as well where they stand; a leaf that is there is not repeated."""
+    content = merge(packet(array("dc:subject", "Zoo") + TREES), Said("", ("zoo", "giraffe", "either/or"))).packet
+    flat, lightroom, digikam = lists(content)
+    assert flat == ["Zoo", "giraffe", "either/or"]
+    assert (lightroom, digikam) == (["Places|Zoo", "giraffe", "either/or"], ["Places/Zoo", "giraffe"])
+    claims = xmp.read(content)
+    assert (claims.keywords, claims.paths) == (("Zoo",) * 3, (("Places", "Zoo"),) * 2)
+
+
+def test_tags_leave_those_lists_with_the_answer() -> None:
+    """A new answer replaces our words in all of them, what a person took out stays out, none of theirs is lost."""
+    content = merge(packet(array("dc:subject", "Zoo") + TREES), Said("", ("giraffe", "tree"))).packet
+    content = content.replace(b"<rdf:li>tree</rdf:li>", b"", 3)  # in the lists, not where we say what is ours
+    content = merge(content, Said("", ("tree", "acacia"))).packet
+    assert lists(content) == (["Zoo", "acacia"], ["Places|Zoo", "acacia"], ["Places/Zoo", "acacia"])
+    assert not merge(content, Said("", ("tree", "acacia"))).changed
+    assert lists(merge(content, Said("")).packet) == (["Zoo"], ["Places|Zoo"], ["Places/Zoo"])
+
+
+def test_no_list_is_made_that_nobody_keeps() -> None:
+    """A sidecar without hierarchies gets none."""
+    assert lists(merge(b"", SAID).packet)[1:] == ([], [])
+
+
+def test_prefixes_comments_and_instructions_stay() -> None:
+    """As they were written, also around the root."""
+    text = packet("<!-- mine --><?keep this?><q:a xmlns:q='urn:q' q:b='1'/>", start="<!-- before -->").decode()
+    after = merge(text.encode(), SAID).packet.decode()
+    for part in (
+        "<!-- before -->",
+        "<!-- mine -->",
+        "<?keep this?>",
+        '<q:a xmlns:q="urn:q" q:b="1"/>',
+        '<?xpacket end="w"?>',
+    ):
+        assert part in after
+    assert "ns0:" not in after
 
 
 def test_a_caption_that_comes_later_wins() -> None:
