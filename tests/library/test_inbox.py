@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import threading
@@ -13,53 +12,12 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from indexer.domain.checks import CATEGORIES, read_checks
+from indexer.domain.checks import read_checks
 from indexer.domain.errors import KeyMissing, UsageError
 from indexer.library.api import Library, Seams
-from tests.fakes.services import FakeOpenAI
 from tests.support.commands import index
 from tests.support.services import SHOPS, Saturday, environ
-
-CHECKS = """
-[moderation]
-reject = ["sexual:high", "hate:high"]
-human = ["minors:low"]
-
-[[check]]
-name = "shows_product"
-ask = "Does the picture show the product?"
-reject_if = false
-"""
-
-
-class Judge(FakeOpenAI):
-    """Sees in the colour of a picture what it shows: red is sexual, green minors, blue no product."""
-
-    def say(self, raw: bytes) -> dict[str, Any]:
-        """The answer to a picture."""
-        with Image.open(io.BytesIO(raw)) as picture:
-            red, green, blue = picture.convert("RGB").getpixel((5, 5))  # type: ignore[misc]
-        said: dict[str, Any] = {f"moderation_{name}": "none" for name in CATEGORIES}
-        said |= {"moderation_sexual": "high" if red > 150 else "none", "check_shows_product": blue < 150}
-        said |= {"moderation_minors": "low" if green > 150 else "none"}
-        name = hashlib.sha256(raw).hexdigest()[:8]
-        return {"description": f"One colour, {name}.", "tags": ["colour", name], "visible_text": "", **said}
-
-
-def picture(red: int, green: int, blue: int) -> bytes:
-    """A picture of one colour."""
-    stream = io.BytesIO()
-    Image.new("RGB", (96, 96), (red, green, blue)).save(stream, "PNG")
-    return stream.getvalue()
-
-
-CODED = {
-    "fine": (picture(10, 10, 10), "approve"),
-    "red": (picture(240, 10, 10), "reject"),
-    "green": (picture(10, 240, 10), "human"),
-    "blue": (picture(10, 10, 240), "reject"),
-    "both": (picture(240, 240, 10), "reject"),
-}
+from tests.support.uploads import CHECKS, CODED, Judge, picture
 
 
 @pytest.fixture
