@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from indexer.commands.invocation import Call, Dollars, everywhere, spending
+from indexer.commands.invocation import Call, Dollars, Duration, everywhere, spending
 from indexer.domain.presets import PRESETS
 
 if TYPE_CHECKING:
@@ -173,6 +175,49 @@ def ask_again(context: click.Context, /, **options: Any) -> int:
     count = held.ask_again(approve=call.approve)
     call.screen.close()
     call.screen.note(f"{count:,} uploads wait for a new verdict; index inbox advance asks about them")
+    return 0
+
+
+@inbox.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=8643, show_default=True, help="0: any free one.")
+@click.option("--host", default="127.0.0.1", show_default=True, metavar="HOST", help="Where to listen.")
+@click.option(
+    "--every", type=Duration(), default="30s", show_default=True, metavar="TIME", help="How often to advance."
+)
+@_options
+@click.pass_context
+def serve(context: click.Context, /, port: int, host: str, every: float, **options: Any) -> int:
+    """Serve the inbox over HTTP, for programs in other languages.
+
+    POST /uploads/ID takes in a picture, GET /verdicts?after=CURSOR tells
+    verdicts; both need the bearer token in CAPTIONARY_INBOX_TOKEN. Advances by
+    itself, and posts verdicts to the webhook of the checks file, signed with
+    CAPTIONARY_INBOX_SECRET. Listens on this machine only, unless --host says
+    otherwise. Ctrl-C ends it.
+
+    \b
+    Example:
+      index inbox serve --provider best --port 8643
+    """
+    from indexer.library.inbox_web import app
+    from indexer.library.inbox_worker import Worker
+    from indexer.library.webhook import Webhook
+    from search.gallery.server import listen
+    from search.gallery.server import serve as answer
+
+    call, held = _open(context, options)
+    made = app(held, os.environ.get("CAPTIONARY_INBOX_TOKEN", ""))
+    secret = os.environ.get("CAPTIONARY_INBOX_SECRET", "")
+    webhook = Webhook(held, secret) if held.webhook else None
+    listener = listen(port, host)
+    address = f"http://{host}:{listener.getsockname()[1]}"
+
+    def ready() -> None:
+        click.echo(json.dumps({"address": address}) if call.as_json else address)
+        sys.stdout.flush()
+
+    with Worker(held, every, call.screen.note, webhook):
+        answer(made, listener, ready)
     return 0
 
 

@@ -19,6 +19,14 @@ MOST_BYTES = 200 << 20
 _ID = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,200}")
 
 
+class OtherBytes(UsageError):
+    """A name that is given already, with other bytes."""
+
+
+class UnknownUpload(UsageError):
+    """A name that no upload has."""
+
+
 def refuse_name(upload: object) -> None:
     """Raise `UsageError` for what cannot name an upload."""
     if not isinstance(upload, str) or not _ID.fullmatch(upload):

@@ -7,8 +7,8 @@ function of answer and rules, so other rules decide anew without a request. Noth
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,15 @@ from indexer.ledger.views import uploads, verdicts
 from indexer.ledger.views.uploads import Due
 from indexer.ledger.views.verdicts import Verdict
 from indexer.library import erase
-from indexer.library.door import is_picture, keep_bytes, read_upload, refuse_bombs, refuse_name
+from indexer.library.door import (
+    OtherBytes,
+    UnknownUpload,
+    is_picture,
+    keep_bytes,
+    read_upload,
+    refuse_bombs,
+    refuse_name,
+)
 from indexer.library.folder import Access
 from indexer.library.judge import Judge
 from indexer.library.routes import BEST, NoRoute, candidates, market_of
@@ -33,6 +41,7 @@ from indexer.pipeline.plan.routing import Bounds, Route, is_dead, routes
 from indexer.pipeline.request import Ask
 from indexer.pipeline.resolve import Surroundings, make_ask
 from indexer.pipeline.run import Run
+from indexer.pipeline.session import Clock
 from indexer.storage.atomic import whole_file
 from indexer.storage.layout import INBOX_FOLDER
 from indexer.storage.paths import AnyPath, for_terminal
@@ -40,6 +49,7 @@ from indexer.storage.settings import Config
 
 _MANY = 64  # more folders than this are crawled as one
 _RULES = "inbox rules"
+_DELIVERED = "inbox delivered"
 _MOST_ROUTES = 8
 
 
@@ -67,7 +77,8 @@ class Inbox:
         asked = Question("", config.model or "", checks.template.strip(), checks.schema, settings)
         self._question = in_language(asked)
         self._asked = asked_of(self._question)
-        self._open: dict[tuple[int, int], Ledger] = {}
+        self._free: list[Ledger] = []
+        self._process = os.getpid()
 
     def add(self, upload: str, picture: AnyPath | bytes) -> None:
         """Take in a picture, a path or bytes, under a name of the caller's; durable when it returns.
@@ -79,8 +90,10 @@ class Inbox:
         raw = picture if isinstance(picture, bytes) else read_upload(picture)
         refuse_bombs(raw, self._max_pixels)
         sha256, target = keep_bytes(self._folder, raw)
-        if uploads.add(self._ledger(), upload, sha256, os.fsencode(target)) != sha256:
-            raise UsageError(f"the upload {for_terminal(upload)} has other bytes", hint="give it another name")
+        with self._ledger() as ledger:
+            kept = uploads.add(ledger, upload, sha256, os.fsencode(target))
+        if kept != sha256:
+            raise OtherBytes(f"the upload {for_terminal(upload)} has other bytes", hint="give it another name")
 
     def advance(self) -> int:
         """Send what is due, fetch what is back, decide what can be decided; returns how many verdicts are new.
@@ -152,10 +165,28 @@ class Inbox:
             run.finish()
         return done
 
+    @property
+    def clock(self) -> Clock:
+        """Where the time comes from."""
+        return self._access.clock
+
+    @property
+    def webhook(self) -> str:
+        """The address that new verdicts are posted to, "" for none."""
+        return self._checks.handling.webhook
+
+    def delivered(self, cursor: str | None = None) -> str:
+        """Return up to which cursor verdicts were posted to the webhook; with `cursor`, keep that it is this one."""
+        with self._ledger() as ledger:
+            if cursor is not None:
+                with ledger.transaction("delivered verdicts", uncounted=True) as transaction:
+                    transaction.set_setting(_DELIVERED, cursor)
+            return ledger.setting(_DELIVERED)
+
     def close(self) -> None:
-        """Close the ledger that `add` keeps open; it may be used again."""
-        while self._open:
-            self._open.popitem()[1].close()
+        """Close what `add` keeps open; it may be used again."""
+        while self._free:
+            self._free.pop().close()
 
     def _guarded(self, step: Callable[[], None]) -> ProviderError | None:
         """Take a step; what stops it is told, and what a person must fix is returned: what is back is decided first."""
@@ -268,12 +299,17 @@ class Inbox:
                 else:
                     uploads.drop(run.ledger, upload)
 
-    def _ledger(self) -> Ledger:
-        """The ledger for one small commit beside whoever writes; each thread of each process has its own."""
-        mine = (os.getpid(), threading.get_ident())
-        if mine not in self._open:
-            self._open[mine] = Ledger.open(self._access.folder, now=self._access.clock.time)
-        return self._open[mine]
+    @contextmanager
+    def _ledger(self) -> Iterator[Ledger]:
+        """A ledger for one small commit beside whoever writes; those of another process are not for this one."""
+        if self._process != os.getpid():
+            self._process, self._free = os.getpid(), []
+        try:
+            ledger = self._free.pop()
+        except IndexError:
+            ledger = Ledger.open(self._access.folder, now=self._access.clock.time)
+        yield ledger
+        self._free.append(ledger)
 
 
 def open_inbox(access: Access, checks: AnyPath, options: InboxOptions) -> Inbox:
@@ -295,8 +331,8 @@ def open_inbox(access: Access, checks: AnyPath, options: InboxOptions) -> Inbox:
     return Inbox(access, checked, options)
 
 
-def _unknown(upload: str) -> UsageError:
-    return UsageError(f"there is no upload {for_terminal(upload)!r}", hint="check its name")
+def _unknown(upload: str) -> UnknownUpload:
+    return UnknownUpload(f"there is no upload {for_terminal(upload)!r}", hint="check its name")
 
 
 def _auto(access: Access, config: Config) -> str:

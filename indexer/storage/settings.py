@@ -17,7 +17,7 @@ from indexer.domain.workers import WANTED, Workers, is_workers
 from indexer.storage.layout import SETTINGS_FILE
 
 ENV_PREFIX = "CAPTIONARY_"
-_ELSEWHERE = ("library", "preview")  # where the library is, and how a terminal shows pictures: set outside it
+_ELSEWHERE = ("library", "preview", "inbox_token", "inbox_secret")  # what is set outside the library, and secrets
 _MOVED = {"tier": "gemini_tier", "schema_field": "gemini_schema_field"}
 _CHOICES: Mapping[str, tuple[object, ...]] = {
     "mode": ("batch", "interactive", "flex", "off-peak"),

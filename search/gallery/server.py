@@ -13,17 +13,17 @@ from indexer.domain.errors import CaptionaryError
 HOST = "127.0.0.1"
 
 
-def listen(port: int) -> socket.socket:
-    """Return a socket that listens on `port` of this machine, any free one for 0."""
+def listen(port: int, host: str = HOST) -> socket.socket:
+    """Return a socket that listens on `port` of `host`, any free one for 0; without a host on this machine only."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((HOST, port))
+        listener.bind((host, port))
         listener.listen(128)
     except OSError as fault:
         listener.close()
         raise CaptionaryError(
-            f"port {port} of {HOST} cannot be used: {fault.strerror}",
+            f"port {port} of {host} cannot be used: {fault.strerror}",
             hint="choose another with --port, or --port 0 for any free one",
         ) from fault
     return listener

@@ -54,7 +54,8 @@ def settled(inbox: Any) -> list[Any]:
 
 def inbox_size(inbox: Any) -> int:
     """How many uploads there are."""
-    return int(inbox._ledger().connection.execute("SELECT count(*) FROM uploads").fetchone()[0])
+    with inbox._ledger() as ledger:
+        return int(ledger.connection.execute("SELECT count(*) FROM uploads").fetchone()[0])
 
 
 def test_every_upload_gets_the_right_verdict_once(service: Judge, library: Library, checks: Path) -> None:
