@@ -332,4 +332,13 @@ CREATE TABLE corrections (
 CREATE INDEX corrections_by_photo ON corrections (photo, id);
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _INBOX, _FACTS_READER, _ROUTES, _GROUNDS, _UPLOADS, _CORRECTIONS)
+_PARTNERS = """
+-- questions that count as one: asked of several providers, of whom any may answer; see work/partners.py
+CREATE TABLE partners (
+    question INTEGER NOT NULL REFERENCES questions,
+    partner INTEGER NOT NULL REFERENCES questions,
+    PRIMARY KEY (question, partner)
+) STRICT, WITHOUT ROWID;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _INBOX, _FACTS_READER, _ROUTES, _GROUNDS, _UPLOADS, _CORRECTIONS, _PARTNERS)

@@ -82,13 +82,15 @@ class Library(Reading, Curation):
     def preview(self, paths: Sequence[AnyPath], **options: Unpack[IndexOptions]) -> tuple[Report, Plan]:
         """As `plan`, and how `paths` stand."""
         options, paths = checked(options), checked_paths(paths)
-        if options.get("provider") == BEST:
+        best = Best(self._access, options) if options.get("provider") == BEST else None
+        if best is not None:
             with self._rehearsed(paths, options) as (ledger, scope):
-                options = Best(self._access, options).choose(ledger, scope)
+                options = best.choose(ledger, scope)
         with self._access.writing("plan", options, rehearse=True) as (run, config):
             ask = self._ask(run, paths, options, config)
+            run.share(ask, best.providers if best else ())
             seen = run.crawl(ask)
-            plan = run.plan(ask)
+            plan = best.named(run.plan(ask)) if best else run.plan(ask)
             facts = RunFacts(run.number, plan.reused, plan.cost, notes=tuple(seen.notes))
             return self._report(run.ledger, (ask.question, ask.mode), ask.scope, facts), plan
 
@@ -103,6 +105,7 @@ class Library(Reading, Curation):
             return self._index_best(paths, options, _callable(approve))
         with self._access.writing("run", options) as (run, config):
             ask = self._ask(run, paths, options, config)
+            run.share(ask)
             seen = run.crawl(ask)
             if not ask.openable:
                 run.finish()
@@ -165,7 +168,7 @@ class Library(Reading, Curation):
         paths = checked_paths(paths)
         found = self.quote(paths, all_routes=False) if not any(routes) else Offer(0, 0, ())
         chosen = chosen_routes(routes, found)
-        roots = self._look(paths, options)
+        roots, _ = self._look(paths, options)
         with self._access.writing("compare", options) as (run, config):
             asks = []
             for route in chosen:
@@ -176,13 +179,13 @@ class Library(Reading, Curation):
             run.finish()
             return compared
 
-    def _look(self, paths: Sequence[AnyPath], options: IndexOptions) -> tuple[bytes, ...]:
-        """Bring the files at `paths` up to date without asking anybody; returns the roots."""
+    def _look(self, paths: Sequence[AnyPath], options: IndexOptions) -> tuple[tuple[bytes, ...], int]:
+        """Bring the files at `paths` up to date without asking anybody; returns the roots and the number of the run."""
         with self._access.writing("quote") as (run, config):
             ask = self._ask(run, paths, _quiet(options), config)
             run.crawl(ask)
             run.finish()
-            return ask.roots
+            return ask.roots, run.number
 
     @contextmanager
     def _rehearsed(self, paths: Sequence[AnyPath], options: IndexOptions) -> Iterator[tuple[Ledger, Scope]]:
@@ -193,7 +196,8 @@ class Library(Reading, Curation):
             yield run.ledger, ask.scope
 
     def _best(self, best: Best, paths: Sequence[AnyPath], options: IndexOptions) -> IndexOptions:
-        roots = self._look(paths, options)
+        roots, number = self._look(paths, options)
+        best.first_run = best.first_run or number
         with self._access.reading() as ledger:
             return best.choose(ledger, Scope(roots))
 
@@ -201,17 +205,17 @@ class Library(Reading, Curation):
         best = Best(self._access, options)
         while True:
             chosen = self._best(best, paths, options)
-            with self._access.writing("run", chosen) as (run, config), best.surviving(run.ledger) as died:
+            with self._access.writing("run", chosen) as (run, config), best.surviving(run):
                 ask = self._ask(run, paths, chosen, config)
+                run.share(ask, best.providers)
+                run.follow(best.gone, ask)
                 seen = run.crawl(ask)
-                plan = run.plan(ask)
+                plan = best.named(run.plan(ask))
                 run.ask(ask, plan, best.approve(approve))
                 run.finish()
-                facts = RunFacts(run.number, plan.reused, plan.cost, stopped=run.stopped, notes=tuple(seen.notes))
+                notes = tuple(seen.notes)
+                facts = RunFacts(best.first_run, best.reused or 0, plan.cost, stopped=run.stopped, notes=notes)
                 return self._report(run.ledger, (ask.question, ask.mode), ask.scope, facts)
-            if not died:
-                break
-        raise AssertionError("a run that did not die has returned")
 
     def collect(
         self, *, wait: bool = False, budget: float | None = None, deadline: float | None = None, approve: bool = False

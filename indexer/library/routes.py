@@ -8,17 +8,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from indexer import providers
-from indexer.domain.errors import CaptionaryError, ProviderError, UsageError
+from indexer.domain.errors import ProviderError, RateLimited, UsageError
+from indexer.domain.mode import Mode
 from indexer.domain.plan import Plan
 from indexer.domain.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE
 from indexer.domain.question import Question
 from indexer.ledger.scope import Scope
 from indexer.ledger.store import Ledger
 from indexer.ledger.views import counts, prompts
-from indexer.ledger.work import items, questions
+from indexer.ledger.work import questions
 from indexer.library.folder import Access
 from indexer.pipeline.index_options import IndexOptions
 from indexer.pipeline.plan.routing import Bounds, Market, Route, is_dead, remote, routes
+from indexer.pipeline.run import Run
 from indexer.providers.spec import Rank, Spec
 from indexer.storage.settings import Config
 
@@ -105,29 +107,58 @@ class Best:
     def __init__(self, access: Access, options: IndexOptions) -> None:
         self._access = access
         self._options = options
-        self._dead: set[tuple[str, str]] = set()
-        self._left: float | None = options.get("budget")
+        self._dead: set[tuple[str, Mode]] = set()
+        self._gone: set[str] = set()
         self._route: Route | None = None
         self._approved: Plan | None = None
+        self._told = ""
+        self.first_run: int | None = None
+        self.reused: int | None = None
+        deadline = options.get("deadline")
+        self._ends = None if deadline is None else access.clock.time() + deadline
+
+    @property
+    def gone(self) -> frozenset[str]:
+        """The providers that cannot go on."""
+        return frozenset(self._gone)
+
+    @property
+    def providers(self) -> list[str]:
+        """The providers whose answers count for each other."""
+        return [spec.name for spec in candidates(self._access, self._access.config())]
 
     def choose(self, ledger: Ledger, scope: Scope) -> IndexOptions:
-        """Return the options with the best route that is not dead; raises `NoRoute` where there is none."""
-        bounds = Bounds(self._options.get("budget"), self._options.get("max_per_1000"), self._options.get("deadline"))
+        """Return the options with the best route that is not dead; raises `NoRoute` where there is none.
+
+        Once the deadline has passed it is the cheapest one that answers at once.
+        """
+        left = None if self._ends is None else self._ends - self._access.clock.time()
+        late = left is not None and left <= 0
+        bounds = Bounds(self._options.get("budget"), self._options.get("max_per_1000"), None if late else left)
         found = offer(ledger, self._access, scope, bounds)
-        living = [route for route in found.routes if (route.provider, route.mode) not in self._dead and route.usable]
+        living = [route for route in found.routes if route.usable and not self._is_dead(route)]
+        living = [route for route in living if route.mode in _AT_ONCE] if late else living
         if not living:
             first = found.best  # says why, where nothing was usable from the start
             raise NoRoute(f"no route is left after {first.provider}", hint="index quote PATH --all shows every route")
         self._route = living[0]
-        told = f"best route: {_named(self._route)}, at most ${self._route.per_1000_usd:.2f} for 1,000 photos"
-        told += f"; the next one: {_named(living[1])}" if len(living) > 1 else "; there is no other"
-        self._access.watcher.note(told)
+        self._told = f"best route: {_named(self._route)}, at most ${self._route.per_1000_usd:.2f} for 1,000 photos"
+        self._told += f"; the next one: {_named(living[1])}" if len(living) > 1 else "; there is no other"
+        self._access.watcher.note(self._told)
         chosen = self._options.copy()
         chosen.pop("max_per_1000", None)
         chosen["provider"], chosen["mode"] = self._route.provider, str(self._route.mode)
+        if left is not None:
+            chosen["deadline"] = max(1.0, left)
         if not self._route.model.startswith("("):
             chosen["model"] = self._route.model
         return chosen
+
+    def named(self, plan: Plan) -> Plan:
+        """Return the plan with the choice, its reason and the runner-up."""
+        if self.reused is None:
+            self.reused = plan.reused
+        return replace(plan, warnings=(self._told, *plan.warnings))
 
     def approve(self, ask: Callable[[Plan], bool]) -> Callable[[Plan], bool]:
         """Return what says yes to a plan: somebody the first time, then the bounds of that yes."""
@@ -143,19 +174,24 @@ class Best:
         return answer
 
     @contextmanager
-    def surviving(self, ledger: Ledger) -> Iterator[list[CaptionaryError]]:
-        """Yield a list that holds why the route died, when it did; its photos that were not sent wait for the next."""
-        died: list[CaptionaryError] = []
+    def surviving(self, run: Run) -> Iterator[None]:
+        """Let a route die in the block: its photos that were not sent wait for the next one, which is to be chosen."""
         try:
-            yield died
+            yield
         except ProviderError as fault:
             if self._route is None or isinstance(fault, NoRoute) or not is_dead(fault):
                 raise
-            died.append(fault)
             self._dead.add((self._route.provider, self._route.mode))
-            with ledger.transaction("route given up") as transaction:
-                items.give_up(transaction, self._route.provider)
+            if not isinstance(fault, RateLimited):
+                self._gone.add(self._route.provider)
+            run.give_up(self._route.provider)
             self._access.watcher.note(f"{_named(self._route)} cannot go on: {fault}; trying the next route")
+
+    def _is_dead(self, route: Route) -> bool:
+        return route.provider in self._gone or (route.provider, route.mode) in self._dead
+
+
+_AT_ONCE = (Mode.FLEX, Mode.INTERACTIVE)
 
 
 def _named(route: Route) -> str:

@@ -18,12 +18,14 @@ class Faults:
         self._away = 0
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Hold a provider's error of the block."""
+    def held(self, *, given_up: bool = False) -> Iterator[None]:
+        """Hold a provider's error of the block; one of a provider that was given up is nobody's concern."""
         try:
             yield
             self._away = 0
         except ProviderError as fault:
+            if given_up:
+                return
             self._held.append(fault)
             self._away = self._away + 1 if isinstance(fault, Unreachable) else 0
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 
 from indexer.crawl.crawler import Crawl, Crawled, CrawlOptions, Reading
@@ -18,8 +18,9 @@ from indexer.ledger.scope import Scope
 from indexer.ledger.spend import approvals
 from indexer.ledger.spend.approvals import Yes
 from indexer.ledger.views import counts
-from indexer.ledger.work import items, modes, questions, shards
+from indexer.ledger.work import items, modes, partners, questions, shards
 from indexer.ledger.work.items import Work
+from indexer.ledger.work.shards import Shard
 from indexer.media.versions import DIGEST_VERSION
 from indexer.pipeline import budget
 from indexer.pipeline.compare import Comparison, compare
@@ -41,6 +42,7 @@ from indexer.pipeline.session import Session
 from indexer.providers.seam import Prepared
 
 _SLOWER = 1.5
+_LOOKS = 2.0  # times the usual, that a job is looked for at a provider that was given up
 _POLL_MOST = 60.0  # seconds between two looks at a job, at most
 
 
@@ -53,6 +55,8 @@ class Run:
         self.number = counts.begin_run(session.ledger, command)
         self.stopped = ""
         self.last_route: tuple[str, str] | None = None
+        self._given_up: frozenset[str] = frozenset()
+        self._heir: Ask | None = None
         self._prepared: set[str] = set()
         if not session.ledger.rehearsing:
             sweep(session)
@@ -147,12 +151,13 @@ class Run:
         lane, faults = BatchLane(self._session), Faults()
         for shard in shards.open_shards(self.ledger):
             if not faults.service_away:
-                with faults.held():
+                with faults.held(given_up=self._is_given_up(shard.question)):
                     lane.advance(shard)
         if lane.freed:
             shards.end_waits(self.ledger)
+        self._hand_over()
         for number, mode, count in items.open_questions(self.ledger):
-            if not faults.service_away:
+            if not faults.service_away and not self._is_given_up(number):
                 with faults.held():
                     self._send(number, mode, count, lane)
         if lane.moved:
@@ -210,7 +215,20 @@ class Run:
         return any(shard.not_before > now for shard in shards.open_shards(self.ledger))
 
     def _unfinished(self) -> bool:
-        return bool(shards.open_shards(self.ledger) or items.open_questions(self.ledger))
+        """Whether something is left to be waited for; what lies at a provider that was given up is not."""
+        waited = [shard for shard in shards.open_shards(self.ledger) if self._is_waited_for(shard)]
+        return bool(waited or any(not self._is_given_up(number) for number, _, _ in items.open_questions(self.ledger)))
+
+    def _is_waited_for(self, shard: Shard) -> bool:
+        """A provider that was given up is asked a little longer whether it has a job, and not how that goes."""
+        if not self._is_given_up(shard.question):
+            return True
+        looked = self._session.clock.time() - (shard.created_at or 0.0)
+        unsure = shard.state == "creating" and looked < _LOOKS * self._session.config.lookup_seconds
+        return shard.state in ("packed", "intended", "collected") or unsure
+
+    def _is_given_up(self, number: int) -> bool:
+        return bool(self._given_up) and questions.question_of(self.ledger, number).provider in self._given_up
 
     def project(self) -> None:
         """Write what changed into the table; a rehearsal changes nothing there."""
@@ -257,8 +275,40 @@ class Run:
 
     def give_up(self, provider: str) -> None:
         """Let the work of a provider that was not sent go: another one does it."""
+        with self.ledger.transaction("unsent batches given up") as transaction:
+            modes.leave_unsent_batches(transaction, provider)
+        lane = BatchLane(self._session)
+        for shard in shards.open_shards(self.ledger):
+            asked = questions.question_of(self.ledger, shard.question)
+            if asked.provider == provider and shard.state in ("packed", "intended"):
+                lane.advance(shard)
         with self.ledger.transaction("route given up") as transaction:
             items.give_up(transaction, provider)
+
+    def follow(self, given_up: Collection[str], heir: Ask) -> None:
+        """Go on for providers that were given up: what they turn out not to have served is asked by `heir`."""
+        self._given_up, self._heir = frozenset(given_up), heir
+
+    def _hand_over(self) -> None:
+        """Let the heir ask what waits for a provider that was given up."""
+        heir, campaign = self._heir, approvals.current_campaign(self.ledger)
+        for number, mode, _ in items.open_questions(self.ledger):
+            if heir is not None and campaign is not None and self._is_given_up(number):
+                photos = items.waiting(self.ledger, number, mode)
+                with self.ledger.transaction("handed over") as transaction:
+                    items.give_up_question(transaction, number)
+                    items.want(transaction, heir.question, photos, campaign, heir.mode)
+
+    def share(self, ask: Ask, providers: Sequence[str] = ()) -> None:
+        """Let what these providers answered to the same prompt and schema count for `ask`; without any, only its own.
+
+        Nothing that one of them has answered, or is asked about, is asked again.
+        """
+        number = questions.known_question(self.ledger, ask.question)
+        if not providers and len(partners.family(self.ledger, number)) < 2:
+            return
+        with self.ledger.transaction("partners") as transaction:
+            partners.join(transaction, questions.question_id(transaction, ask.question), providers)
 
     def record_asked(self, ask: Ask) -> None:
         """Keep what this run asks, and let its answers win over those to earlier prompts."""

@@ -7,6 +7,7 @@ import io
 import sqlite3
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from tests.support.services import SHOPS, environ
 from tests.support.uploads import CHECKS, CODED, Hand, Judge, picture
 
 HOUR = 3600.0
+NOON = datetime(2026, 11, 28, 12, tzinfo=UTC).timestamp()
 _SOME = 0.0003  # US dollars, enough for some uploads of a day
 
 
@@ -45,6 +47,7 @@ def judge(service: Judge) -> Judge:
     ):
         book.clear()
     service.seconds, service.refused, service.billed = HOUR, None, 0.0
+    service.now = NOON
     return service
 
 

@@ -115,6 +115,77 @@ def test_a_route_that_dies_hands_on_what_was_not_sent(street: Street, answer: An
     assert sum(street.served().values()) == 5
 
 
+def test_a_route_that_dies_in_mid_run_hands_on_the_rest_only(street: Street, tmp_path: Path) -> None:
+    """What it has answered counts, what nobody answered goes on, and the books know who was paid what."""
+    pictures = photos(tmp_path / "photos")
+    with library(tmp_path / "library", street.environ) as opened:
+        chosen = opened.quote([pictures], deadline=60.0).best
+        first = street.services[chosen.provider]
+        answered = _dies_after(first, 2)
+        report = opened.index([pictures], provider="best", deadline=60.0, pilot=0, budget=1.0, approve=True)
+        assert answered() == 2
+        assert sum(street.served().values()) == 5
+        assert first.served.total() == 2
+        assert (report.files.described, report.files.pending, report.requests.described) == (5, 0, 5)
+        assert report.exit_code == 0
+        books = opened.accounts()
+        assert not books.faults
+        told = {row["name"]: row["answered"] for row in books.to_dict()["by_provider"]}
+        assert (told[chosen.provider], sum(told.values())) == (2, 5)
+        assert opened.status().files.described == 5
+        again = opened.index([pictures], provider="best", deadline=60.0, pilot=0, approve=False)
+        assert (again.files.described, again.requests.submitted) == (5, 0)
+    assert sum(street.served().values()) == 5
+
+
+def _dies_after(service: Any, count: int) -> Any:
+    """Let the account of a service run dry after so many answers; returns how many there were."""
+
+    def fault(call: Any) -> Answer | None:
+        dry = service.served.total() >= count and call.method == "POST"
+        return Answer(402, {"error": {"message": "Insufficient Balance"}}) if dry else None
+
+    service.faults.append(fault)
+    return service.served.total
+
+
+def test_a_named_provider_describes_its_own(street: Street, tmp_path: Path) -> None:
+    """Answers count for each other only where somebody asked for the best route."""
+    pictures = photos(tmp_path / "photos")
+    with library(tmp_path / "library", street.environ) as opened:
+        best = opened.index([pictures], provider="best", pilot=0, budget=1.0, approve=True).provider
+        other = next(name for name in street.services if name != best)
+        report = opened.index([pictures], provider=other, pilot=0, budget=1.0, approve=True)
+    assert (report.provider, report.files.described) == (other, 5)
+    assert street.served() == {best: 5, other: 5}
+
+
+def test_what_is_in_flight_is_not_asked_again(street: Street, tmp_path: Path) -> None:
+    """A key that dies while its batch is out: the photos in it stay with it, and the run says what is out."""
+    pictures = photos(tmp_path / "photos")
+    with library(tmp_path / "library", street.environ) as opened:
+        first = street.services[opened.quote([pictures]).best.provider]
+        first.seconds = 10_000.0
+        opened.index([pictures], provider="best", pilot=0, budget=1.0, wait=False, approve=True)
+        first.fail_once("", Answer(401, {"error": {"message": "dead"}}), times=10_000)
+        report = opened.index([pictures], provider="best", pilot=0, budget=1.0, approve=True)
+        assert (report.exit_code, report.files.pending, len(report.jobs)) == (3, 5, 1)
+        assert sum(street.served().values()) == 0
+        first.faults.clear()
+        first.now += 20_000.0
+        report = opened.collect(wait=True)
+    assert report.files.described == 5
+    assert sum(street.served().values()) == 5
+
+
+def test_the_plan_names_the_choice_and_the_runner_up(street: Street, tmp_path: Path) -> None:
+    """Why this one, and who would go on."""
+    with library(tmp_path / "library", street.environ) as opened:
+        plan = opened.plan([photos(tmp_path / "photos")], provider="best")
+    assert "best route" in plan.warnings[0]
+    assert "the next one" in plan.warnings[0]
+
+
 def test_a_dearer_successor_needs_a_new_yes(street: Street, tmp_path: Path) -> None:
     """What was approved covers the price that was shown, and no other."""
     pictures = photos(tmp_path / "photos")

@@ -9,6 +9,7 @@ from indexer.domain.mode import Mode
 from indexer.ledger.scope import Scope
 from indexer.ledger.store import Ledger, Transaction
 from indexer.ledger.views.count_cache import kept
+from indexer.ledger.work import partners
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +95,19 @@ def standing_of_files(ledger: Ledger, scope: Scope, provider: str, question: int
 
 
 def _standing(ledger: Ledger, scope: Scope, provider: str, question: int | None) -> tuple[int, ...]:
-    number = question
+    number, own = question, partners.family(ledger, question)
+    others = f"OR a.question IN {partners.listed(own[1:])}" if own[1:] else ""
     # `+f.photo` sorts the photos first, so that the look-ups run along their index instead of all over it.
     condition, values = scope.where()
     row = ledger.connection.execute(
         f"""
         WITH p AS MATERIALIZED (
             SELECT g.*,
-                   EXISTS (SELECT 1 FROM photo_answers a WHERE a.holder = g.photo AND a.provider = ?) AS described,
+                   EXISTS (SELECT 1 FROM photo_answers a WHERE a.holder = g.photo AND (a.provider = ? {others}))
+                   AS described,
                    coalesce(i.source, g.photo) IN (
-                       SELECT w.photo FROM works w WHERE w.question = ? AND w.state = 'failed') AS failed
+                       SELECT w.photo FROM works w WHERE w.question IN {partners.listed(own)} AND w.state = 'failed')
+                   AS failed
             FROM (SELECT f.photo AS photo, count(*) AS paths, total(f.state = 'offline') AS offline,
                          total(f.reason IS NOT NULL) AS broken, total(f.dismissed) AS dismissed,
                          total(f.dismissed = 1 AND f.reason IS NOT NULL) AS given_up
@@ -115,7 +119,7 @@ def _standing(ledger: Ledger, scope: Scope, provider: str, question: int | None)
                total(CASE WHEN described THEN 0 WHEN failed THEN dismissed ELSE given_up END)
         FROM p
         """,
-        (provider, number, *values, number),
+        (provider, *values, number),
     ).fetchone()
     seen, described, failed, offline, duplicate, dismissed = (int(value) for value in row)
     pending = seen - described - failed
@@ -150,17 +154,18 @@ def count_works(ledger: Ledger, scope: Scope, question: int | None) -> WorkCount
 
 
 def _works(ledger: Ledger, scope: Scope, question: int | None) -> tuple[int, ...]:
-    number = question
+    own = partners.listed(partners.family(ledger, question))
     condition, values = scope.where()
-    row = ledger.connection.execute(
+    row = ledger.connection.execute(  # of several states the first one counts: answered, failed, out, wanted
         f"""
-        SELECT count(*), total(w.state = 'answered'), total(w.state = 'failed') FROM (
-            SELECT DISTINCT coalesce(i.source, f.photo) AS photo
-            FROM files f LEFT JOIN stands_for i ON i.photo = f.photo AND i.question = ?
-            WHERE f.picture = 1 AND f.state <> 'gone' AND f.photo IS NOT NULL AND f.reason IS NULL AND {condition})
-        AS p LEFT JOIN works w ON w.photo = p.photo AND w.question = ?
+        SELECT count(*), total(state = 'answered'), total(state = 'failed') FROM (
+            SELECT (SELECT min(w.state) FROM works w WHERE w.photo = p.photo AND w.question IN {own}) AS state FROM (
+                SELECT DISTINCT coalesce(i.source, f.photo) AS photo
+                FROM files f LEFT JOIN stands_for i ON i.photo = f.photo AND i.question = ?
+                WHERE f.picture = 1 AND f.state <> 'gone' AND f.photo IS NOT NULL AND f.reason IS NULL AND {condition})
+            AS p)
         """,
-        (number, *values, number),
+        (question, *values),
     ).fetchone()
     return tuple(row)
 
@@ -187,6 +192,7 @@ def spent(ledger: Ledger, since_run: int | None = None) -> Spent:
 def failed_paths(ledger: Ledger, scope: Scope, question: int | None) -> list[FailedPath]:
     """Return one entry for each path that failed, by path."""
     condition, values = scope.where()
+    own = partners.listed(partners.family(ledger, question))
     rows = ledger.connection.execute(
         f"""
         SELECT f.path, coalesce(f.reason, w.reason), coalesce(f.detail, w.detail, ''),
@@ -194,12 +200,12 @@ def failed_paths(ledger: Ledger, scope: Scope, question: int | None) -> list[Fai
                coalesce((SELECT s.job FROM attempts t JOIN shards s ON s.id = t.shard
                          WHERE t.work = w.key AND f.reason IS NULL ORDER BY t.number DESC LIMIT 1), '')
         FROM files f LEFT JOIN stands_for i ON i.photo = f.photo AND i.question = ?
-        LEFT JOIN works w ON w.photo = coalesce(i.source, f.photo) AND w.question = ? AND w.state = 'failed'
+        LEFT JOIN works w ON w.photo = coalesce(i.source, f.photo) AND w.question IN {own} AND w.state = 'failed'
         WHERE f.picture = 1 AND f.state <> 'gone' AND (f.reason IS NOT NULL OR w.key IS NOT NULL)
           AND f.dismissed = 0 AND {condition}
-        ORDER BY f.path
+        GROUP BY f.path ORDER BY f.path
         """,
-        (*[question] * 2, *values),
+        (question, *values),
     )
     return [FailedPath(*row) for row in rows]
 

@@ -10,6 +10,7 @@ from indexer.domain.mode import Mode
 from indexer.domain.question import Question
 from indexer.ledger.scope import Scope
 from indexer.ledger.store import Ledger, Transaction
+from indexer.ledger.work import partners
 from indexer.ledger.work.prompt_facts import given_now
 from indexer.ledger.work.questions import question_id
 
@@ -32,19 +33,23 @@ class Work:
 
 
 def unasked(ledger: Ledger, question: int | None, scope: Scope) -> Iterator[str]:
-    """Yield the photos of `scope` that this question was never approved for and that inherit no answer, by path."""
+    """Yield the photos of `scope` that this question was never approved for and that inherit no answer, by path.
+
+    What a partner of the question was approved for is left to it.
+    """
     condition, values = scope.where()
+    asked = partners.listed(partners.family(ledger, question))
     yield from (
         row[0]
         for row in ledger.connection.execute(
             f"""
             SELECT f.photo FROM files f
             WHERE f.state = 'present' AND f.reason IS NULL AND f.photo IS NOT NULL AND {condition}
-              AND NOT EXISTS (SELECT 1 FROM works w WHERE w.photo = f.photo AND w.question = ?)
-              AND NOT EXISTS (SELECT 1 FROM inherited i WHERE i.photo = f.photo AND i.question = ?)
+              AND NOT EXISTS (SELECT 1 FROM works w WHERE w.photo = f.photo AND w.question IN {asked})
+              AND NOT EXISTS (SELECT 1 FROM inherited i WHERE i.photo = f.photo AND i.question IN {asked})
             GROUP BY f.photo ORDER BY min(f.path)
             """,
-            (*values, *[question] * 2),
+            values,
         )
     )
 

@@ -74,6 +74,15 @@ def leave_batch_for(transaction: Transaction, question: Question, photos: Iterab
     )
 
 
+def leave_unsent_batches(transaction: Transaction, provider: str) -> None:
+    """Let what lies packed for a provider, in no job that is known, go by no batch: it is sent to another one."""
+    transaction.execute(
+        f"UPDATE works SET mode = 'interactive' WHERE state = 'out' AND key IN ({_UNSENT_SHARDS})"
+        " AND question IN (SELECT id FROM questions WHERE provider = ?)",
+        (provider,),
+    )
+
+
 def change_lane(transaction: Transaction, question: int | None, mode: Mode) -> None:
     """Move all of a question that is not at the service yet into the lane `mode`."""
     transaction.execute(
