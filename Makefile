@@ -3,7 +3,7 @@ BIN = .venv/bin
 PIP = $(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt
 DEMO = .venv/demo
 
-.PHONY: cluster demo docs screenshots prices test lint types install faults kills crawl-million clean
+.PHONY: cluster demo docs screenshots prices test lint types install faults kills routes inbox crawl-million clean
 .DEFAULT_GOAL := help
 
 help:
@@ -67,6 +67,17 @@ kills: install ## killed with signal 9 at every commit, around every remote call
 cluster: install ## pictures through a Ray cluster of two nodes on this machine, whose workers and nodes die
 	@$(PIP) --no-compile -e '.[ray]'
 	CAPTIONARY_TEST_CLUSTER=1 $(BIN)/pytest -q tests/crawl/test_ray.py
+
+RUNS = 1000
+
+routes: install ## a thousand runs over three services with drawn latencies and prices, against an oracle (RUNS=100)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.whole.route_simulation $(RUNS)
+
+KILLS = 50
+UPLOADS = 2000
+
+inbox: install ## 2,000 uploads while adders, advancers and readers are killed 50 times (UPLOADS, KILLS)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.whole.inbox_kills $(UPLOADS) $(KILLS)
 
 FILES = 1000000
 

@@ -282,7 +282,13 @@ class Inbox:
             if not path.exists() or path.read_text("utf-8") != text:
                 with whole_file(path) as stream:
                     stream.write(text.encode())
-        told: Any = {"wait": False, "pilot": 0, **(files if named["provider"] != "local" else {}), **named}
+        told: Any = {
+            "wait": False,
+            "pilot": 0,
+            "min_side": 0,
+            **(files if named["provider"] != "local" else {}),
+            **named,
+        }
         access = self._access
         around = Surroundings(access.spec, access.provider, access.seams.environ, access.watcher.note)
         return make_ask(run.ledger, roots, told, replace(config, mode=None), around)
