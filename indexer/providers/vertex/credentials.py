@@ -36,7 +36,9 @@ class Credentials:
                 if self._held is None:
                     self._request = Request()
                     self._held = self._found()
-                self._held.before_request(self._request, "POST", "", signed)
+                if not self._held.valid:
+                    self._held.refresh(self._request)
+                self._held.apply(signed)
             except (exceptions.GoogleAuthError, ValueError, OSError) as fault:
                 error = _translated(fault)
             else:

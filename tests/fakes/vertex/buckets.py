@@ -8,6 +8,8 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+import google_crc32c
+
 from tests.fakes.service import Json, Refusal, Route
 from tests.fakes.wire import Call, Reply
 
@@ -52,6 +54,7 @@ class Buckets:
             "size": str(len(content)),
             "contentType": "application/jsonl",
             "md5Hash": base64.b64encode(hashlib.md5(content).digest()).decode(),
+            "crc32c": base64.b64encode(google_crc32c.value(content).to_bytes(4, "big")).decode(),
             "generation": "1",
             "metageneration": "1",
             "_blob": blob,
