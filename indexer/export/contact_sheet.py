@@ -8,37 +8,22 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import html
-import io
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from urllib.parse import quote
 
 from indexer.domain.errors import UsageError
 from indexer.storage.atomic import whole_file
-from indexer.storage.paths import for_terminal, is_address, to_bytes
+from indexer.storage.paths import for_terminal, to_bytes
 from indexer.storage.places import source
 
 THUMBNAIL_SIDE = 320
 _MARK = '<meta name="generator" content="Captionary contact sheet">'
 _HEAD = 400  # bytes in which the mark stands
 _QUALITY = 75
-_STYLE = """
-body { font: 15px/1.4 system-ui, sans-serif; margin: 2rem; background: #fafafa; color: #222 }
-main { display: grid; grid-template-columns: repeat(auto-fill, minmax(320px, 1fr)); gap: 1.5rem }
-figure { margin: 0; background: #fff; border: 1px solid #ddd; border-radius: 6px; overflow: hidden }
-img, .none { display: block; width: 100%; height: 240px; object-fit: contain; background: #eee }
-.none { text-align: center; line-height: 240px; color: #777 }
-figcaption { padding: .75rem; overflow-wrap: anywhere }
-.tags, .facts { color: #666; font-size: 13px }
-@media (prefers-color-scheme: dark) {
-  body { background: #181818; color: #ddd } a { color: #8ab4f8 }
-  figure { background: #222; border-color: #444 } img, .none { background: #111 } .tags, .facts { color: #aaa }
-}
-@media (max-width: 40rem) { body { margin: .75rem } main { grid-template-columns: 1fr } }
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,60 +46,36 @@ def write_sheet(target: Path, title: str, cards: Iterable[Card]) -> None:
 
 
 def _document(title: str, cards: Iterable[Card]) -> Iterator[str]:
-    style = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-    policy = f"default-src 'none'; img-src data:; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'"
-    yield (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n{_MARK}\n'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<meta name="color-scheme" content="light dark">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-        f"<title>{_text(title)}</title><style>{_STYLE}</style></head>\n<body><h1>{_text(title)}</h1>\n<main>\n"
-    )
-    for card in cards:
-        yield _figure(card)
-    yield "</main></body></html>\n"
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
 
-
-def _figure(card: Card) -> str:
-    picture = _thumbnail(card.path)
-    shown = (
-        f'<a href="{_address(card.path)}">'
-        f'<img alt="{_text(card.description or card.path)}" src="data:image/jpeg;base64,{picture}"></a>'
-        if picture
-        else '<div class="none">no picture</div>'
+    made = Environment(
+        loader=PackageLoader("indexer.export"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=lambda value: value if isinstance(value, Markup) else for_terminal(str(value)),
+        trim_blocks=True,
     )
-    lines = [f'<a href="{_address(card.path)}">{_text(card.path)}</a>']
-    lines += [f"<p>{_text(card.description)}</p>"] if card.description else []
-    lines += [f'<div class="tags">{_text(", ".join(card.tags))}</div>'] if card.tags else []
-    lines += [f'<div class="facts">{_text(card.facts)}</div>'] if card.facts else []
-    if card.copies:
-        links = ", ".join(f'<a href="{_address(path)}">{_text(path)}</a>' for path in card.copies)
-        lines.append(f'<div class="facts">also at {links}</div>')
-    return f"<figure>{shown}<figcaption>{''.join(lines)}</figcaption></figure>\n"
+    made.filters |= {"picture": lambda card: _thumbnail(card.path), "address": _address}
+    style = files("indexer.export").joinpath("templates", "contact_sheet.css").read_text("utf-8")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    sheet = made.get_template("contact_sheet.html")
+    yield from sheet.generate(title=title, cards=cards, style=Markup(style), mark=Markup(_MARK), policy=Markup(policy))
 
 
 def _thumbnail(path: str) -> str:
     """The picture as base64 of a small JPEG, "" when it cannot be read."""
-
-    from indexer.media.rendition import PictureError, decode, render
+    from indexer.media.rendition import PictureError, shrink
 
     try:
-        image = decode(render(source(to_bytes(path))).jpeg)
+        return base64.b64encode(shrink(source(to_bytes(path)), THUMBNAIL_SIDE, quality=_QUALITY)).decode()
     except (PictureError, OSError):
         return ""
-    image.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=_QUALITY)
-    return base64.b64encode(buffer.getvalue()).decode()
 
 
 def _address(path: str) -> str:
-    raw = to_bytes(path)
-    return _text(path if is_address(raw) else "file://" + quote(raw))
-
-
-def _text(text: str) -> str:
-    return html.escape(for_terminal(text), quote=True)
+    return "file://" + quote(to_bytes(path))
 
 
 def _refuse_other(target: Path) -> None:
