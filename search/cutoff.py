@@ -20,8 +20,8 @@ WORDS_ENOUGH = 0.3
 LIKENESS = 0.35
 """The least cosine of a photo that is like another one."""
 
-_COVERAGE = 0.4
-_ANSWERED, _WEAK, _SIZE = 0.0985, -0.015, 0.0625
+_COVERAGE = 0.3
+_ANSWERED, _WEAK, _SIZE = 0.118, 0.012, 0.0527
 _FEWEST = 16
 _SMALL, _SMALL_HITS = 50, 3
 """A library of so few rows shows at least so many where it answers: among few, the fall-off says little."""

@@ -171,6 +171,7 @@ class Examiner:
 
     def _look(self, found: Found, path: Path, sha256: str) -> Examined:
         from indexer.media.metadata import read_facts
+        from indexer.media.places import placed
         from indexer.media.rendition import render
 
         photo = self._photo(sha256)
@@ -179,7 +180,7 @@ class Examiner:
             rendition = drawn if photo or drawn else render(path, limits=self._limits, before=_digest_of(found.was))
         except PictureError as error:
             return self._refused(found, sha256, error)
-        facts = read_facts(path, beside=found.sidecar_mtime_ns != 0)
+        facts = placed(read_facts(path, beside=found.sidecar_mtime_ns != 0))
         return Examined(found, sha256, facts, photo, rendition)
 
     def _refused(self, found: Found, sha256: str, error: PictureError) -> Examined:
@@ -191,10 +192,11 @@ class Examiner:
 
     def _facts(self, found: Found, path: Path) -> Examined:
         from indexer.media.metadata import read_facts
+        from indexer.media.places import placed
         from indexer.media.tiff import FileSpan
 
         with path.open("rb") as stream:  # what cannot be read now keeps the facts it has
-            return Examined(found, facts=read_facts(path, FileSpan(stream), beside=found.sidecar_mtime_ns != 0))
+            return Examined(found, facts=placed(read_facts(path, FileSpan(stream), beside=found.sidecar_mtime_ns != 0)))
 
     def _photo(self, sha256: str) -> str | None:
         if not (self._known and sha256):
