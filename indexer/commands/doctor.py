@@ -13,16 +13,18 @@ from indexer.commands.invocation import Call, everywhere
 
 
 @click.command()
+@click.option("--deep", is_flag=True, help="Read every byte of the library, too.")
 @everywhere
 @click.pass_context
-def doctor(context: click.Context, /, **options: Any) -> int:
+def doctor(context: click.Context, /, deep: bool, **options: Any) -> int:
     """Check this installation and this library.
 
     Exit 1 when something needs fixing; each such line says how.
 
     \b
-    Example:
+    Examples:
       index doctor
+      index doctor --deep
     """
     from indexer.library.doctor import examine_installation, examine_library
     from indexer.storage.paths import for_terminal
@@ -31,7 +33,7 @@ def doctor(context: click.Context, /, **options: Any) -> int:
     folder = call.place
     findings = list(examine_installation(os.environ))
     if folder.is_dir():
-        findings += examine_library(folder, os.environ)
+        findings += examine_library(folder, os.environ, deep=deep)
     if call.as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings]))
     else:

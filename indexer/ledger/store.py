@@ -20,6 +20,7 @@ from indexer.storage.layout import LEDGER_FILE
 
 _CACHE_KB = 32_000
 """Pages that the writer keeps in memory: keys are digests, so a transaction touches pages all over the file."""
+_RESTORE = f"restore {LEDGER_FILE} from a backup, or move it away and run: index rebuild --from-table"
 _GENERATION = "generation"
 _NEXT_GENERATION = (
     f"INSERT INTO library VALUES ('{_GENERATION}', '1')"
@@ -198,9 +199,7 @@ def _connect(path: Path, how: str) -> sqlite3.Connection:
 
 
 def _damaged(path: Path, fault: Exception) -> LibraryError:
-    return LibraryError(
-        f"the ledger {path} cannot be read: {fault}", hint="restore the library directory from a backup"
-    )
+    return LibraryError(f"the ledger {path} cannot be read: {fault}", hint=_RESTORE)
 
 
 def _refuse_newer(connection: sqlite3.Connection, path: Path) -> int:

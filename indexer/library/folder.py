@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import datetime
-import errno
 import os
-import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -16,11 +14,12 @@ from platformdirs import user_cache_path
 
 from indexer import providers
 from indexer.crawl.walk import refuse_inside
-from indexer.domain.errors import LedgerLost, LibraryMissing, LibraryUnwritable, UsageError, first_line
+from indexer.domain.errors import LedgerLost, LibraryMissing, LibraryUnwritable, UsageError
 from indexer.domain.tags import Policy
 from indexer.ledger.store import Ledger, no_step
 from indexer.ledger.work.refill import is_new
 from indexer.library import tag_rules
+from indexer.library.damage import reading_damage, writing_damage
 from indexer.library.vocabulary import tag_policy
 from indexer.media.rendition_cache import Spool
 from indexer.pipeline.index_options import IndexOptions
@@ -43,7 +42,6 @@ from indexer.table.projector import Projector
 
 REFILL = "index rebuild --from-table"
 _LOCK_PATIENCE = 600.0
-_DISK_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
 _PRICE = "price "
 
 
@@ -104,8 +102,9 @@ class Access:
         refuse_lost(self.folder)
         ledger = Ledger.read(self.folder)
         try:
-            refuse_lost(self.folder, ledger)
-            yield ledger
+            with reading_damage(self.folder):
+                refuse_lost(self.folder, ledger)
+                yield ledger
         finally:
             ledger.close()
 
@@ -133,7 +132,7 @@ class Access:
                     )
                 if command != REFILL:
                     refuse_lost(self.folder, ledger)
-                with ledger.rehearsal() if rehearse else nullcontext():
+                with writing_damage(self.folder, ledger), ledger.rehearsal() if rehearse else nullcontext():
                     _keep_price(ledger, options or {})
                     if not rehearse:
                         self._follow(ledger, policy)
@@ -142,10 +141,6 @@ class Access:
                         yield Run(session, command), config
                     finally:
                         session.spool.close()
-            except (sqlite3.OperationalError, OSError) as fault:
-                if _is_of_the_disk(fault):
-                    raise _unwritable(self.folder, fault) from fault
-                raise
             finally:
                 ledger.close()
 
@@ -233,22 +228,6 @@ def refuse_lost(folder: Path, ledger: Ledger | None = None) -> None:
     raise LedgerLost(
         f"the ledger of {folder} is {missing}, but {' and '.join(standing)} stand: going on would buy all again",
         hint=f"restore {LEDGER_FILE} from a backup, or {refill}",
-    )
-
-
-def _is_of_the_disk(fault: sqlite3.OperationalError | OSError) -> bool:
-    """Whether the library's disk is at fault; Lance tells of it in words only."""
-    return (
-        isinstance(fault, sqlite3.OperationalError)
-        or fault.errno in _DISK_FAULTS
-        or str(fault).startswith("LanceError")
-    )
-
-
-def _unwritable(folder: Path, fault: Exception) -> LibraryUnwritable:
-    return LibraryUnwritable(
-        f"the library at {folder} cannot be written: {first_line(fault)}",
-        hint="make room, then run the same command again; what is done is kept",
     )
 
 

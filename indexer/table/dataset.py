@@ -74,6 +74,25 @@ def open_table(database: Path) -> LanceTable:
     return table
 
 
+def check(table: LanceTable, database: Path) -> None:
+    """Read every row of the newest version and the word index, and look for the files of each version that is kept."""
+    dataset, data = table.to_lance(), dataset_uri(database) / "data"
+    try:
+        for batch in dataset.to_batches():
+            batch.validate(full=True)
+        dataset.scanner(full_text_query="photo", columns=["path"]).to_table()
+        for version in dataset.versions():
+            for fragment in dataset.checkout_version(version["version"]).get_fragments():
+                missing = [each.path for each in fragment.data_files() if not (data / each.path).is_file()]
+                if missing:
+                    raise ValueError(f"version {version['version']} lacks {missing[0]}")
+    except (OSError, ValueError, RuntimeError) as error:
+        raise LibraryError(
+            f"the table in {database} cannot be read: {first_line(error)}",
+            hint="`index rebuild` makes it again from the ledger",
+        ) from error
+
+
 def create_table(database: Path, dimension: int = DIMENSION) -> LanceTable:
     """Make the empty table, with its word index: rows written later are found by words at once.
 

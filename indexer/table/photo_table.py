@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from indexer.domain.answer_fields import Field, field_of
 from indexer.storage.atomic import sync_file, sync_folder
-from indexer.table.dataset import DIMENSION, among, create_table, dataset_uri, open_table, widen
+from indexer.table.dataset import DIMENSION, among, check, create_table, dataset_uri, open_table, widen
 from indexer.table.words import joined
 
 if TYPE_CHECKING:
@@ -177,6 +177,10 @@ class PhotoTable:
         """Yield the path of every row."""
         for batch in self._lance.search().select(["path"]).to_batches():
             yield from batch.column(0).to_pylist()
+
+    def read_all(self) -> None:
+        """Read every row, and look for the files of every version kept; raises `LibraryError`."""
+        check(self._lance, self._database)
 
     def count(self) -> int:
         """Return the number of rows."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tempfile
 from pathlib import Path
@@ -18,6 +19,8 @@ from indexer.table.encoder.onnx import (
     Manifest,
 )
 
+log = logging.getLogger("captionary.encoder")
+
 
 def open_encoder(directory: Path) -> Encoder:
     """Load the encoder kept in `directory`; raises `LibraryError` when it is missing or broken."""
@@ -33,8 +36,11 @@ def ensure_encoder(directory: Path, *, cache: Path | None, named: str | None = N
     """Open the encoder in `directory`, and make it first where there is none.
 
     `named` is a model of a person's choice, see `named_encoder`. `cache` is a folder shared by all libraries of this
-    machine, so that only the first one waits for the export; None exports for this library alone.
+    machine, so that only the first one waits for the export; None exports for this library alone. An encoder that is
+    not as it was made is made anew, and a cache that cannot be used costs time only.
     """
+    if named is None and Manifest.damaged(directory):
+        shutil.rmtree(directory)
     if named is not None and Manifest.read(directory) is None:
         from indexer.table.encoder.named import copy_model
 
@@ -42,12 +48,8 @@ def ensure_encoder(directory: Path, *, cache: Path | None, named: str | None = N
             copy_model(named, partial)
     elif Manifest.read(directory) is None:
         shared = cache / "encoders" / f"{WEIGHTS_SHA256[:16]}-{EXPORT_VERSION}" if cache else None
-        if shared is None:
+        if shared is None or not _taken_from(shared, directory):
             _export(directory)
-        else:
-            if Manifest.read(shared) is None:
-                _export(shared)
-            _copy(shared, directory)
     return open_encoder(directory)
 
 
@@ -56,6 +58,19 @@ def _export(directory: Path) -> None:
 
     with _Whole(directory) as partial:
         export_encoder(partial)
+
+
+def _taken_from(shared: Path, directory: Path) -> bool:
+    """Copy the encoder of this machine, made first where there is none; False where its cache does not serve."""
+    try:
+        if Manifest.read(shared) is None or Manifest.damaged(shared):
+            shutil.rmtree(shared, ignore_errors=True)
+            _export(shared)
+        _copy(shared, directory)
+    except OSError as fault:
+        log.warning("the cache at %s is not used: %s", shared, fault)
+        return False
+    return True
 
 
 def _copy(source: Path, directory: Path) -> None:

@@ -8,11 +8,12 @@ batches as well.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,20 +47,39 @@ class Manifest:
     export_version: int
     agreement: float
     made_with: str
+    digests: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, directory: Path) -> Manifest | None:
         """Return the manifest in `directory`, or None when there is no usable encoder of this version."""
         try:
             found = json.loads((directory / MANIFEST).read_text("utf-8"))
-            manifest = cls(**{field.name: found[field.name] for field in fields(cls)})
+            manifest = cls(**{each.name: found[each.name] for each in fields(cls) if each.name in found})
         except (OSError, ValueError, TypeError, KeyError):
             return None
         return manifest if manifest.export_version == EXPORT_VERSION else None
 
     def write(self, directory: Path) -> None:
-        """Write the manifest into `directory`."""
-        (directory / MANIFEST).write_text(json.dumps(asdict(self), indent=1) + "\n", "utf-8")
+        """Write the manifest into `directory`, with the digests of all other files there."""
+        files = sorted(path for path in directory.rglob("*") if path.is_file() and path.name != MANIFEST)
+        digests = {str(path.relative_to(directory)): _sha256(path) for path in files}
+        told = asdict(self) | {"digests": digests}
+        (directory / MANIFEST).write_text(json.dumps(told, indent=1) + "\n", "utf-8")
+
+    @classmethod
+    def damaged(cls, directory: Path) -> list[str]:
+        """Return the files in `directory` that are not as they were made; those of earlier versions have no digest."""
+        manifest = cls.read(directory)
+        digests = manifest.digests if manifest is not None else {}
+        return [name for name, digest in digests.items() if _sha256(directory / name) != digest]
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:
+        return ""
 
 
 class Encoder:
