@@ -32,6 +32,7 @@ COLLAPSES: tuple[Collapse, ...] = ("copies", "bursts", "none")
 EARTH_RADIUS_KM = 6371.0088
 _WORD = re.compile(r"[^\W_]+")
 _KM_PER_DEGREE = math.pi * EARTH_RADIUS_KM / 180
+_MOST = 1 << 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +263,8 @@ def _check(query: Query) -> None:
             raise UsageError(f"{name} {getattr(query, name)!r} is not a text", hint="give words as one text")
     if not all(type(number) is int for number in (query.limit, query.offset)):
         raise UsageError("limit and offset are whole numbers", hint="for example limit=10; 0 means all hits")
+    if max(query.limit, query.offset) > _MOST:
+        raise UsageError("limit and offset are larger than any library", hint="a limit of 0 means all hits")
     if query.limit < 0 or query.offset < 0:
         raise UsageError("limit and offset cannot be negative", hint="a limit of 0 means all hits")
     least = query.min_score

@@ -141,6 +141,10 @@ def with_settings(base: Question, options: IndexOptions, config: Config) -> Ques
         for name in (field.name for field in fields(Settings))
         if (value := options.get(name, getattr(config, name, None))) is not None
     }
+    if not str(told.get("language", "")).isprintable():
+        raise BadSetting(
+            f"{for_terminal(str(told['language']))!r} is not the name of a language", hint="for example German"
+        )
     asked = replace(
         base,
         model=options.get("model") or config.model or base.model,
