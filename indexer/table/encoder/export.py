@@ -10,6 +10,9 @@ import hashlib
 import os
 import shutil
 import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,9 +41,9 @@ _SENTENCES = (
 def export_encoder(directory: Path) -> None:
     """Write model, tokenizer and manifest into `directory`; raises `LibraryError` when they are not faithful."""
     source = _weights()
-    with quiet(), tempfile.TemporaryDirectory() as scratch:
+    with quiet(), _scratch(directory) as scratch:
         original = _load(source)
-        exact = Path(scratch) / "exact.onnx"
+        exact = scratch / "exact.onnx"
         _trace(original, exact)
         _quantise(exact, directory / MODEL)
         shutil.copyfile(source / TOKENIZER, directory / TOKENIZER)
@@ -53,6 +56,23 @@ def export_encoder(directory: Path) -> None:
             hint="check the versions of torch, onnx and onnxruntime against constraints.txt",
         )
     _manifest(max_tokens, agreement).write(directory)
+
+
+@contextmanager
+def _scratch(directory: Path) -> Iterator[Path]:
+    """A folder for what the libraries leave on their way, below `directory`, so that it goes with it after a kill.
+
+    They name temporary files by `uuid1`, which asks the network cards; a random name serves as well.
+    """
+    scratch = directory / ".scratch"
+    scratch.mkdir()
+    before = tempfile.tempdir, uuid.uuid1
+    tempfile.tempdir, uuid.uuid1 = str(scratch), lambda *_: uuid.uuid4()
+    try:
+        yield scratch
+    finally:
+        tempfile.tempdir, uuid.uuid1 = before
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _weights() -> Path:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import shutil
 import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from indexer.storage.atomic import sync_file, sync_folder
@@ -20,6 +22,7 @@ from indexer.table.encoder.onnx import (
 )
 
 log = logging.getLogger("captionary.encoder")
+_LONGEST_EXPORT = 3600.0
 
 
 def open_encoder(directory: Path) -> Encoder:
@@ -87,6 +90,7 @@ class _Whole:
 
     def __enter__(self) -> Path:
         self._target.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(self._target.parent)
         self._partial = Path(tempfile.mkdtemp(prefix=".encoder-", dir=self._target.parent))
         return self._partial
 
@@ -107,3 +111,11 @@ class _Whole:
                 return  # another process was first; its encoder is the same
             shutil.rmtree(self._target)
             self._partial.rename(self._target)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what exports left that were killed; one that may still be going on is left alone."""
+    for path in folder.glob(".encoder-*"):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > _LONGEST_EXPORT:
+                shutil.rmtree(path)
