@@ -330,6 +330,12 @@ def record_roots(ledger: Ledger, devices: Sequence[tuple[bytes, int]]) -> None:
         transaction.executemany("INSERT OR REPLACE INTO roots VALUES (?, ?)", devices)
 
 
+def photo_of(ledger: Ledger, sha256: str) -> str | None:
+    """Return the photo of bytes that were seen before, None of others."""
+    found = ledger.connection.execute("SELECT photo FROM contents WHERE sha256 = ?", (sha256,)).fetchone()
+    return str(found[0]) if found else None
+
+
 def paths_of(ledger: Ledger, photo: str) -> list[bytes]:
     """Return the present paths at which `photo` lies."""
     rows = ledger.connection.execute(

@@ -22,7 +22,7 @@ from indexer.ledger.work import answers, items
 from indexer.ledger.work.answers import Booking
 from indexer.ledger.work.items import Work
 from indexer.pipeline.send.collect import booked
-from indexer.pipeline.send.renditions import rendition_of, request
+from indexer.pipeline.send.renditions import request, with_renditions
 from indexer.pipeline.send.unknown_model import explained, forget_work
 from indexer.pipeline.session import Session
 from indexer.providers.seam import Provider
@@ -108,9 +108,8 @@ class CallLane:
     def _waiting(self) -> Iterator[tuple[Work, bytes]]:
         last = ""
         while batch := items.wanted(self._ledger, self._number, self._mode, _GROUP, after=last):
-            for work in batch:
+            for work, image in with_renditions(self._session, batch):
                 last = work.key
-                image = rendition_of(self._session, work.photo)
                 if isinstance(image, Failure):
                     items.fail_unsent(self._ledger, work.key, image)
                 else:

@@ -16,7 +16,7 @@ from indexer.pipeline import budget
 from indexer.pipeline.send.batch import shard_file
 from indexer.pipeline.send.canary import Leave
 from indexer.pipeline.send.framing import ShardWriter
-from indexer.pipeline.send.renditions import rendition_of, request
+from indexer.pipeline.send.renditions import request, with_renditions
 from indexer.pipeline.session import Session
 from indexer.storage.atomic import require_space
 
@@ -82,8 +82,7 @@ def _room(session: Session, number: int, high_usd: float, queue: int) -> Room:
 def _lines(session: Session, number: int, most: int) -> Iterator[tuple[Line, bytes]]:
     question = questions.question_of(session.ledger, number)
     batches = session.batch_service(question.provider)
-    for work in items.wanted(session.ledger, number, Mode.BATCH, most):
-        image = rendition_of(session, work.photo)
+    for work, image in with_renditions(session, items.wanted(session.ledger, number, Mode.BATCH, most)):
         if isinstance(image, Failure):
             items.fail_unsent(session.ledger, work.key, image)
             continue

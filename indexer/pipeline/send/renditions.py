@@ -1,37 +1,60 @@
-"""The rendition that a request carries: from the spool, else made again from the picture."""
+"""The renditions that requests carry: from the spool, else made again from the pictures that were approved."""
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from indexer.crawl.inspect import Examined, WorkOptions
+from indexer.crawl.listing import Found
+from indexer.crawl.pool import examine
 from indexer.domain.answer import Failure, Reason
 from indexer.domain.mode import Mode
 from indexer.domain.prompts import fill, read_given
 from indexer.domain.question import Question, Request
 from indexer.ledger.photos import files
 from indexer.ledger.work.items import Work
-from indexer.media.rendition import PictureError, render
+from indexer.media.rendition import DIGEST_VERSION
 from indexer.pipeline.session import Session
-from indexer.storage.places import source
+from indexer.storage.paths import is_address
 
 _GONE = Failure(Reason.UNREADABLE, "no file with this picture can be read any more")
+_ANOTHER = Failure(Reason.UNREADABLE, "the file shows another picture by now; index it again")
+_GROUP = 64
+_FEW = 4  # for so many, one process is started
 
 
-def rendition_of(session: Session, photo: str) -> bytes | Failure:
-    """Return the JPEG bytes of `photo`, or why they cannot be had."""
-    kept = session.spool.get(photo)
-    if kept:
-        return kept
-    failure = _GONE
-    for path in files.paths_of(session.ledger, photo):
-        try:
-            jpeg = render(source(path)).jpeg
-        except PictureError as fault:
-            failure = Failure(fault.reason, fault.detail)
-        except OSError as fault:
-            failure = Failure(Reason.UNREADABLE, fault.strerror or "cannot be read")
-        else:
-            session.spool.put([(photo, jpeg)])
-            return jpeg
-    return failure
+def with_renditions(session: Session, works: Iterable[Work]) -> Iterator[tuple[Work, bytes | Failure]]:
+    """Yield each work with the JPEG bytes of its photo, or why they cannot be had."""
+    waiting = iter(works)
+    while group := list(islice(waiting, _GROUP)):
+        found = _renditions(session, [work.photo for work in group])
+        yield from ((work, found[work.photo]) for work in group)
+
+
+def _renditions(session: Session, photos: Iterable[str]) -> dict[str, bytes | Failure]:
+    found: dict[str, bytes | Failure] = {photo: session.spool.get(photo) or _GONE for photo in photos}
+    places = {photo: deque(files.paths_of(session.ledger, photo)) for photo in found if found[photo] is _GONE}
+    while turn := [(photo, left.popleft()) for photo, left in places.items() if left]:
+        listed = [Found(path, 0, 0, was=photo) for photo, path in turn]
+        options = WorkOptions(
+            workers=1 if len(turn) <= _FEW else None, objects=any(is_address(path) for _, path in turn)
+        )
+        for (photo, _), seen in zip(turn, examine(listed, options=options), strict=True):
+            found[photo] = _approved(session, photo, seen)
+        made = {photo: jpeg for photo, _ in turn if isinstance(jpeg := found[photo], bytes)}
+        session.spool.put(made.items())
+        places = {photo: left for photo, left in places.items() if photo not in made}
+    return found
+
+
+def _approved(session: Session, photo: str, seen: Examined) -> bytes | Failure:
+    """What a file shows now, as long as it is the photo that was approved: no other picture goes out in its name."""
+    if seen.rendition is None:
+        return seen.failure or _GONE
+    same = photo in (files.photo_id(seen.rendition, DIGEST_VERSION), files.photo_of(session.ledger, seen.sha256))
+    return seen.rendition.jpeg if same else _ANOTHER
 
 
 def request(question: Question, work: Work, key: str, image: bytes, mode: Mode) -> Request:
