@@ -18,7 +18,7 @@ from indexer.ledger.scope import Scope
 from indexer.ledger.spend import approvals
 from indexer.ledger.spend.approvals import Yes
 from indexer.ledger.views import counts
-from indexer.ledger.work import items, modes, partners, questions, shards
+from indexer.ledger.work import items, modes, moments, partners, questions, shards
 from indexer.ledger.work.items import Work
 from indexer.ledger.work.shards import Shard
 from indexer.media.versions import DIGEST_VERSION
@@ -59,6 +59,8 @@ class Run:
         self._heir: Ask | None = None
         self._prepared: set[str] = set()
         if not session.ledger.rehearsing:
+            if moments.set_right(session.ledger):
+                session.watcher.note("this clock is behind what the library remembers: what waits does so from now on")
             sweep(session)
         items.doubt_calls(session.ledger)
 

@@ -33,12 +33,21 @@ class Clock(Protocol):
         ...
 
 
+def _passing() -> float:
+    """Seconds that no setting of the clock changes; where the system can tell, those of its sleep count too."""
+    kind = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if kind is None else time.clock_gettime(kind)
+
+
+_STARTED = time.time() - _passing()
+
+
 class SystemClock:
-    """The clock on the wall."""
+    """The clock on the wall as it was when the process began: set right or wrong meanwhile, it goes on evenly."""
 
     def time(self) -> float:
         """Seconds since the epoch."""
-        return time.time()
+        return _STARTED + _passing()
 
     def sleep(self, seconds: float) -> None:
         """Wait."""

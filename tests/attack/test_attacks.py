@@ -23,7 +23,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_damaged_library_ends_no_command_in_a_traceback(home: Path, tmp_path: Path) -> None:
     """Bits, cuts, zeros, other files: each command ends with an exit code and a line."""
-    tally = damage(home, tmp_path, 6, seed=20)
+    tally = damage(home, tmp_path, 3, seed=20)
     assert not tally.broken, "\n".join(tally.broken)
 
 
@@ -33,5 +33,5 @@ def test_hostile_words_are_refused_in_a_line_or_right(
     """Numbers of any size and names of any bytes, in options, queries and settings."""
     library = shutil.copytree(home, tmp_path / "library")
     monkeypatch.chdir(tmp_path)
-    for tally in (options(library, SAMPLES, 40, seed=21), settings(library, tmp_path, SAMPLES, 8, seed=22)):
+    for tally in (options(library, SAMPLES, 25, seed=21), settings(library, tmp_path, SAMPLES, 4, seed=22)):
         assert not tally.broken, "\n".join(tally.broken)
