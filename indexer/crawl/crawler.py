@@ -248,7 +248,8 @@ class Crawl:
         return path in self._left_out if is_address(path) else os.path.lexists(path)
 
     def _in_vanished_folders(self) -> Iterator[bytes]:
-        for folder in files.folders(self._ledger):
+        roots = self.scope.roots or ()
+        for folder in dict.fromkeys(each for root in roots for each in files.folders(self._ledger, root)):
             if folder in self._visited or any(is_inside(folder, bad) for bad in self._unreadable):
                 continue
             whole = any(is_inside(folder, root) for root in self.scope.roots or ())

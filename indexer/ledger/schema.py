@@ -341,4 +341,25 @@ CREATE TABLE partners (
 ) STRICT, WITHOUT ROWID;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _INBOX, _FACTS_READER, _ROUTES, _GROUNDS, _UPLOADS, _CORRECTIONS, _PARTNERS)
+_LARGE = """
+-- SQLite takes a partial index only for a condition that it finds word by word in the query: one index a state
+DROP INDEX works_open;
+CREATE INDEX works_wanted ON works (question, mode) WHERE state = 'wanted';
+CREATE INDEX works_out ON works (question, mode) WHERE state = 'out';
+CREATE INDEX works_failed ON works (question, photo) WHERE state = 'failed';
+DROP INDEX attempts_open;
+CREATE INDEX attempts_out ON attempts (shard) WHERE state = 'out';
+CREATE INDEX attempts_in_doubt ON attempts (work) WHERE state = 'in_doubt';
+-- what was asked and spent since a run or a day began
+CREATE INDEX attempts_by_start ON attempts (started_at);
+CREATE INDEX attempts_by_end ON attempts (ended_at);
+-- all that counting needs, so that ten million rows with their facts are not read
+DROP INDEX files_by_photo;
+CREATE INDEX files_by_photo ON files (photo, picture, state, reason, dismissed);
+CREATE INDEX files_no_pictures ON files (state) WHERE picture = 0;
+"""
+
+MIGRATIONS: tuple[str, ...] = (
+    *(_FIRST, _INBOX, _FACTS_READER, _ROUTES, _GROUNDS, _UPLOADS, _CORRECTIONS),
+    *(_PARTNERS, _LARGE),
+)

@@ -362,6 +362,7 @@ class Run:
         self._session.projector.finish()
         approvals.end_campaign_when_done(self.ledger)
         counts.end_run(self.ledger, self.number)
+        counts.keep_everything(self.ledger)
 
 
 def _progress(reading: Reading) -> Progress:

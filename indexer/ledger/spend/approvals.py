@@ -44,7 +44,8 @@ def begin_campaign(transaction: Transaction) -> int:
 def end_campaign_when_done(ledger: Ledger) -> None:
     """End the campaign when no work waits or is out and every shard is closed."""
     busy = ledger.connection.execute(
-        "SELECT EXISTS (SELECT 1 FROM works WHERE state IN ('wanted', 'out'))"
+        "SELECT EXISTS (SELECT 1 FROM works INDEXED BY works_wanted WHERE state = 'wanted')"
+        " OR EXISTS (SELECT 1 FROM works INDEXED BY works_out WHERE state = 'out')"
         " OR EXISTS (SELECT 1 FROM shards WHERE state <> 'closed')"
     ).fetchone()[0]
     if not busy and current_campaign(ledger) is not None:

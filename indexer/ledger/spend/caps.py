@@ -30,7 +30,8 @@ def headroom(ledger: Ledger, caps: Caps) -> float:
 def _booked(ledger: Ledger, since: float) -> float:
     """What was spent since then, and what is reserved for everything in flight."""
     row = ledger.connection.execute(
-        "SELECT total(CASE WHEN state = 'out' THEN high_usd WHEN ended_at >= ? THEN spent_usd END) FROM attempts",
+        "SELECT (SELECT total(high_usd) FROM attempts WHERE state = 'out')"
+        " + (SELECT total(spent_usd) FROM attempts WHERE ended_at >= ? AND state <> 'out')",
         (since,),
     ).fetchone()
     return float(row[0])

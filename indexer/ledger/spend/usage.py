@@ -20,7 +20,7 @@ class Used(NamedTuple):
 def used(ledger: Ledger, question: int | None) -> list[Used]:
     """Return what the latest finished requests of a question used, failed ones too: they are paid as well."""
     rows = ledger.connection.execute(
-        "SELECT t.input_tokens, t.output_tokens FROM attempts t JOIN works w ON w.key = t.work"
+        "SELECT t.input_tokens, t.output_tokens FROM attempts t CROSS JOIN works w ON w.key = t.work"
         " WHERE w.question = ? AND t.state IN ('answered', 'failed') AND t.input_tokens IS NOT NULL"
         " ORDER BY t.ended_at DESC LIMIT ?",
         (question, _LATEST),

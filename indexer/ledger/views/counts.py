@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -91,13 +92,15 @@ def last_asked(ledger: Ledger) -> LastAsked | None:
 def standing_of_files(ledger: Ledger, scope: Scope, provider: str, question: int | None) -> Standing:
     """Count the paths of `scope` by how they stand with `provider`; each path counts once."""
     name = f"files {provider} {question}"
-    return Standing(*kept(ledger, name, scope, lambda: _standing(ledger, scope, provider, question)))
+    return Standing(*map(int, kept(ledger, name, scope, lambda: _standing(ledger, scope, provider, question))))
 
 
 def _standing(ledger: Ledger, scope: Scope, provider: str, question: int | None) -> tuple[int, ...]:
     number, own = question, partners.family(ledger, question)
     others = f"OR a.question IN {partners.listed(own[1:])}" if own[1:] else ""
-    # `+f.photo` sorts the photos first, so that the look-ups run along their index instead of all over it.
+    # `+f.photo` sorts the photos first, so that the look-ups run along their index instead of all over it; for the
+    # whole library the index of files has that order.
+    sign = "" if scope.roots is None else "+"
     condition, values = scope.where()
     row = ledger.connection.execute(
         f"""
@@ -111,7 +114,7 @@ def _standing(ledger: Ledger, scope: Scope, provider: str, question: int | None)
             FROM (SELECT f.photo AS photo, count(*) AS paths, total(f.state = 'offline') AS offline,
                          total(f.reason IS NOT NULL) AS broken, total(f.dismissed) AS dismissed,
                          total(f.dismissed = 1 AND f.reason IS NOT NULL) AS given_up
-                  FROM files f WHERE f.picture = 1 AND f.state <> 'gone' AND {condition} GROUP BY +f.photo) g
+                  FROM files f WHERE f.picture = 1 AND f.state <> 'gone' AND {condition} GROUP BY {sign}f.photo) g
             LEFT JOIN stands_for i ON i.photo = g.photo AND i.question = ?)
         SELECT total(paths), total(paths * described),
                total(CASE WHEN described THEN 0 WHEN failed THEN paths ELSE broken END), total(offline),
@@ -149,7 +152,8 @@ def changes_of_run(ledger: Ledger, run: int) -> dict[str, int]:
 
 def count_works(ledger: Ledger, scope: Scope, question: int | None) -> WorkCount:
     """Count the distinct works that the paths of `scope` need of a question."""
-    planned, described, failed = kept(ledger, f"works {question}", scope, lambda: _works(ledger, scope, question))
+    told = kept(ledger, f"works {question}", scope, lambda: _works(ledger, scope, question))
+    planned, described, failed = map(int, told)
     return WorkCount(planned, described, failed, planned - described - failed)
 
 
@@ -177,16 +181,24 @@ def count_in_doubt(ledger: Ledger) -> int:
 
 def spent(ledger: Ledger, since_run: int | None = None) -> Spent:
     """Return what was spent in all, or since a run began."""
-    since = 0.0
-    if since_run is not None:
-        since = ledger.connection.execute("SELECT started_at FROM runs WHERE id = ?", (since_run,)).fetchone()[0]
+    if since_run is None:
+        row = kept(ledger, "spent", Scope(), lambda: _spent(ledger))
+        return Spent(row[0], int(row[1]), int(row[2]), int(row[3]))
+    since = ledger.connection.execute("SELECT started_at FROM runs WHERE id = ?", (since_run,)).fetchone()[0]
     row = ledger.connection.execute(
-        "SELECT total(CASE WHEN coalesce(ended_at, 0) >= ?1 THEN spent_usd END),"
-        " total(CASE WHEN ended_at >= ?1 THEN input_tokens END),"
-        " total(CASE WHEN ended_at >= ?1 THEN output_tokens END), total(started_at >= ?1) FROM attempts",
+        "SELECT total(spent_usd), total(input_tokens), total(output_tokens),"
+        " (SELECT count(*) FROM attempts WHERE started_at >= ?1) FROM attempts WHERE ended_at >= ?1",
         (since,),
     ).fetchone()
     return Spent(float(row[0]), int(row[1]), int(row[2]), int(row[3]))
+
+
+def _spent(ledger: Ledger) -> Sequence[float]:
+    row: tuple[float, ...] = ledger.connection.execute(
+        "SELECT total(spent_usd), total(CASE WHEN ended_at IS NOT NULL THEN input_tokens END),"
+        " total(CASE WHEN ended_at IS NOT NULL THEN output_tokens END), count(*) FROM attempts"
+    ).fetchone()
+    return row
 
 
 def failed_paths(ledger: Ledger, scope: Scope, question: int | None) -> list[FailedPath]:
@@ -212,7 +224,21 @@ def failed_paths(ledger: Ledger, scope: Scope, question: int | None) -> list[Fai
 
 def count_rows(ledger: Ledger) -> int:
     """Count the rows that the table should hold."""
-    return int(ledger.connection.execute("SELECT count(*) FROM files WHERE row_digest IS NOT NULL").fetchone()[0])
+    question = "SELECT count(*) FROM files WHERE row_digest IS NOT NULL"
+    return int(kept(ledger, "rows", Scope(), lambda: ledger.connection.execute(question).fetchone())[0])
+
+
+def keep_everything(ledger: Ledger) -> None:
+    """Count the whole library while somebody who may write is here, so that a reader need not."""
+    asked = last_asked(ledger)
+    if asked is None:
+        return
+    question = asked[0]
+    (provider,) = ledger.connection.execute("SELECT provider FROM questions WHERE id = ?", (question,)).fetchone()
+    standing_of_files(ledger, Scope(), provider, question)
+    count_works(ledger, Scope(), question)
+    count_rows(ledger)
+    spent(ledger)
 
 
 def count_new(ledger: Ledger, scope: Scope, least: int) -> int:
