@@ -9,6 +9,8 @@ from urllib.parse import urlencode
 
 from starlette.datastructures import QueryParams
 
+from indexer.domain.errors import UsageError
+
 EVERYTHING = "/"
 PAGE = 60
 _LISTS = ("tag", "any", "no", "where")
@@ -26,6 +28,8 @@ class Asked:
     since: str = ""
     until: str = ""
     camera: str = ""
+    person: str = ""
+    rating: str = ""
     folder: str = ""
     near: str = ""
     where: tuple[str, ...] = ()
@@ -74,7 +78,7 @@ class Asked:
         return not self.q and not self.is_filtered
 
     def arguments(self) -> Mapping[str, Any]:
-        """Return the keywords of a query."""
+        """Return the keywords of a query; raises `UsageError` for what is none."""
         return {
             "text": self.q,
             "tags": self.tag,
@@ -84,6 +88,8 @@ class Asked:
             "since": self.since or None,
             "until": self.until or None,
             "camera": self.camera or None,
+            "person": self.person or None,
+            "rating": _stars(self.rating) if self.rating else None,
             "within": self.folder or (EVERYTHING if self.is_empty else None),
             "near": tuple(self.near.split(",")) if self.near else None,
             "like": self.like or None,
@@ -91,3 +97,9 @@ class Asked:
             "sort": self.sort,
             "collapse": self.collapse,
         }
+
+
+def _stars(told: str) -> int:
+    if told not in ("0", "1", "2", "3", "4", "5"):
+        raise UsageError(f"{told!r} is not a number of stars", hint="give 1 to 5")
+    return int(told)

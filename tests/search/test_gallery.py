@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 import httpx
+import pillow_heif
 import pytest
 from PIL import Image
 
 from indexer import Library
+from indexer.storage.bounded_cache import BoundedCache
+from indexer.storage.lock import WriterLock
 from tests.support.gallery import Served, raw, serving
+from tests.support.odd import cr3, preview_jpeg
 
+SIDECAR = """<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
+ xmp:Rating="4"><Iptc4xmpExt:PersonInImage><rdf:Bag><rdf:li>Ivo &lt;b&gt; Novak</rdf:li></rdf:Bag>
+</Iptc4xmpExt:PersonInImage></rdf:Description></rdf:RDF></x:xmpmeta>"""
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>.jpg"
 
 
@@ -25,6 +34,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Image.effect_noise((900, 600), 40).convert("RGB").save(folder / "wide.jpg")
     Image.effect_noise((300, 700), 40).convert("RGB").save(folder / "tall.png")
     Image.effect_noise((400, 400), 60).convert("CMYK").save(folder / "cmyk.jpg")
+    pillow_heif.from_pillow(Image.effect_noise((640, 320), 60).convert("RGB")).save(folder / "phone.heic")
+    turned = Image.Exif()
+    turned[0x112] = 6
+    Image.effect_noise((640, 320), 50).convert("RGB").save(folder / "turned.jpg", exif=turned)
+    (folder / "camera.cr3").write_bytes(cr3(preview_jpeg((600, 400))))
+    (folder / "camera.cr3.xmp").write_text(SIDECAR)
     Image.effect_noise((500, 400), 90).convert("RGB").save(folder / HOSTILE.replace("/", "_"), "JPEG")
     return folder
 
@@ -120,7 +135,9 @@ def test_there_is_no_directory(client: httpx.Client, path: str) -> None:
 
 def test_a_picture_has_a_small_copy_that_is_made_once(client: httpx.Client, folder: Path) -> None:
     """A thumbnail is a JPEG of its longest side at most, and a browser that has it is told so."""
-    for name, size in (("wide.jpg", (480, 320)), ("tall.png", (206, 480)), ("cmyk.jpg", (400, 400))):
+    sizes = {"wide.jpg": (480, 320), "tall.png": (206, 480), "cmyk.jpg": (400, 400), "phone.heic": (480, 240)}
+    sizes |= {"turned.jpg": (240, 480), "camera.cr3": (480, 320)}
+    for name, size in sizes.items():
         answer = client.get("/thumbnail", params={"path": str(folder / name)})
         with Image.open(io.BytesIO(answer.content)) as image:
             assert (image.format, image.mode, image.size) == ("JPEG", "RGB", size)
@@ -189,3 +206,99 @@ def test_news_of_jobs_come_by_themselves(client: httpx.Client) -> None:
         assert answer.headers["content-type"].startswith("text/event-stream")
         lines = answer.iter_lines()
         assert next(lines).startswith("data: ")
+
+
+def test_people_and_stars_are_filters(client: httpx.Client) -> None:
+    """Whom a file names is found by the name, what has stars by their number; nonsense is said."""
+    assert "Ivo &lt;b&gt; Novak" in client.get("/people").text
+    for asked in ({"person": "Ivo"}, {"rating": "4"}):
+        found = client.get("/hits", params=asked).text
+        assert found.count("<li") == 1, asked
+        assert "camera.cr3" in found
+    assert client.get("/", params={"rating": "many"}).status_code == 400
+
+
+@pytest.mark.parametrize("asked", [{"tag": "zebra"}, {"camera": "Cannon"}, {"person": "Nobody"}, {"folder": "/no"}])
+def test_a_filter_without_a_photo_says_what_is_not_there(client: httpx.Client, asked: dict[str, str]) -> None:
+    """No photo is an answer, with what may have been meant."""
+    answer = client.get("/", params=asked)
+    assert answer.status_code == 200
+    assert "No photo answers this" in answer.text
+    assert re.search("no photo (has|is of|names)|no indexed photo", answer.text)
+
+
+def test_a_photo_of_elsewhere_is_no_example(client: httpx.Client, folder: Path) -> None:
+    """Likeness is asked of photos of the library only: no other file is opened."""
+    (folder.parent / "secret.jpg").write_bytes((folder / "wide.jpg").read_bytes())
+    assert client.get("/", params={"like": str(folder.parent / "secret.jpg")}).status_code == 400
+
+
+def test_a_photo_that_became_a_link_or_a_pipe_is_not_followed(client: httpx.Client, folder: Path) -> None:
+    """What stands in a photo's place now is shown only where it is a file; a kept copy of the photo stays."""
+    path, away = folder / "tall.png", folder.parent / "away.png"
+    Image.new("RGB", (300, 300), "red").save(folder.parent / "private.png")
+    path.rename(away)
+    try:
+        path.symlink_to(folder.parent / "private.png")
+        assert client.get("/preview", params={"path": str(path)}).status_code == 404
+        path.unlink()
+        os.mkfifo(path)
+        assert client.get("/preview", params={"path": str(path)}).status_code == 404
+    finally:
+        path.unlink()
+        away.rename(path)
+    assert client.get("/preview", params={"path": str(path)}).status_code == 200
+
+
+def test_a_writer_at_work_is_said_and_readers_never_wait(client: httpx.Client, served: Served) -> None:
+    """While another command writes, pages are read and a form is told to try again; another gallery serves too."""
+    token = re.findall(r'name="form_token" value="([^"]+)"', client.get("/tags").text)[0]
+    with WriterLock(served.library.folder, "index run"):
+        assert client.get("/").status_code == 200
+        told = {"form_token": token, "act": "ban", "tag": served.library.tags()[0].tag}
+        answer = client.post("/tags/change", data=told)
+        assert answer.status_code == 409
+        assert "index run" in answer.text
+
+
+def test_galleries_side_by_side_do_not_know_each_others_tokens(
+    client: httpx.Client, served: Served, tmp_path: Path
+) -> None:
+    """Two galleries of one library serve at once, each by its own token."""
+    with serving(served.library.folder, tmp_path) as other, other.client() as second:
+        assert second.get("/").status_code == client.get("/").status_code == 200
+        token = served.address.partition("token=")[2]
+        assert httpx.get(f"{other.origin}/?token={token}", trust_env=False).status_code == 403
+        port = other.origin.rpartition(":")[2]
+        cookies = {f"captionary-{port}": token}
+        assert httpx.get(other.origin, cookies=cookies, trust_env=False).status_code == 403
+
+
+def test_a_library_without_photos_says_what_to_do(tmp_path: Path) -> None:
+    """Nothing is indexed yet: a page says so, and a search does not break."""
+    with Library.open(tmp_path / "library"):
+        pass
+    (tmp_path / "empty").mkdir()
+    with Library.open(tmp_path / "library") as library:
+        library.index([tmp_path / "empty"], provider="local")
+    with serving(tmp_path / "library", tmp_path / "cache") as served, served.client() as client:
+        for page in ("/", "/hits?q=dog", "/tags", "/jobs", "/failures", "/people"):
+            assert client.get(page).status_code == 200, page
+        assert "index" in client.get("/").text
+
+
+def test_a_form_as_long_as_a_book_is_refused(client: httpx.Client) -> None:
+    """Forms have an end."""
+    assert client.post("/correct", data={"description": "x" * 300_000}).status_code == 413
+
+
+def test_small_copies_have_a_bound(tmp_path: Path) -> None:
+    """What was used longest ago goes first, and never all of it."""
+    cache = BoundedCache(tmp_path, 1000)
+    for number in range(20):
+        cache.put(f"copy-{number:02}", bytes(100))
+        os.utime(tmp_path / f"{number:02}" / f"copy-{number:02}", (number, number))
+    assert cache.get("copy-01") is not None  # and is used now
+    cache.sweep()
+    kept = [number for number in range(20) if cache.get(f"copy-{number:02}") is not None]
+    assert kept == [1, *range(13, 20)]
