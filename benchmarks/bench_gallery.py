@@ -178,11 +178,12 @@ def _in_browser(address: str) -> bool:
         devtools = page.context.new_cdp_session(page)
         devtools.send("Performance.enable")
         told: dict[int, tuple[float, int]] = {}
-        while page.locator("ul.grid").count() * 60 < FAR:
+        reached = 60
+        while reached < FAR:
             page.mouse.wheel(0, 4000)
             page.wait_for_timeout(60)
             reached = page.locator("ul.grid").count() * 60
-            if reached in (240, 1020) and reached not in told:
+            if (reached >= 240 and not told) or reached >= FAR:
                 page.wait_for_timeout(1000)
                 devtools.send("HeapProfiler.collectGarbage")
                 metrics = {one["name"]: one["value"] for one in devtools.send("Performance.getMetrics")["metrics"]}
