@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from unicodedata import normalize
 
 from indexer.domain.errors import UsageError
 from indexer.domain.keys import canonical_json
@@ -95,8 +96,11 @@ class Tagging:
 
 
 def distinct(*groups: Iterable[str]) -> tuple[str, ...]:
-    """Return the tags of `groups` in their plain spelling (lower case, single spaces), each once, in order."""
-    spelled = (" ".join(tag.split()).lower() for group in groups for tag in group)
+    """Return the tags of `groups` in their plain spelling, each once, in order.
+
+    That is in lower case, with single spaces, and with an accent in one character with its letter (NFC).
+    """
+    spelled = (normalize("NFC", " ".join(tag.split()).lower()) for group in groups for tag in group)
     return tuple(dict.fromkeys(tag for tag in spelled if tag))
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
+from unicodedata import normalize
 
 from indexer.domain.characters import CONTROLS, DIRECTIONS, HALVES, SEPARATORS
 from indexer.domain.photo import Facts
@@ -189,10 +190,10 @@ def _place(names: Iterable[str]) -> str:
 
 
 def _keywords(words: Iterable[str]) -> tuple[str, ...]:
-    """Clean keywords, each once whatever its case, in the author's spelling and order."""
+    """Clean keywords, each once whatever its case, in the author's spelling and order, accents composed (NFC)."""
     found: dict[str, str] = {}
     for word in islice(words, 10 * MAX_KEYWORDS):
-        plain = _line(word, MAX_KEYWORD)
+        plain = normalize("NFC", _line(word, MAX_KEYWORD))
         if plain:
             found.setdefault(plain.casefold(), plain)
     return tuple(islice(found.values(), MAX_KEYWORDS))
