@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -11,8 +12,9 @@ import click
 
 from indexer.commands.invocation import Call, Dollars, WorkersType, bounded, everywhere, spending
 from indexer.commands.wording import plan_lines
-from indexer.domain.errors import ApprovalRequired, MissingPath, UsageError
+from indexer.domain.errors import ApprovalRequired, LibraryMissing, MissingPath, UsageError
 from indexer.domain.nearest import did_you_mean
+from indexer.storage.paths import files_from, for_terminal, is_address, resolve_root, to_text
 
 
 @click.command()
@@ -85,13 +87,22 @@ def run(context: click.Context, /, paths: tuple[bytes, ...], **options: Any) -> 
       find . -name '*.jpg' -print0 | index --files-from - -0
     """
     call = Call(context, options)
-    roots = _roots(paths, options.pop("files_from"), options.pop("nul"))
-    for path in roots:
+    listed = _listed(options.pop("files_from"), options.pop("nul"))
+    if not paths and listed is None:
+        raise UsageError("no PATH given", hint="name a folder or a picture: index ~/Photos")
+    for path in paths:
         _did_you_mean(path, _commands(context))
-    call.check(roots)
+    vanished = [path for path in listed or () if not is_address(path) and not os.path.lexists(resolve_root(path))]
+    lost = frozenset(vanished)
+    roots = [*paths, *(path for path in listed or () if path not in lost)]
+    call.check(roots or vanished)
     dry_run = options.pop("dry_run")
     wished = _wishes(options)
     library = call.library(create=True)
+    if vanished:
+        _tell_vanished(call, vanished)
+        with suppress(LibraryMissing):
+            roots += [path for path in vanished if library.file(to_text(resolve_root(path)))]
     if dry_run:
         report, plan = library.preview(roots, **wished)
         call.screen.lines(plan_lines(plan))
@@ -108,17 +119,17 @@ def run(context: click.Context, /, paths: tuple[bytes, ...], **options: Any) -> 
         return stop.exit_code
 
 
-def _roots(paths: tuple[bytes, ...], listed: BinaryIO | None, nul: bool) -> list[bytes]:
-    from indexer.storage.paths import files_from
-
+def _listed(listed: BinaryIO | None, nul: bool) -> list[bytes] | None:
+    """Return the paths of --files-from, None where it is not given."""
     if nul and listed is None:
         raise UsageError("-0 works only together with --files-from", hint="for example: --files-from - -0")
-    roots = list(paths)
-    if listed is not None:
-        roots += files_from(listed, nul=nul)
-    if not roots and listed is None:
-        raise UsageError("no PATH given", hint="name a folder or a picture: index ~/Photos")
-    return roots
+    return None if listed is None else list(files_from(listed, nul=nul))
+
+
+def _tell_vanished(call: Call, vanished: list[bytes]) -> None:
+    first = ", ".join(for_terminal(to_text(path)) for path in vanished[:3])
+    more = f" and {len(vanished) - 3:,} more" if len(vanished) > 3 else ""
+    call.screen.note(f"in the list, but not there: {first}{more}; the others go on")
 
 
 def _commands(context: click.Context) -> Iterable[str]:

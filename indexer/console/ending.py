@@ -20,6 +20,7 @@ from indexer.domain.errors import CaptionaryError, UsageError, first_line
 from indexer.domain.nearest import did_you_mean
 
 _INTERRUPTED = 130
+_SIGNALLED: dict[int, tuple[int, str]] = {signal.SIGTERM: (143, "terminated"), signal.SIGHUP: (_INTERRUPTED, "hung up")}
 _USAGE = 2
 _OURS = ("indexer", "search")
 _MOMENT = 0.01  # seconds
@@ -49,10 +50,14 @@ class _Interrupt:
 
     def __init__(self) -> None:
         self.pressed = False
+        self.code, self.word = _INTERRUPTED, "interrupted"
 
     def listen(self) -> None:
-        """Answer Ctrl-C from now on."""
+        """Answer Ctrl-C from now on, and who ends the process or closes its terminal."""
         signal.signal(signal.SIGINT, self)
+        signal.signal(signal.SIGTERM, self)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup wants it
+            signal.signal(signal.SIGHUP, self)
         signal.signal(signal.SIGALRM, self)
         sys.unraisablehook = self._lost
         sys.excepthook = self._printed
@@ -72,7 +77,8 @@ class _Interrupt:
         else:
             sys.__unraisablehook__(fault)
 
-    def __call__(self, _number: int, _frame: FrameType | None) -> None:
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
+        self.code, self.word = _SIGNALLED.get(number, (self.code, self.word))
         self.pressed = True
         raise KeyboardInterrupt
 
@@ -110,8 +116,9 @@ class Ending:
             code = 0 if interrupt.pressed else self._crash(fault)
         interrupt.end()
         if interrupt.pressed:
-            self._complain("interrupted", self._interrupted, _INTERRUPTED)
-            os._exit(_INTERRUPTED)  # a thread may wait for ever for what the interrupted one was importing
+            with suppress(OSError):  # the terminal may be gone
+                self._complain(interrupt.word, self._interrupted, interrupt.code)
+            os._exit(interrupt.code)  # a thread may wait for ever for what the interrupted one was importing
         sys.exit(code)
 
     def _crash(self, fault: BaseException) -> int:

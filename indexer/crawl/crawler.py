@@ -8,10 +8,10 @@ that looks unplugged keeps its rows.
 from __future__ import annotations
 
 import os
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from typing import NamedTuple
 
 from indexer.crawl.elsewhere import let_go
@@ -32,6 +32,7 @@ from indexer.storage.places import device as device_of
 from indexer.storage.places import is_tree, stands
 
 _BATCH = 256
+_SECONDS = 2.0  # what was read is kept at least so often
 _SOME = 64  # once so many files had to be opened, it pays to look how many more there are
 _MANY = 20  # a root that lost more than half of more files than this looks unplugged
 
@@ -132,8 +133,18 @@ class Crawl:
     def _open(self, wanted: Iterator[Found], spool: Spool, progress: Callable[[Reading], None]) -> None:
         options = replace(self._options.work, objects=self._remote)
         work = self._told(examine(wanted, options=options), progress)
-        while batch := list(islice(work, _BATCH)):
+        batch: list[Examined] = []
+        since = time.monotonic()
+        try:
+            for seen in work:
+                batch.append(seen)
+                if len(batch) >= _BATCH or time.monotonic() - since > _SECONDS:
+                    self._keep(batch, spool)
+                    batch, since = [], time.monotonic()
+        except KeyboardInterrupt:
             self._keep(batch, spool)
+            raise
+        self._keep(batch, spool)
 
     def _told(self, work: Iterator[Examined], progress: Callable[[Reading], None]) -> Iterator[Examined]:
         """Tell of each file that was opened; once there are some, how much there is to do."""
@@ -195,6 +206,8 @@ class Crawl:
         return not before.photo_read and not self._grounds.hold(before.grounds)
 
     def _keep(self, batch: Sequence[Examined], spool: Spool) -> None:
+        if not batch:
+            return
         facts = [
             (seen.found.path, seen.found.ctime_ns, seen.facts) for seen in batch if seen.found.known and seen.facts
         ]

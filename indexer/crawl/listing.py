@@ -16,7 +16,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from indexer.crawl.ignore import Rules, read_ignore_file
-from indexer.crawl.known_names import DEVELOPED, JUNK, JUNK_STARTS, SIDECAR_END
+from indexer.crawl.known_names import DEVELOPED, JUNK, JUNK_STARTS, SIDECAR_END, is_of_a_program
 from indexer.media import takeout_names
 from indexer.media.sniff import Kind, by_name
 from indexer.storage import objects
@@ -220,6 +220,8 @@ class _Listing:
         self._files.append(Found(path, status.st_size, status.st_mtime_ns, 0, status.st_ctime_ns))
 
     def _take_folder(self, entry: os.DirEntry[bytes], ways: list[bytes]) -> None:
+        if is_of_a_program(entry.name.lower(), self._path.rpartition(b"/")[2].lower()):
+            return
         if not (self._rules and self._rules.ignores(entry.path, folder=True)):
             ways.append(entry.path)
 

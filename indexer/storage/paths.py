@@ -7,6 +7,7 @@ A name that itself spells such an escape, or `\\x5c`, has its backslash written 
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -110,13 +111,24 @@ def is_inside(path: bytes, root: bytes) -> bool:
 
 
 def files_from(stream: BinaryIO, *, nul: bool = False) -> Iterator[bytes]:
-    """Yield the paths listed in `stream`, one a line (CR LF too), or ended by NUL; empty ones are skipped."""
+    """Yield the paths listed in `stream`, one a line (CR LF too), or ended by NUL; empty ones are skipped.
+
+    A list of lines may begin with a mark of its encoding, as programs of Windows write it: UTF-8 or UTF-16.
+    """
     mark = b"\0" if nul else b"\n"
-    rest = b""
+    rest = b"" if nul else _unmarked(stream)
     while chunk := stream.read(_CHUNK):
         *whole, rest = (rest + chunk).split(mark)
         yield from _named(whole, nul)
-    yield from _named([rest], nul)
+    yield from _named(rest.split(mark), nul)
+
+
+def _unmarked(stream: BinaryIO) -> bytes:
+    """Return how a list begins, without the mark of its encoding; all of it as UTF-8 where that is UTF-16."""
+    head = stream.read(_CHUNK)
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return (head + stream.read()).decode("utf-16", "replace").encode("utf-8", "replace")
+    return head.removeprefix(codecs.BOM_UTF8)
 
 
 def _named(parts: list[bytes], nul: bool) -> Iterator[bytes]:

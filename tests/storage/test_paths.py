@@ -160,6 +160,10 @@ def test_is_inside(path: bytes, root: bytes, inside: bool) -> None:
         (b"a\nb\0 c\0\0", True, [b"a\nb", b" c"]),
         (b"icon\r\0", True, [b"icon\r"]),
         (b"", False, []),
+        (b"\xef\xbb\xbfa\r\nb", False, [b"a", b"b"]),
+        ("caf\u00e9\r\nb\r\n".encode("utf-16"), False, ["caf\u00e9".encode(), b"b"]),
+        (b"\xfe\xff" + "caf\u00e9\nb".encode("utf-16-be"), False, ["caf\u00e9".encode(), b"b"]),
+        (b"\xef\xbb\xbfa\0", True, [b"\xef\xbb\xbfa"]),
         (b"x" * 200_000 + b"\ny\n", False, [b"x" * 200_000, b"y"]),
     ],
 )

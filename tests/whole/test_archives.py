@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import sqlite3
+import subprocess
+import sys
+import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +20,7 @@ from PIL import Image
 from indexer import Library, MissingPath, UsageError
 from indexer.library.api import Report, Seams
 from search import Index
-from tests.support import hostile
+from tests.support import commands, hostile
 from tests.support.nobody import as_nobody
 
 MODEL, SOFTWARE, DATE = 0x110, 0x131, 0x132
@@ -326,6 +331,73 @@ def test_a_failure_that_was_dismissed_no_longer_counts(archive: Archive) -> None
             library.dismiss([archive.photos / "a.jpg"])
     path.write_bytes(b"\xff\xd8\xff something else")
     assert archive.index().files.failed == 1
+
+
+def test_previews_of_photo_programs_are_no_photos(archive: Archive) -> None:
+    """Of a catalogue only its originals are read; a folder that is named by hand is wanted all the same."""
+    wanted = ["X.photoslibrary/originals/5/a.jpeg", "Old.aplibrary/Masters/2009/b.jpg", "C.cocatalog/Originals/c.jpg"]
+    previews = [
+        *("X.photoslibrary/resources/derivatives/5/a_1.jpeg", "X.photoslibrary/scopes/d.jpg"),
+        *("Previews.lrdata/9/9ABC/9ABC-1-512", "Catalog.lrcat-data/1/a.jpg", "Old.aplibrary/Previews/b.jpg"),
+        *("Shoot/CaptureOne/Cache/Proxies/a.jpg", "C.cocatalog/Cache/c.jpg", "darktable/mipmaps-0a1b.d/0/1.jpg"),
+        *(".thumbnails/a.jpg", "album/.dtrash/files/gone.jpg"),
+    ]
+    for number, name in enumerate([*wanted, *previews]):
+        archive.put(name, picture(number))
+    archive.index(hidden=True)
+    assert archive.found() == sorted(f"photos/{name}" for name in wanted)
+    assert archive.index(archive.photos / "Previews.lrdata").files.seen == 1
+
+
+def test_a_listed_path_that_vanished_is_told_and_the_rest_goes_on(archive: Archive) -> None:
+    """One file that went away between `find` and `index` stops nothing; one that was known is let go."""
+    paths = [archive.put(f"{number}.jpg", picture(number)) for number in range(3)]
+    listed = archive.home / "list.txt"
+    listed.write_text("\r\n".join(map(str, [*paths, archive.photos / "never.jpg"])), "utf-16")
+    asked = ["--library", archive.home / "library", "--files-from", listed, "--provider", "local", "--json"]
+    done = commands.index(*asked)
+    assert (done.code, done.json["files"]["described"]) == (0, 3)
+    assert "in the list, but not there" in done.err
+    assert "never.jpg" in done.err
+    paths[0].unlink()
+    done = commands.index(*asked)
+    assert (done.code, done.json["files"]["offline"]) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "word"), [(signal.SIGTERM, 143, "terminated"), (signal.SIGHUP, 130, "hung up")]
+)
+def test_whoever_ends_a_run_gets_a_word_and_loses_nothing(
+    archive: Archive, number: signal.Signals, code: int, word: str
+) -> None:
+    """What was read is in the ledger, although fewer files than a commit holds were read."""
+    large = picture(1, (2500, 1800))
+    for place in range(250):
+        archive.put(f"{place:03}.jpg", large + bytes([place]))
+    command = [Path(sys.executable).with_name("index"), "--library", archive.home / "library", archive.photos]
+    with subprocess.Popen(
+        [*command, "--provider", "local", "--workers", "1"], stderr=subprocess.PIPE, env=commands.environment()
+    ) as run:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and not _count(archive, "files"):
+            time.sleep(0.05)
+        run.send_signal(number)
+        told = run.communicate(timeout=60)[1].decode()
+    assert run.returncode == code
+    assert f"index: {word}" in told
+    assert "Traceback" not in told
+    assert 0 < _count(archive, "files") < 250
+
+
+def _count(archive: Archive, table: str) -> int:
+    path = archive.home / "library/ledger.sqlite3"
+    if not path.exists():
+        return 0
+    with closing(sqlite3.connect(path)) as ledger:
+        try:
+            return int(ledger.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+        except sqlite3.OperationalError:
+            return 0
 
 
 def test_everything_that_is_left_out_is_counted(archive: Archive) -> None:
