@@ -28,11 +28,11 @@ def gallery(context: click.Context, /, port: int, no_open: bool, **options: Any)
       index gallery
       index gallery --port 0 --no-open
     """
+    call = Call(context, options)
+    library = call.library()
     from search.gallery import address, app
     from search.gallery.server import listen, serve
 
-    call = Call(context, options)
-    library = call.library()
     listener = listen(port)
     made, found = app(library), listener.getsockname()[1]
 

@@ -276,8 +276,6 @@ def test_galleries_side_by_side_do_not_know_each_others_tokens(
 
 def test_a_library_without_photos_says_what_to_do(tmp_path: Path) -> None:
     """Nothing is indexed yet: a page says so, and a search does not break."""
-    with Library.open(tmp_path / "library"):
-        pass
     (tmp_path / "empty").mkdir()
     with Library.open(tmp_path / "library") as library:
         library.index([tmp_path / "empty"], provider="local")
