@@ -104,6 +104,18 @@ def test_a_job_that_may_be_ours_holds_the_create_up_past_every_patience(shop: Sh
     assert_bought_once(shop)
 
 
+@pytest.mark.parametrize("arrived", [True, False])
+def test_a_batch_file_that_is_lost_while_a_create_is_uncertain_buys_nothing_twice(shop: Shop, arrived: bool) -> None:
+    """The ledger knows the keys: a job that was made is proven by them; where none was, the photos are packed anew."""
+    shop.service.lost, shop.service.strayed = int(arrived), int(not arrived)
+    shop.index(wait=False)
+    (shop.library.folder / "batches" / f"{shop.shard().id}.jsonl").unlink()
+    shop.clock.sleep(900.0)
+    report = shop.library.collect(wait=True)
+    assert (report.exit_code, report.files.described, shop.service.creates) == (0, PHOTOS, 1)
+    assert_bought_once(shop)
+
+
 def test_a_foreign_job_of_the_same_size_is_waited_for_and_dropped(shop: Shop) -> None:
     """Our create never arrived, and somebody else's job looks like it: when that proves foreign, ours is created."""
     shop.service.strayed = 1

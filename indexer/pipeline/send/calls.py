@@ -22,6 +22,7 @@ from indexer.ledger.work import answers, items
 from indexer.ledger.work.answers import Booking
 from indexer.ledger.work.items import Work
 from indexer.pipeline.send.collect import booked
+from indexer.pipeline.send.pace import Pace
 from indexer.pipeline.send.renditions import request, with_renditions
 from indexer.pipeline.send.unknown_model import explained, forget_work
 from indexer.pipeline.session import Session
@@ -45,7 +46,7 @@ class CallLane:
         self._stage = stage
         self._provider: Provider = session.provider(question.provider)
         self._spec = session.spec(question.provider)
-        self._window = _GROUP if self._spec.offline else session.config.concurrency
+        self._pace = Pace(session.config.concurrency)
         self._budget = 0.0
         self._limited = 0
         self._retry_after = 0.0
@@ -80,8 +81,8 @@ class CallLane:
         done = begun = 0
         total = items.unsent(self._ledger, self._number)
         source = self._affordable()
-        flying: dict[Future[Row], Booking] = {}
-        workers = 2 if self._spec.offline else self._window
+        flying: dict[Future[tuple[Row, float]], Booking] = {}
+        workers = 2 if self._spec.offline else self._session.config.concurrency
         with ThreadPoolExecutor(workers, thread_name_prefix="ask") as pool:
             while True:
                 if self._stopped is None:
@@ -116,11 +117,15 @@ class CallLane:
                     yield work, image
 
     def _begin(
-        self, source: Iterator[tuple[Work, bytes, float]], pool: ThreadPoolExecutor, flying: dict[Future[Row], Booking]
+        self,
+        source: Iterator[tuple[Work, bytes, float]],
+        pool: ThreadPoolExecutor,
+        flying: dict[Future[tuple[Row, float]], Booking],
     ) -> int:
         begun: list[tuple[Work, str, float]] = []
         requests: list[tuple[Booking, Request]] = []
-        while len(flying) + len(begun) < self._window and (found := next(source, None)):
+        window = _GROUP if self._spec.offline else self._pace.window
+        while len(flying) + len(begun) < window and (found := next(source, None)):
             work, image, high = found
             key = line_key(work.key, self._ledger.library_id, work.attempts + 1)
             begun.append((work, key, high))
@@ -128,10 +133,14 @@ class CallLane:
         if begun:
             items.begin_calls(self._ledger, begun, self._mode)
         for booking, asked in requests:
-            flying[pool.submit(self._provider.ask, asked)] = booking
+            flying[pool.submit(self._timed, asked)] = booking
         return len(begun)
 
-    def _settle(self, landed: dict[Future[Row], Booking]) -> int:
+    def _timed(self, asked: Request) -> tuple[Row, float]:
+        began = self._session.clock.time()
+        return self._provider.ask(asked), self._session.clock.time() - began
+
+    def _settle(self, landed: dict[Future[tuple[Row, float]], Booking]) -> int:
         finished: list[str] = []
         with self._ledger.transaction("answers of calls") as transaction:
             for future, booking in landed.items():
@@ -140,9 +149,9 @@ class CallLane:
         self._session.spool.drop(items.photos_of(self._ledger, finished))
         return len(finished)
 
-    def _settle_one(self, transaction: Transaction, future: Future[Row], booking: Booking) -> bool:
+    def _settle_one(self, transaction: Transaction, future: Future[tuple[Row, float]], booking: Booking) -> bool:
         try:
-            row = future.result()
+            row, seconds = future.result()
         except RateLimited as fault:
             self._take_back(transaction, booking)
             self._slow_down(fault)
@@ -159,6 +168,8 @@ class CallLane:
             self._take_back(transaction, booking)
             self._stopped = fault
             return False
+        self._pace.answered(seconds)
+        self._pace.answered(seconds)
         return self._record(transaction, row, booking)
 
     def _record(self, transaction: Transaction, row: Row, booking: Booking) -> bool:
@@ -186,6 +197,7 @@ class CallLane:
 
     def _slow_down(self, fault: RateLimited | Unreachable) -> None:
         self._limited += 1
+        self._pace.limit()
         wished = fault.retry_after if isinstance(fault, RateLimited) else None
         if self._mode is Mode.FLEX:  # its capacity comes and goes: whoever pays half waits longer, and for longer
             usual, longest, most = _FLEX_WAIT * 2.0 ** min(self._limited - 1, 5), _FLEX_LONGEST, _FLEX_MOST_WAITS

@@ -35,6 +35,7 @@ _SKEW = 900.0  # seconds by which the service's clock may differ from ours
 _MOST_PAGES = 100
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _CACHED_FROM = (("claude-haiku-4", 4096), ("claude-opus-4", 4096), ("claude-haiku", 2048), ("claude", 1024))
+_TEMPERED = re.compile(r"-4(?:-|$)")  # later models choose it themselves: the API's own client knows no such field
 _CREDIT = "credit balance is too low"
 
 
@@ -210,7 +211,7 @@ def params(request: Request) -> bytes:
     told: dict[str, Any] = {
         "model": question.model,
         "max_tokens": request.max_output_tokens or settings.max_output_tokens,
-        "temperature": settings.temperature,
+        **({"temperature": settings.temperature} if _TEMPERED.search(question.model) else {}),
         **({"system": [text]} if shared else {}),
         "messages": [{"role": "user", "content": [image, asked]}],
         "output_config": {"format": {"type": "json_schema", "schema": strict(question.schema)}},

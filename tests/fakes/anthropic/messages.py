@@ -153,6 +153,8 @@ def check(params: Any, *, batch: bool) -> Model:
     most = params.get("max_tokens")
     if not isinstance(most, int) or most < 1:
         raise Refusal(400, "max_tokens: Input should be greater than or equal to 1")
+    if "temperature" in params and "-4-" not in model.name:
+        raise Refusal(400, "temperature: is not supported by this model")
     if not 0 <= params.get("temperature", 1) <= 1:
         raise Refusal(400, "temperature: Input should be less than or equal to 1")
     if not isinstance(params.get("messages"), list) or not params["messages"]:
