@@ -53,6 +53,21 @@ def test_sample_pictures_are_described_once(tmp_path: Path, service: FakeOpenAI,
         assert not path.is_file() or KEY.encode() not in path.read_bytes(), path
 
 
+def test_at_the_deadline_flex_goes_on_at_the_standard_tier(tmp_path: Path) -> None:
+    """No capacity for flex: it is waited for, longer and longer, up to the deadline and not beyond."""
+    with FakeOpenAI(tmp_path / "service", no_flex=True) as service:
+        began = service.health()["now"]
+        with opened(tmp_path / "library", RIG, service) as library:
+            options = {**OPENAI, "mode": "flex", "deadline": 7200.0}
+            report = library.index([samples(tmp_path / "photos", 3)], approve=True, **options)
+        books = service.books()
+        assert (report.files.described, books["served"]) == (3, {"interactive": 3})
+        assert report.cost.spent_usd == pytest.approx(books["usd"], rel=1e-9)
+        asked = [call["at"] - began for call in service.log("ask")]
+        assert 5 < len([at for at in asked if at < 7200]) < 60
+        assert asked[-1] == pytest.approx(7200, abs=120)
+
+
 def test_after_a_batch_nothing_of_ours_is_left_at_the_service(tmp_path: Path, service: FakeOpenAI) -> None:
     """The input is deleted; until then it would have expired by itself."""
     with opened(tmp_path / "library", RIG, service) as library:

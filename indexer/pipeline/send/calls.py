@@ -6,6 +6,7 @@ again once. A provider that is free needs no intents, so its answers are committ
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterator
 from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -17,6 +18,7 @@ from indexer.domain.keys import line_key
 from indexer.domain.mode import Mode
 from indexer.domain.progress import Progress
 from indexer.domain.question import Question, Request
+from indexer.ledger.spend import approvals
 from indexer.ledger.store import Transaction
 from indexer.ledger.work import answers, items
 from indexer.ledger.work.answers import Booking
@@ -47,6 +49,8 @@ class CallLane:
         self._provider: Provider = session.provider(question.provider)
         self._spec = session.spec(question.provider)
         self._pace = Pace(session.config.concurrency)
+        ends = None if mode is Mode.INTERACTIVE else approvals.deadline(session.ledger)
+        self._ends = math.inf if ends is None else ends
         self._budget = 0.0
         self._limited = 0
         self._retry_after = 0.0
@@ -72,9 +76,12 @@ class CallLane:
         raise meaning
 
     def is_open(self) -> bool:
-        """Say whether calls of this mode may go out now; some services have hours in which they cost half."""
+        """Say whether calls of this mode may go out now; some services have hours in which they cost half.
+
+        At the deadline none does any more: what waits then goes on by calls at full price.
+        """
         now = self._session.clock.time()
-        return self._spec.opens_at(self._mode, now) <= now
+        return self._spec.opens_at(self._mode, now) <= now < self._ends
 
     def _pass(self) -> int | None:
         """Ask everything that waits now, once; what goes back to waiting is for the next pass. None: nothing to ask."""
@@ -210,5 +217,6 @@ class CallLane:
 
     def _rest(self) -> None:
         if self._retry_after and self._stopped is None:
-            self._session.clock.sleep(self._retry_after)
+            left = max(0.0, self._ends - self._session.clock.time())
+            self._session.clock.sleep(min(self._retry_after, left))
         self._retry_after = 0.0

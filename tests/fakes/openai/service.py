@@ -23,7 +23,7 @@ class FakeOpenAI(FakeService):
     """OpenAI's files, batches and chat completions.
 
     Settings: `enqueued_tokens`, how many prompt tokens of one model may queue; `late_file_check`, True where a missing
-    input file makes a failed job instead of a refusal, as both were seen.
+    input file makes a failed job instead of a refusal, as both were seen; `no_flex`, True where flex has no capacity.
     """
 
     prefix = "/v1"
@@ -181,6 +181,8 @@ class FakeOpenAI(FakeService):
         body = call.json()
         tier = body.get("service_tier", "default") if isinstance(body, dict) else "default"
         tier = "flex" if tier == "flex" and not call.struck("downgrade") else "default"
+        if tier == "flex" and self.settings.get("no_flex"):
+            raise Refusal(429, "Resource unavailable.", "resource_unavailable")
         fault = next((each for each in call.faults if each.kind in ANSWER_FAULTS), None)
         made, served = self.chat.complete(body, tier, fault)
         self.book(served)
