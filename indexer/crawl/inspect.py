@@ -180,7 +180,8 @@ class Examiner:
             rendition = drawn if photo or drawn else render(path, limits=self._limits, before=_digest_of(found.was))
         except PictureError as error:
             return self._refused(found, sha256, error)
-        facts = placed(read_facts(path, beside=found.sidecar_mtime_ns != 0))
+        named = Path(os.fsdecode(found.path))
+        facts = placed(read_facts(path, beside=found.sidecar_mtime_ns != 0, named=named))
         return Examined(found, sha256, facts, photo, rendition)
 
     def _refused(self, found: Found, sha256: str, error: PictureError) -> Examined:
@@ -195,8 +196,9 @@ class Examiner:
         from indexer.media.places import placed
         from indexer.media.tiff import FileSpan
 
+        beside, named = found.sidecar_mtime_ns != 0, Path(os.fsdecode(found.path))
         with path.open("rb") as stream:  # what cannot be read now keeps the facts it has
-            return Examined(found, facts=placed(read_facts(path, FileSpan(stream), beside=found.sidecar_mtime_ns != 0)))
+            return Examined(found, facts=placed(read_facts(path, FileSpan(stream), beside=beside, named=named)))
 
     def _photo(self, sha256: str) -> str | None:
         if not (self._known and sha256):

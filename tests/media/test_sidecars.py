@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import pytest
@@ -294,6 +294,12 @@ def test_a_name_tells_when_a_picture_was_taken_as_a_last_resort(
     """As a last resort: the source says so, and how coarse it is; a year is a year."""
     found = read_facts(Path("/nowhere") / path, JPEG, now=NOW)
     assert (found.taken or None, found.taken_source) == (taken, source)
+
+
+def test_an_object_is_named_by_its_address() -> None:
+    """Fetched to a place of another name, it still lies in its folder."""
+    found = read_facts(Path("/nowhere/x.jpg"), JPEG, now=NOW, named=PurePath("s3://bucket/2011/08/a.jpg"))
+    assert (found.taken, found.taken_source) == ("2011-08", "folder name (month)")
 
 
 def test_any_field_in_a_file_counts_more_than_its_name() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ from indexer import Library
 from indexer.domain.photo import Facts
 from indexer.domain.prompts import fill, given_facts, read_given
 from search import Index
+from tests.fakes.gemini import Emulator
 from tests.media.test_metadata import array, packet
 from tests.media.test_sidecars import SPACES, TAKEOUT
 from tests.support.commands import search
 from tests.support.hostile import saved, scene
+from tests.support.virtual import opened
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +136,27 @@ def test_google_takeout_may_come_later(home: Path, tmp_path: Path) -> None:
     rows = Index.open(copy / "library").to_arrow(["path", "caption"]).to_pylist()
     assert [row["path"] for row in rows if row["caption"] == "Harbour at dusk"] == [str(copy / "photos/day.jpg")]
     assert beside.read_bytes() == before
+
+
+def test_facts_read_anew_ask_nothing_of_anybody(tmp_path: Path, emulator: Emulator) -> None:
+    """An answer whose prompt was given facts stands when a better reader sees others, until they are asked for."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "a.jpg").write_bytes(saved(scene(), "JPEG"))
+    (photos / "a.jpg.xmp").write_bytes(packet(array("Iptc4xmpExt:PersonInImage", "Ada"), SPACES))
+    (tmp_path / "prompt.txt").write_text("Describe it. Shown: {people}, on {date}.")
+    asked = {"provider": "gemini", "prompt": tmp_path / "prompt.txt", "approve": True, "workers": 0}
+    with opened(tmp_path / "library", emulator) as library:
+        assert library.index([photos], **asked).requests.submitted == 1
+        with sqlite3.connect(tmp_path / "library/ledger.sqlite3") as ledger:
+            ledger.execute("UPDATE files SET facts_reader = 0, facts = json_set(facts, '$.people', json('[]'))")
+            ledger.execute("UPDATE works SET given = '{}'")
+        again = library.index([photos], **asked)
+        assert (again.requests.submitted, again.files.described, again.files.unchanged) == (0, 1, 1)
+        assert Index.open(tmp_path / "library").search(person="ada")
+        assert library.index([photos], refresh="given", **asked).requests.submitted == 1
+    with sqlite3.connect(tmp_path / "library/ledger.sqlite3") as ledger:
+        assert ledger.execute("SELECT given FROM works").fetchall() == [('{"people":"Ada"}',)]
 
 
 def test_a_prompt_may_ask_who_is_there() -> None:

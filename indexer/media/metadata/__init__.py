@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePath
 from unicodedata import normalize
 
 from indexer.domain.characters import CONTROLS, DIRECTIONS, HALVES, SEPARATORS
@@ -84,22 +84,29 @@ class _Told:
         return self.exif, self.texts, self.sidecar, self.xmp, self.iptc, self.takeout
 
 
-def read_facts(path: Path, content: Span | None = None, *, beside: bool = True, now: datetime | None = None) -> Facts:
+def read_facts(
+    path: Path,
+    content: Span | None = None,
+    *,
+    beside: bool = True,
+    now: datetime | None = None,
+    named: PurePath | None = None,
+) -> Facts:
     """Return what the picture at `path` and its sidecars say; empty facts where they say nothing that can be read.
 
     `content` is the file's content when the caller holds it already; `beside` False spares a look for sidecars; `now`
-    (local time) bounds what date is possible.
+    (local time) bounds what date is possible; `named` is the name that may tell a date, where it is not that of `path`.
     """
     found = sidecar_of(path) if beside else None
     sidecars = xmp.read(found.packet if found else b""), takeout.read(takeout_of(path) if beside else b"")
-    now = now or datetime.now()
+    now, named = now or datetime.now(), named or path
     if content is not None:
-        return _weighed(_told(*sidecars, carried(content)), path, now)
+        return _weighed(_told(*sidecars, carried(content)), named, now)
     try:
         with path.open("rb") as stream:
-            return _weighed(_told(*sidecars, carried(FileSpan(stream))), path, now)
+            return _weighed(_told(*sidecars, carried(FileSpan(stream))), named, now)
     except OSError:
-        return _weighed(_told(*sidecars, Carried()), path, now)
+        return _weighed(_told(*sidecars, Carried()), named, now)
 
 
 def clean(text: str, limit: int = MAX_TEXT) -> str:
@@ -134,7 +141,7 @@ def _is_of_a_program(comment: str) -> bool:
     return exif.is_camera_noise(comment) or comment.strip().lower().startswith(_PROGRAMS)
 
 
-def _weighed(told: _Told, path: Path, now: datetime) -> Facts:
+def _weighed(told: _Told, path: PurePath, now: datetime) -> Facts:
     """Take each field from the first carrier that has it."""
     claims, machine = told.by_words(), told.by_machine()
     dates = {name: text for claim in claims for name, text in claim.dates.items()}
