@@ -35,6 +35,7 @@ demo: .venv/ready ## index the sample pictures without a key, then search them
 	$(call find,a red espresso cup)
 	$(call find,space suit and helmet of a NASA pilot)
 	@rm -rf $(DEMO)
+	@printf '\nNames of things, "possibly", without a key: .venv/bin/pip install -e .[labels]\n'
 	@printf '\nYour own, as free and as offline:\n\n    .venv/bin/index ~/Photos\n    .venv/bin/search two dogs at a window\n\n'
 
 lint: install ## style

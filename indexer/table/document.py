@@ -19,6 +19,8 @@ from indexer.domain.tags import distinct
 from indexer.table.words import name_words
 
 DOCUMENT_VERSION = 2
+LABELS_FIELD = "labels"
+"""The field of a measured answer with what the picture possibly shows."""
 _FOLDERS = 3
 _LONGEST_VISIBLE_TEXT = 500
 _BETWEEN = re.compile(r"(?<=[.!?…])\s+|(?<=[。！？])|\n+")
@@ -40,6 +42,8 @@ class Document:
     digest: str
     sentences: tuple[str, ...] = ()
     """Those of description and human caption, which are embedded once more by themselves; see `table.meaning`."""
+    guesses: tuple[tuple[str, float], ...] = ()
+    """What a small classifier takes an undescribed picture for, with probabilities; embedded where there is no text."""
 
 
 def compose(path_text: str, facts: Facts, answer: Answer | None, *, measured: bool = False) -> Document:
@@ -56,13 +60,25 @@ def compose(path_text: str, facts: Facts, answer: Answer | None, *, measured: bo
         ", ".join(distinct(facts.keywords) if measured else tags),
         _clipped(described.visible_text) if described else "",
     )
+    guesses = _guesses(answer) if answer is not None and measured and not text else ()
     return Document(
         text=text,
         words=_lines(_place_words(path_text, facts), _words_only(answer, measured)),
         description=_shown(answer, measured, human),
         tags=tags,
-        digest=digest(str(DOCUMENT_VERSION), text),
+        digest=digest(str(DOCUMENT_VERSION), text, *(f"{name} {share}" for name, share in guesses)),
         sentences=tuple(one for part in (_meant(described), human) for one in _cut(part)),
+        guesses=guesses,
+    )
+
+
+def _guesses(answer: Answer) -> tuple[tuple[str, float], ...]:
+    """The names and probabilities among the fields of a measured answer."""
+    told = answer.fields.get(LABELS_FIELD)
+    named = [one for one in told if isinstance(one, dict)] if isinstance(told, list) else []
+    pairs = [(one.get("name"), one.get("p")) for one in named]
+    return tuple(
+        (name, float(p)) for name, p in pairs if isinstance(name, str) and isinstance(p, int | float) and p > 0
     )
 
 

@@ -199,7 +199,8 @@ class Projector:
         return _Composed(source, photo, document, answer, best, rank)
 
     def _vectors(self, composed: Sequence[_Composed]) -> dict[str, NDArray[np.float32]]:
-        documents = {item.document.digest: item.document for item in composed if item.document.text}
+        known = (item.document for item in composed if item.document.text or item.document.guesses)
+        documents = {document.digest: document for document in known}
         twins = {digest: to_text(path) for digest, path in dirty_rows.twins(self._ledger, list(documents)).items()}
         standing = self._table().vectors(list(twins.values())) if twins else {}
         vectors = {digest: standing[path] for digest, path in twins.items() if path in standing}

@@ -365,3 +365,17 @@ def test_a_library_may_be_moved(tmp_path: Path) -> None:
     make_library(tmp_path / "here", described())
     shutil.move(tmp_path / "here", tmp_path / "there")
     assert names(Index.open(os.fspath(tmp_path / "there")).search("birthday cake", limit=1)) == ["cake.jpg"]
+
+
+def test_a_guess_is_found_below_a_description(tmp_path: Path) -> None:
+    """What a classifier takes a picture for answers queries in other words, behind what a model has described."""
+    rows = [
+        photo_row("/p/1.jpg", guesses={"Cocker Spaniel": 0.5, "Irish Setter": 0.3, "tennis ball": 0.02}),
+        photo_row("/p/2.jpg", guesses={"espresso": 0.9, "tea cup": 0.05}),
+        photo_row("/p/3.jpg", "A spaniel runs over a meadow.", ["dog"]),
+        photo_row("/p/4.jpg", guesses={"valley": 0.7, "mountain": 0.2}),
+    ]
+    index = Index.open(make_library(tmp_path, rows))
+    assert names(index.search("a dog"))[:2] == ["3.jpg", "1.jpg"]
+    assert names(index.search("a hot drink", min_score="weak"))[0] == "2.jpg"
+    assert index.search("quarterly tax return") == []

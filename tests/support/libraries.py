@@ -37,9 +37,12 @@ def encoder() -> Encoder:
 
 def photo_row(path: str, description: str = "", tags: Sequence[str] = (), **columns: Any) -> PhotoRow:
     """A row as projecting would write it: described by a model when there is a description, else facts only."""
+    guesses = columns.pop("guesses", None)
     facts = Facts(caption=columns.pop("caption", None), place=columns.get("place"), camera=columns.get("camera"))
     answer = Answer(description, tuple(tags), columns.get("visible_text", "")) if description else None
-    document = compose(path, facts, answer)
+    if guesses:
+        answer = Answer("", fields={"labels": [{"name": name, "p": p} for name, p in guesses.items()]})
+    document = compose(path, facts, answer, measured=bool(guesses))
     (vector,) = vectors(encoder(), [document])
     row = PhotoRow(
         path=path,
@@ -50,7 +53,7 @@ def photo_row(path: str, description: str = "", tags: Sequence[str] = (), **colu
         description=document.description,
         tags=document.tags or tuple(tags),
         caption=facts.caption or "",
-        described=answer is not None,
+        described=answer is not None and not guesses,
         vector=vector,
     )
     return replace(row, **columns)

@@ -8,7 +8,7 @@ import pytest
 from indexer.domain.answer import Answer
 from indexer.domain.photo import Facts
 from indexer.table.document import Document, compose
-from indexer.table.meaning import vectors
+from indexer.table.meaning import GUESSED, vectors
 from tests.support.libraries import encoder
 
 LONG = "Two brown dogs lean out of a window. A red flower pot stands below. Nice."
@@ -68,3 +68,36 @@ def test_what_the_encoder_cannot_read_has_no_vector(text: str, read: bool) -> No
     assert encoder().reads(text) is read
     (vector,) = vectors(encoder(), [document(text)])
     assert (vector is not None) is read
+
+
+SPANIEL = Answer(
+    "A picture in portrait format, mostly brown. Possibly: Cocker Spaniel.",
+    ("brown",),
+    fields={"labels": [{"name": "Cocker Spaniel", "p": 0.6}, {"name": "Irish Setter", "p": 0.2}, {"name": "", "p": 0}]},
+)
+
+
+def test_a_guess_stands_between_the_names_of_classes() -> None:
+    """By their probabilities, and shorter than a description, so that it counts for less."""
+    one = compose("/p/a.jpg", Facts(), SPANIEL, measured=True)
+    assert one.guesses == (("Cocker Spaniel", 0.6), ("Irish Setter", 0.2))
+    (vector,) = vectors(encoder(), [one])
+    assert vector is not None
+    spaniel, setter = encoder().encode(["Cocker Spaniel", "Irish Setter"])
+    expected = 0.6 * spaniel + 0.2 * setter
+    np.testing.assert_allclose(vector, GUESSED * expected / np.linalg.norm(expected), atol=1e-6)
+
+
+def test_words_of_a_person_are_embedded_before_any_guess() -> None:
+    """Neither a caption nor a description is mixed with what a classifier takes the picture for."""
+    assert compose("/p/a.jpg", Facts(caption="Bella at home"), SPANIEL, measured=True).guesses == ()
+    assert compose("/p/a.jpg", Facts(), SPANIEL).guesses == ()
+
+
+@pytest.mark.parametrize(
+    "labels", [None, "dog", [1], [{"name": 1, "p": 2}], [{"name": "dog"}], [{"name": "dog", "p": -1}]]
+)
+def test_labels_that_are_none_are_left_alone(labels: object) -> None:
+    """What a schema of somebody's own calls labels is no guess."""
+    answer = Answer("Grey.", fields={"labels": labels})
+    assert compose("/p/a.jpg", Facts(), answer, measured=True).guesses == ()

@@ -11,7 +11,7 @@ from indexer.providers.tokens import Tokens
 
 MODEL = "pixels-1"
 LABELS_MODEL = "efficientnet-lite0"
-LABELLED = f"{MODEL}+{LABELS_MODEL}"
+LABELLED = f"{MODEL}+{LABELS_MODEL}-10"
 """The model's name with the extra `labels`; another name, because its answers are others."""
 
 

@@ -28,7 +28,7 @@ class Local:
         except DECODER_FAULTS as error:
             detail = one_line(f"the rendition cannot be decoded: {error}")
             return Row(request.key, Failure(Reason.UNREADABLE, detail))
-        return Row(request.key, _described(picture, labelled=request.question.model == LABELLED))
+        return Row(request.key, _described(picture, labelled=request.question.model != MODEL))
 
     def model(self) -> str:
         """Return the default model."""
@@ -49,12 +49,15 @@ def open_local(opening: Opening) -> Local:
 
 def _described(picture: Image.Image, *, labelled: bool) -> Answer:
     seen = pixels.look(picture)
-    label = labels.label(picture) if labelled else None
+    guesses = labels.guesses(picture) if labelled else []
     fields: dict[str, object] = {
         "source": "pixels",
         "colours": [{"name": name, "share": round(share, 2)} for name, share in seen.colours],
     }
-    if label is not None:
-        fields["labels"] = [{"name": label.name, "p": round(label.probability, 2), "model": LABELS_MODEL}]
-    description = pixels.sentence(seen) + (f" Possibly: {label.name}." if label else "")
+    if guesses:
+        fields["labels"] = [
+            {"name": one.name, "p": round(one.probability, 3), "model": LABELS_MODEL} for one in guesses
+        ]
+    told = labels.told(guesses)
+    description = pixels.sentence(seen) + (f" Possibly: {', '.join(told)}." if told else "")
     return Answer(description, pixels.tags(seen), fields=fields, model=LABELLED if labelled else MODEL)

