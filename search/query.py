@@ -12,12 +12,13 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from indexer.domain.errors import LibraryError, LibraryMissing, UsageError
-from indexer.storage.layout import BATCHES_FOLDER, ENCODER_FOLDER, TABLE_FOLDER, default_folder
-from indexer.table.dataset import among, dataset_uri, open_table
+from indexer.domain.errors import LibraryError, UsageError
+from indexer.storage.layout import BATCHES_FOLDER, TABLE_FOLDER, default_folder
+from indexer.table.dataset import among, open_table
 from indexer.table.encoder.load import open_encoder
 from indexer.table.encoder.onnx import Encoder, Manifest
 from search.answering import answering, dated, listed, resembling
+from search.elsewhere import database, encoder_home
 from search.filters import Collapse, Filters, Query, Sort, matching, named, typed
 from search.hits import Answered, Found, Hit, page
 from search.language import understood
@@ -47,8 +48,9 @@ class Coverage:
 class Index:
     """A library, open for search: offline, safe in threads, and always at the newest version of its table."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, place: Path | None = None) -> None:
         self._directory = directory
+        self._database = place or directory / TABLE_FOLDER
         self._lock = threading.Lock()
         self._opening = threading.Lock()
         self._reader: Reader | None = None
@@ -59,9 +61,7 @@ class Index:
     def open(cls, directory: str | PathLike[str] | None = None) -> Index:
         """Open the library in `directory` (else CAPTIONARY_LIBRARY, else the user's); `LibraryMissing` without one."""
         folder = Path(directory or os.environ.get("CAPTIONARY_LIBRARY") or default_folder()).expanduser()
-        if not dataset_uri(folder / TABLE_FOLDER).is_dir():
-            raise LibraryMissing(f"nothing is indexed in {folder}", hint="index a folder first: index ~/Photos")
-        return cls(folder)
+        return cls(folder, database(folder))
 
     def search(
         self,
@@ -213,7 +213,7 @@ class Index:
     @property
     def table(self) -> LanceTable:
         """The table `photos` as LanceDB's own client opens it, for whatever a search cannot do."""
-        return open_table(self._directory / TABLE_FOLDER)
+        return open_table(self._database)
 
     def embed(self, text: str) -> list[float]:
         """Return the vector that `text` is searched with, of length 1; `LibraryError` where nothing is embedded."""
@@ -236,7 +236,7 @@ class Index:
     def _table(self) -> Reader:
         with self._opening:
             if self._reader is None or self._reader.is_replaced():
-                self._reader = Reader(self._directory / TABLE_FOLDER)
+                self._reader = Reader(self._database)
             return self._reader
 
     def _encode(self, text: str) -> np.ndarray | None:
@@ -245,7 +245,7 @@ class Index:
         return encoder.encode([text])[0] if encoder is not None and encoder.reads(text) else None
 
     def _loaded(self) -> Encoder | None:
-        directory = self._directory / ENCODER_FOLDER
+        directory = encoder_home(self._directory, self._database)
         with self._lock:
             if self._encoder is None and Manifest.read(directory) is not None:
                 self._encoder = open_encoder(directory)

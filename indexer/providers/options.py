@@ -25,10 +25,14 @@ def read_options(spec: Spec, table: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _fit(f"[{spec.name}] {name}", value, kinds[name]) for name, value in table.items()}
 
 
+_OWN = {"best": {"providers"}, "table": {"uri", "cache_gb"}}
+"""Tables of settings that belong to no provider."""
+
+
 def refuse_unknown(tables: Mapping[str, Mapping[str, Any]], find: Any) -> None:
     """Raise `BadSetting` for a table that belongs to no provider, and for settings that its provider lacks."""
     for name, table in tables.items():
-        if name == "best" and set(table) <= {"providers"}:
+        if set(table) <= _OWN.get(name, set()):
             continue
         try:
             spec = find(name)

@@ -11,6 +11,7 @@ import configparser
 import errno
 import hashlib
 import os
+import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,8 +31,8 @@ PAGE = 1000
 """How many objects are listed at once: what one request of S3 can tell."""
 _RETRIES = {"max_retries": 4, "retry_timeout": timedelta(seconds=30)}
 _PATIENCE = {"connect_timeout": "5s", "timeout": "60s"}
-_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
-_PLAIN = (*_ENDPOINTS, "AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT", "GOOGLE_BASE_URL")
+ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
+_PLAIN = (*ENDPOINTS, "AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT", "GOOGLE_BASE_URL")
 _KEYS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
 _CREDENTIALS = (
     *("AWS_", "AZURE_STORAGE_", "AZURE_CLIENT_", "AZURE_TENANT_", "AZURE_FEDERATED_"),
@@ -139,6 +140,28 @@ def create(path: bytes, source: Path) -> None:
 def credentials(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the variables in which the clouds' own tools keep credentials, for a process that reads objects."""
     return {name: value for name, value in environ.items() if name.startswith(_CREDENTIALS)}
+
+
+def keys_of(uri: str) -> dict[str, str]:
+    """Return what of Amazon's own files another client of the store at `uri` must be told."""
+    return _of_amazon() if uri.startswith("s3:") else {}
+
+
+def has_conditional_writes(root: bytes) -> bool:
+    """Say whether the store refuses to make an object that is there; leaves nothing behind. Raises `OSError`."""
+    store, key = _opened(root.rstrip(b"/") + f"/.captionary-{secrets.token_hex(8)}".encode())
+    import obstore
+    from obstore.exceptions import AlreadyExistsError
+
+    with _told(root):
+        try:
+            obstore.put(store, key, b"1", mode="create")
+            obstore.put(store, key, b"2", mode="create")
+        except AlreadyExistsError:
+            return True
+        finally:
+            obstore.delete(store, key)
+    return False
 
 
 def _split(path: bytes) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,7 +64,7 @@ def open_table(database: Path) -> LanceTable:
     if not dataset_uri(database).is_dir():
         raise LibraryMissing(f"no photos are indexed in {database.parent}", hint="run `index PATH` first")
     try:
-        table = _connect(database).open_table(TABLE)
+        table = connect_to(database).open_table(TABLE)
     except (OSError, ValueError, RuntimeError) as error:
         raise LibraryError(
             f"the table in {database} cannot be read: {first_line(error)}",
@@ -102,7 +102,7 @@ def create_table(database: Path, dimension: int = DIMENSION) -> LanceTable:
         making = database / _MAKING
         shutil.rmtree(making, ignore_errors=True)
         making.mkdir(parents=True)
-        index_words(_connect(making).create_table(TABLE, schema=schema(dimension)))
+        index_words(connect_to(making).create_table(TABLE, schema=schema(dimension)))
         dataset_uri(making).rename(dataset_uri(database))
         making.rmdir()
     except (OSError, RuntimeError) as error:
@@ -113,13 +113,14 @@ def create_table(database: Path, dimension: int = DIMENSION) -> LanceTable:
     return open_table(database)
 
 
-def _connect(database: Path) -> DBConnection:
+def connect_to(place: str | Path, told: Mapping[str, str] | None = None) -> DBConnection:
+    """Open a database through LanceDB's client: a folder, or an address with what its store must be `told`."""
     import_numpy()
     with _without_probe():
         import lancedb
 
     session = lancedb.Session(index_cache_size_bytes=_INDEX_CACHE, metadata_cache_size_bytes=_METADATA_CACHE)
-    return lancedb.connect(database, session=session)
+    return lancedb.connect(place, session=session, storage_options=dict(told) if told else None)
 
 
 @contextmanager

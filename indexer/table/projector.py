@@ -32,6 +32,7 @@ from indexer.table.dataset import DIMENSION
 from indexer.table.document import DOCUMENT_VERSION, Document, compose
 from indexer.table.encoder.load import ensure_encoder
 from indexer.table.encoder.onnx import DEFAULT_NAME, Manifest
+from indexer.table.published import Published
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 _BATCH = 4096
 _REBUILDING = "rebuilding"  # a setting of the ledger, while the table is made again
+_PUBLISHED = "published"  # a setting of the ledger: the address at which the copy is whole
 _COMPOSED = "composed"  # another one: the version of the documents in the table
 
 
@@ -59,16 +61,19 @@ class Projector:
     """Writes dirty rows into the table of the library in `folder`; table and encoder are opened when first needed.
 
     `encoders` is a folder shared by the libraries of this machine, None keeps the encoder to this library. `text_model`
-    is an encoder of a person's choice.
+    is an encoder of a person's choice, `uri` where a copy of the table is kept level.
     """
 
-    def __init__(self, ledger: Ledger, folder: Path, encoders: Path | None, text_model: str | None = None) -> None:
+    def __init__(
+        self, ledger: Ledger, folder: Path, encoders: Path | None, text_model: str | None = None, uri: str = ""
+    ) -> None:
         self._ledger = ledger
         self._folder = folder
         self._encoders = encoders
         self._text_model = text_model
         self._opened: PhotoTable | None = None
         self._loaded: Encoder | None = None
+        self._published = Published(uri, ledger.library_id) if uri else None
 
     def run(self, progress: Callable[[int], None] = lambda _: None) -> int:
         """Project every dirty path; returns how many. `progress` is told the running number."""
@@ -89,12 +94,27 @@ class Projector:
     def finish(self) -> None:
         """At the end of a run: project what is left, make the table whole, compact and index what was written."""
         self.run()
-        if self._opened is None and self._table_stands():
+        if self._opened is None and self._table_stands() and self._is_published():
             return
         if self._table().count() != counts.count_rows(self._ledger):
             self.rebuild()
         self._table().maintain()
         self._table().sync()
+        self._publish()
+
+    def _is_published(self) -> bool:
+        """Whether the copy elsewhere is one of this table, as far as the ledger knows."""
+        return self._published is None or self._ledger.setting(_PUBLISHED) == self._published.uri
+
+    def _publish(self) -> None:
+        """Bring the copy level: it has every row that was written since it was last whole, or it is made anew."""
+        if self._published is None:
+            return
+        if not self._is_published() or self._published.count() != self._table().count():
+            self._published.replace(self._folder / TABLE_FOLDER)
+            with self._ledger.transaction("published", uncounted=True) as transaction:
+                transaction.set_setting(_PUBLISHED, self._published.uri)
+        self._published.maintain()
 
     def rebuild(self) -> None:
         """Compose every row again into a table beside the old one, which it replaces in one step when it is whole.
@@ -107,6 +127,7 @@ class Projector:
         shutil.rmtree(coming, ignore_errors=True)
         with self._ledger.transaction("rebuild begins", uncounted=True) as transaction:
             transaction.set_setting(_REBUILDING, "yes")
+            transaction.set_setting(_PUBLISHED, "")
         dirty_rows.mark_all(self._ledger)
         dimension = self._encoder().dimension if self._text_model is not None else DIMENSION
         self._opened = PhotoTable.open(coming, dimension=dimension)
@@ -179,9 +200,14 @@ class Projector:
         vectors = self._vectors(composed)
         table, own = self._table(), prompts.own_fields(self._ledger)
         table.widen(own)
-        table.upsert([_row(item, vectors.get(item.document.digest), own) for item in composed])
-        table.delete([to_text(source.path) for source in batch if not source.photo and source.row_digest])
+        rows = [_row(item, vectors.get(item.document.digest), own) for item in composed]
+        gone = [to_text(source.path) for source in batch if not source.photo and source.row_digest]
+        table.upsert(rows)
+        table.delete(gone)
         table.sync()
+        if self._published is not None and self._is_published():
+            self._published.upsert(rows, own)
+            self._published.delete(gone)
         digests: dict[bytes, str | None] = {source.path: None for source in batch}
         digests.update((item.source.path, item.document.digest) for item in composed)
         dirty_rows.clear(self._ledger, digests)

@@ -18,9 +18,12 @@ from indexer import Library
 from indexer.crawl.buckets import cut
 from indexer.crawl.ignore import compile_excludes, excluding
 from indexer.crawl.walk import WalkOptions, walk
-from indexer.domain.errors import MissingPath, UsageError
+from indexer.domain.errors import LibraryError, LibraryLocked, MissingPath, UsageError
 from indexer.pipeline.report import Report
 from indexer.storage import objects
+from indexer.table.dataset import connect_to
+from indexer.table.local_copy import local_copy
+from indexer.table.published import storage
 from search import Index
 from tests.export.test_sidecar import alt
 from tests.fakes.clouds import cloud
@@ -338,3 +341,65 @@ def test_a_backup_goes_to_a_bucket_and_replaces_nothing_there(bucket: Bucket, tm
     with Library.open(tmp_path / "restored") as restored:
         assert restored.rebuild() == 4
     assert not list((tmp_path / "library").glob(".backup-*"))
+
+
+@pytest.fixture
+def published(bucket: Bucket, tmp_path: Path) -> Path:
+    """A library whose table is kept on object storage too."""
+    folder = tmp_path / "library"
+    folder.mkdir()
+    (folder / "captionary.toml").write_text(f'[table]\nuri = "{bucket.address}/table"\n')
+    crawled(folder, f"{bucket.address}/2024")
+    return folder
+
+
+def rows_at(uri: str) -> list[str]:
+    """The paths in the table there, as LanceDB's own client sees them."""
+    table = connect_to(uri, storage(uri)).open_table("photos")
+    return sorted(table.search().select(["path"]).limit(None).to_arrow().column("path").to_pylist())
+
+
+def test_the_table_is_kept_level_on_object_storage(bucket: Bucket, published: Path) -> None:
+    """The copy has the rows of the library after a run, a deletion, and a rebuild."""
+    uri = f"{bucket.address}/table"
+    photos = [f"{bucket.address}/{key}" for key in bucket.listed() if key.startswith("2024/")]
+    assert rows_at(uri) == sorted(photos)
+    bucket.delete(photos[0].removeprefix(f"{bucket.address}/"))
+    crawled(published, f"{bucket.address}/2024")
+    assert rows_at(uri) == sorted(photos[1:])
+    with Library.open(published) as library:
+        library.rebuild()
+    assert rows_at(uri) == sorted(photos[1:])
+
+
+def test_another_machine_searches_the_table_from_a_bounded_cache(
+    bucket: Bucket, published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder with the setting is enough; what was fetched once is not fetched again; what is too large is told."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    shutil.copy(published / "captionary.toml", elsewhere)
+    shutil.copytree(published / "encoder", elsewhere / "encoder")  # else it is made anew, which takes a minute
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    near = Index.open(published).search("portrait", min_score=0)
+    copy = local_copy(f"{bucket.address}/table", tmp_path / "copies", 10**9)
+    before = {path: path.stat().st_mtime_ns for path in copy.rglob("*.lance") if path.is_file()}
+    far = Index(published, copy).search("portrait", min_score=0)
+    assert [(hit.path, hit.score) for hit in far] == [(hit.path, hit.score) for hit in near]
+    local_copy(f"{bucket.address}/table", tmp_path / "copies", 10**9)
+    assert before == {path: path.stat().st_mtime_ns for path in copy.rglob("*.lance") if path.is_file()}
+    with pytest.raises(LibraryError, match="more than the cache may hold"):
+        local_copy(f"{bucket.address}/table", tmp_path / "copies", 1000)
+    assert search("--library", elsewhere, "--tag", near[0].tags[0], "-n", "1").out.startswith("s3://")
+
+
+def test_two_libraries_do_not_write_one_table(bucket: Bucket, published: Path, tmp_path: Path) -> None:
+    """The second one is refused, its own table is whole, and the first one's copy stays as it is."""
+    second = tmp_path / "second"
+    second.mkdir()
+    shutil.copy(published / "captionary.toml", second)
+    before = rows_at(f"{bucket.address}/table")
+    with pytest.raises(LibraryLocked, match="another library"):
+        crawled(second, f"{bucket.address}/2024/winter")
+    assert rows_at(f"{bucket.address}/table") == before
+    assert Index.open(second).coverage().rows == 2
