@@ -94,6 +94,8 @@ class Crawl:
         # What is offline is not judged again, unless somebody says that it was deleted.
         self._judged = ("present", "offline") if options.confirm_deleted else ("present",)
         self._ignored: dict[bytes, int] = {}
+        self._spares: dict[bytes, tuple[Found, Known | None]] = {}
+        self._wanted: list[tuple[Found, Known | None]] = []
         self._result = Crawled()
         self._remote = any(map(is_address, roots))
 
@@ -103,6 +105,7 @@ class Crawl:
         `progress` is told after each file that was opened.
         """
         self._open(self._to_open(), spool, progress)
+        self._open((one for pair in self._wanted for one in self._instead(*pair)), spool, progress)
         files.record_states(self._ledger, self._run, self._back, "present", "back")
         self._count_left_out()
         self._tell_left_out()
@@ -153,6 +156,8 @@ class Crawl:
             if seen.found.known:  # it was counted as unchanged, and only its first bytes were read
                 yield seen
                 continue
+            if seen.found.path in self._spares:
+                self._judge_pair(seen)
             self._result.opened += 1
             self._result.left_out[seen.left_out] += 1
             read += seen.found.size
@@ -182,20 +187,44 @@ class Crawl:
 
     def _compare(self, folder: Folder) -> Iterator[Found]:
         known = files.known_in(self._ledger, folder.path, FACTS_READER)
+        raws = {twin: raw for raw, twin in folder.paired}
         for found in folder.files:
             before = known.pop(found.path, None)
-            if before is None or self._differs(found, before):
-                yield found._replace(was=before.photo) if before else found
-                continue
-            self._result.unchanged += 1
-            if before.state != "present":
-                self._back.append(found.path)
-            if before.outdated:
-                yield found._replace(known=True)
+            raw = raws.get(found.path)
+            if raw and (before is None or self._differs(found, before)):
+                self._spares[found.path] = raw, known.pop(raw.path, None)
+            elif raw and before and before.reason:
+                yield from self._instead(raw, known.pop(raw.path, None))
+            yield from self._compared(found, before)
         self._left_out.update(known.keys() & folder.left_out)
         self._missing += [
             path for path, was in known.items() if was.state in self._judged and (folder.whole or path in self._singles)
         ]
+
+    def _compared(self, found: Found, before: Known | None) -> Iterator[Found]:
+        """Yield the file if it must be opened."""
+        if before is None or self._differs(found, before):
+            yield found._replace(was=before.photo) if before else found
+            return
+        self._result.unchanged += 1
+        if before.state != "present":
+            self._back.append(found.path)
+        if before.outdated:
+            yield found._replace(known=True)
+
+    def _instead(self, raw: Found, before: Known | None) -> Iterator[Found]:
+        """Take a RAW file whose developed picture cannot be read."""
+        if parent(raw.path) in self._ignored:
+            self._ignored[parent(raw.path)] -= 1
+        yield from self._compared(raw, before)
+
+    def _judge_pair(self, seen: Examined) -> None:
+        """Say what becomes of the RAW file beside a developed picture that was opened."""
+        raw, before = self._spares.pop(seen.found.path)
+        if seen.failure:
+            self._wanted.append((raw, before))
+        elif before and before.state in self._judged:
+            self._missing.append(raw.path)
 
     def _differs(self, found: Found, before: Known | None) -> bool:
         """Say whether the file must be opened: it is not the one that was seen, or what was seen is out of date."""

@@ -58,7 +58,8 @@ class Folder:
 
     `whole` says that the folder was listed to its end, so that a file not in `files` is gone or left out;
     False when it could not be, or when only single files of it were asked for. `left_out` are files that are there and
-    not wanted, as far as only the listing can tell: in object storage.
+    not wanted, as far as only the listing can tell: in object storage. `paired` are RAW files that are left out for the
+    developed picture beside them, with the path of that.
     """
 
     path: bytes
@@ -67,6 +68,7 @@ class Folder:
     problems: tuple[Problem, ...] = ()
     whole: bool = True
     left_out: frozenset[bytes] = frozenset()
+    paired: tuple[tuple[Found, bytes], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,12 +159,15 @@ class _Listing:
         """Return what was listed, sorted."""
         if self._sidecars or self._takeout:
             self._files = [self._with_sidecars(found) for found in self._files]
+        paired: tuple[tuple[Found, bytes], ...] = ()
         if self._raws:
             kept = without_paired(self._files, self._raws)
             self._ignored += len(self._files) - len(kept)
+            paired = _pairs(self._files, kept)
             self._files = kept
         self._files.sort(key=itemgetter(0))
-        folder = Folder(self._path, tuple(self._files), self._ignored, tuple(self._problems), self._whole)
+        problems = tuple(self._problems)
+        folder = Folder(self._path, tuple(self._files), self._ignored, problems, self._whole, paired=paired)
         return Listed(folder, tuple(sorted(self._below)), tuple(sorted(self._links)), self._rules)
 
     def _fail(self, detail: str) -> None:
@@ -243,6 +248,13 @@ class _Listing:
         google = self._takeout.get(takeout_names.key_of_picture(name), 0) if self._takeout else 0
         together = _together(newest, google)
         return found._replace(sidecar_mtime_ns=together) if together else found
+
+
+def _pairs(files: list[Found], kept: list[Found]) -> tuple[tuple[Found, bytes], ...]:
+    """Return the files that were not kept, each with the path of the developed picture that stands for it."""
+    paths = {found.path for found in kept}
+    twins = {path.rpartition(b".")[0]: path for path in paths if path.rpartition(b".")[2].lower() in DEVELOPED}
+    return tuple((found, twins[found.path.rpartition(b".")[0]]) for found in files if found.path not in paths)
 
 
 def without_paired(files: list[Found], raws: Iterable[bytes]) -> list[Found]:

@@ -142,4 +142,5 @@ class _Tour:
         singles = [found for path in wanted if (found := found_alone(path))]
         files = tuple(sorted((*folder.files, *singles), key=itemgetter(0)))
         left_out = len(paths) - len(wanted) if not folder.whole else 0
-        return Folder(folder.path, files, folder.ignored + left_out, folder.problems, folder.whole)
+        ignored = folder.ignored + left_out
+        return Folder(folder.path, files, ignored, folder.problems, folder.whole, paired=folder.paired)

@@ -400,6 +400,25 @@ def _count(archive: Archive, table: str) -> int:
             return 0
 
 
+def test_a_raw_file_is_used_while_its_twin_is_broken(archive: Archive) -> None:
+    """The pair is one photo: the JPEG where it can be read, else the RAW file, and the JPEG again when it is whole."""
+    preview = hostile.saved(hostile.scene((640, 480)), "JPEG", quality=95)
+    raw = archive.put("a.nef", hostile.raw_file(preview))
+    twin = archive.put("a.jpg", picture(1)[:300])
+    for run in ("first", "second"):
+        report = archive.index()
+        assert (report.files.described, report.files.failed, report.files.ignored) == (1, 1, 0), run
+        assert archive.found() == ["photos/a.nef"]
+    raw.touch()
+    twin.write_bytes(picture(1))
+    report = archive.index()
+    assert (report.files.described, report.files.failed, report.files.ignored) == (1, 0, 1)
+    assert archive.found() == ["photos/a.jpg"]
+    twin.write_bytes(picture(1)[:300])
+    assert archive.index().requests.submitted == 0
+    assert archive.found() == ["photos/a.jpg", "photos/a.nef"]
+
+
 def test_everything_that_is_left_out_is_counted(archive: Archive) -> None:
     """Sidecars, hidden and excluded files, RAW files of a pair; `status` tells the same."""
     for name in ("a.jpg", "a.cr2", "b.jpg", ".hidden.jpg", "c.jpg"):
