@@ -17,7 +17,7 @@ from typing import Any, Literal
 from indexer.domain.answer_fields import Field
 from indexer.domain.errors import UsageError
 from indexer.domain.tags import distinct
-from indexer.storage.paths import resolve_root, to_text
+from indexer.storage.paths import resolve_root, spellings, to_bytes, to_text
 from indexer.table.dataset import among, quoted
 from indexer.table.words import fold, phrase
 from search.conditions import Condition, compiled, parse
@@ -162,7 +162,8 @@ def predicate(filters: Filters, cameras: Sequence[str] = (), own: Sequence[Field
     if filters.rating is not None:
         parts.append(f"rating >= {filters.rating}")
     if filters.within is not None:
-        parts.append(_below(filters.within))
+        below = [_below(to_text(spelled)) for spelled in spellings(to_bytes(filters.within))]
+        parts.append(f"({' OR '.join(below)})" if len(below) > 1 else below[0])
     if filters.near:
         parts.append(_near(filters.near))
     parts += compiled(filters.where, own)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from indexer.domain.errors import LibraryError, LibraryNewer, LibraryUnwritable
 from indexer.ledger.schema import MIGRATIONS
+from indexer.storage.file_system import journal
 from indexer.storage.layout import LEDGER_FILE
 
 _CACHE_KB = 32_000
@@ -83,7 +84,7 @@ class Ledger:
             with suppress(FileExistsError):
                 os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
             connection = sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=False)
-            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute(f"PRAGMA journal_mode={journal(folder)}")
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute(f"PRAGMA cache_size={-_CACHE_KB}")
             _migrate(connection, path)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-_FAR = ("nfs", "cifs", "smb", "fuse.sshfs", "fuse.rclone", "fuse.davfs", "afs")
+from indexer.storage import file_system
+
 _LITTLE_SPACE = 1 << 30
 
 
@@ -50,22 +50,8 @@ def _hard_links(folder: Path) -> Finding:
 
 def _kind(folder: Path) -> Finding:
     """A file system over the network keeps no locks that SQLite can trust."""
-    kind = _file_system(os.path.realpath(folder))
-    far = kind.startswith(_FAR)
-    words = f"{kind or 'unknown'}{', over the network' if far else ''}"
+    found, far = file_system.kind(folder), file_system.is_far(folder)
+    words = (
+        f"{found or 'unknown'}{', over the network: the ledger runs without WAL, and readers may wait' if far else ''}"
+    )
     return Finding("disk kind", not far, words, "keep the library on a local disk: --library DIR")
-
-
-def _file_system(folder: str) -> str:
-    """The kind of file system that `folder` lies on, "" where the system does not say."""
-    try:
-        lines = Path("/proc/self/mountinfo").read_text().splitlines()
-    except OSError:
-        return ""
-    found = ("", "")
-    for line in lines:
-        fields, _, tail = line.partition(" - ")
-        place = fields.split()[4].encode().decode("unicode_escape")
-        if (folder == place or folder.startswith(place.rstrip("/") + "/")) and len(place) >= len(found[0]):
-            found = (place, tail.split()[0])
-    return found[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -16,7 +17,7 @@ from indexer.ledger.work import questions
 from indexer.library.folder import Access
 from indexer.pipeline.index_options import checked_paths
 from indexer.pipeline.report import Report, RunFacts, make_report
-from indexer.storage.paths import AnyPath, resolve_root
+from indexer.storage.paths import AnyPath, resolve_root, spellings
 
 
 class Opened:
@@ -44,5 +45,8 @@ class Opened:
 
 
 def scope_of(paths: Sequence[AnyPath] | None) -> Scope:
-    """Return the whole library, or what lies at `paths`."""
-    return Scope(None if paths is None else tuple(resolve_root(path) for path in checked_paths(paths)))
+    """Return the whole library, or what lies at `paths`; one that is not there as it is spelled, in any spelling."""
+    if paths is None:
+        return Scope()
+    roots = [resolve_root(path) for path in checked_paths(paths)]
+    return Scope(tuple(one for root in roots for one in ((root,) if os.path.lexists(root) else spellings(root))))

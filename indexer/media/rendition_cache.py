@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from indexer.domain.photo import Rendition
+from indexer.storage.file_system import journal
 
 log = logging.getLogger("captionary.renditions")
 Result = TypeVar("Result")
@@ -110,7 +111,7 @@ class Spool:
                 os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
             held = sqlite3.connect(self._path, isolation_level=None, timeout=30, check_same_thread=False)
             held.execute("PRAGMA auto_vacuum=FULL")  # first: it is laid down when the file is made
-            held.execute("PRAGMA journal_mode=WAL")
+            held.execute(f"PRAGMA journal_mode={journal(self._path.parent)}")
             held.execute("PRAGMA synchronous=NORMAL")
             for statement in _TABLES:
                 held.execute(statement)

@@ -108,6 +108,10 @@ def write_plain(path: Path, text: str) -> None:
         stream.write(text)
 
 
+SPARE_BYTES = 64 << 20
+"""What a disk must have beside a batch: the ledger, the table and the answers grow too."""
+
+
 def require_space(folder: Path, needed: int) -> None:
     """Raise `LibraryUnwritable` where `folder` has less than `needed` bytes to spare."""
     free = shutil.disk_usage(folder).free

@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import os
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
@@ -103,6 +104,20 @@ def _resolve_address(raw: bytes, scheme: bytes) -> bytes:
     if b"\0" in rest or not _ODD_PARTS.isdisjoint(rest.split(b"/")):
         raise UsageError(f"not an address of objects: {shown!r}", hint="for example: s3://bucket/photos")
     return scheme + b"://" + rest
+
+
+def spellings(path: bytes) -> tuple[bytes, ...]:
+    """Return `path` as it is, and with its accents in one character with their letters (NFC) and apart (NFD).
+
+    Systems differ in how they write a name, and a person cannot see the difference.
+    """
+    if path.isascii():
+        return (path,)
+    try:
+        text = path.decode()
+    except UnicodeDecodeError:
+        return (path,)
+    return tuple(dict.fromkeys((path, *(unicodedata.normalize(form, text).encode() for form in ("NFC", "NFD")))))
 
 
 def is_inside(path: bytes, root: bytes) -> bool:

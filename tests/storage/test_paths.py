@@ -11,7 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexer.domain.errors import UsageError
-from indexer.storage.paths import files_from, for_terminal, is_inside, kept_bytes, resolve_root, to_bytes, to_text
+from indexer.storage.paths import (
+    files_from,
+    for_terminal,
+    is_inside,
+    kept_bytes,
+    resolve_root,
+    spellings,
+    to_bytes,
+    to_text,
+)
 
 # Chosen so that escapes, halves of escapes and broken UTF-8 turn up all the time.
 _TRICKY = st.lists(st.sampled_from([b"\\", b"x", b"5c", b"f", b"8", b"\xff", b"\xc3", b"\xa9", b"a", b"/", b"\\x"]))
@@ -151,6 +160,15 @@ def test_what_is_no_path_is_refused(path: str | bytes) -> None:
 def test_is_inside(path: bytes, root: bytes, inside: bool) -> None:
     """Inside is by whole names, not by letters."""
     assert is_inside(path, root) is inside
+
+
+def test_a_name_has_two_spellings_where_it_has_accents() -> None:
+    """As it is comes first; what is plain or no UTF-8 has one."""
+    composed, apart = "/caf\u00e9".encode(), "/cafe\u0301".encode()
+    assert spellings(composed) == (composed, apart)
+    assert spellings(apart) == (apart, composed)
+    assert spellings(b"/plain") == (b"/plain",)
+    assert spellings(b"/caf\xe9") == (b"/caf\xe9",)
 
 
 @pytest.mark.parametrize(

@@ -419,6 +419,16 @@ def test_a_raw_file_is_used_while_its_twin_is_broken(archive: Archive) -> None:
     assert archive.found() == ["photos/a.jpg", "photos/a.nef"]
 
 
+def test_a_folder_is_found_in_either_spelling_of_its_accents(archive: Archive) -> None:
+    """A name that one system writes in one character, another in two, is one name to a person."""
+    archive.put("cafe\u0301/a.jpg", picture(1))
+    archive.index()
+    typed = archive.photos / "caf\u00e9"
+    assert archive.found(typed) == ["photos/cafe\u0301/a.jpg"]
+    with archive.library() as library:
+        assert library.forget([typed], confirm=True).paths == 1
+
+
 def test_everything_that_is_left_out_is_counted(archive: Archive) -> None:
     """Sidecars, hidden and excluded files, RAW files of a pair; `status` tells the same."""
     for name in ("a.jpg", "a.cr2", "b.jpg", ".hidden.jpg", "c.jpg"):

@@ -27,6 +27,7 @@ from indexer.media.rendition import RENDITION_SIDE, rendition_size
 from indexer.pipeline.plan.estimate import LEAST, extrapolate, priced
 from indexer.pipeline.turnaround import Next, expect
 from indexer.providers.pricing import Pricing, Quote
+from indexer.storage.atomic import SPARE_BYTES
 
 _RENDITION = 100_000  # bytes of a rendition, where none is at hand to be measured
 _BASE64 = 4 / 3
@@ -147,7 +148,7 @@ class _Bill:
             likely_usd=sum(likely for likely, _ in parts) if self._used else None,
             basis=len(self._used),
             most_usd=sum(count * pricing.quote(question, lane).high_usd for lane, count in lanes if count),
-            disk_bytes=(bytes_sent if mode is Mode.BATCH else 0) + new * _ROW,
+            disk_bytes=(bytes_sent + SPARE_BYTES if mode is Mode.BATCH and bytes_sent else 0) + new * _ROW,
             wait=self._wait(mode, new - first, waves) if new and not self._free else None,
             given=facts_asked(question.template),
         )

@@ -18,10 +18,9 @@ from indexer.pipeline.send.canary import Leave
 from indexer.pipeline.send.framing import ShardWriter
 from indexer.pipeline.send.renditions import request, with_renditions
 from indexer.pipeline.session import Session
-from indexer.storage.atomic import require_space
+from indexer.storage.atomic import SPARE_BYTES, require_space
 
 _MOST_BYTES = 128 << 20  # a shard is small enough that its first answers come early
-_SPARE_BYTES = 64 << 20  # the ledger, the table and the answers grow too
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ def pack_shard(session: Session, number: int, allowed: Leave) -> bool:
     if first is None:
         return False
     expected = min(most, items.unsent(session.ledger, number)) * len(first[1])
-    require_space(session.batches, min(expected, _MOST_BYTES) + _SPARE_BYTES)
+    require_space(session.batches, min(expected, _MOST_BYTES) + SPARE_BYTES)
     lines: list[Line] = []
     shard = secrets.token_hex(4)
     left = budget.left(session)
