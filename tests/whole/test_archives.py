@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import sqlite3
@@ -10,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,10 @@ import pytest
 from PIL import Image
 
 from indexer import Library, MissingPath, UsageError
+from indexer.ledger.photos.files import photo_id
 from indexer.library.api import Report, Seams
+from indexer.media.rendition_cache import Remembered, Spool
+from indexer.media.versions import DIGEST_VERSION
 from search import Index
 from tests.support import commands, hostile
 from tests.support.nobody import as_nobody
@@ -219,9 +223,11 @@ def test_a_dry_run_changes_nothing_that_anyone_can_see(archive: Archive) -> None
         assert (plan.files, plan.new) == (3, 2)
         library.quote([archive.photos])
     assert (_seen(archive), archive.found()) == (before, found)
-    with sqlite3.connect(archive.home / "library/batches/renditions.sqlite3") as spool:
-        assert spool.execute("SELECT count(*) FROM decoded JOIN renditions USING (photo)").fetchone() == (2,)
-        spool.execute("UPDATE decoded SET rest = json_set(rest, '$.note', 'remembered')")
+    cache = archive.home / "library/batches/renditions.sqlite3"
+    sha256 = hashlib.sha256(picture(5)).hexdigest()
+    kept = Remembered(cache).get(sha256)
+    assert kept
+    Spool(cache).remember([(sha256, photo_id(kept, DIGEST_VERSION), replace(kept, note="remembered"))])
     assert archive.index().requests.submitted == 2
     with sqlite3.connect(archive.home / "library/ledger.sqlite3") as ledger:
         assert ledger.execute("SELECT count(*) FROM photos WHERE note = 'remembered'").fetchone() == (1,)
