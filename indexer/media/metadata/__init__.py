@@ -111,6 +111,8 @@ def read_facts(
 
 def clean(text: str, limit: int = MAX_TEXT) -> str:
     """Return `text` without anything that could steer a terminal, its lines stripped, at most `limit` characters."""
+    if not text:
+        return ""
     plain = _HALVES.sub("\ufffd", _CONTROLS.sub(" ", text[: 4 * limit].replace("\r\n", "\n").replace("\r", "\n")))
     lines = (" ".join(line.split()) for line in plain.split("\n"))
     return "\n".join(line for line in lines if line)[:limit].strip()
