@@ -89,10 +89,11 @@ class Guard:
         if why:
             return PlainTextResponse(f"refused: {why}\n", 403)
         name = f"captionary-{request.scope['server'][1]}"
-        if same(request.cookies.get(name, ""), self._token.value):
-            return None
+        known = same(request.cookies.get(name, ""), self._token.value)
         given = request.query_params.get("token", "")
-        if request.method not in _SAFE or not given or not self._token.opens(given):
+        if known and not given:
+            return None
+        if request.method not in _SAFE or not (known or (given and self._token.opens(given))):
             return PlainTextResponse(_NO_TOKEN, 403)
         rest = urlencode([(key, value) for key, value in request.query_params.multi_items() if key != "token"])
         answer = RedirectResponse(request.url.path + (f"?{rest}" if rest else ""), 303)

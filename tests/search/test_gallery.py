@@ -12,11 +12,15 @@ from urllib.parse import quote
 import httpx
 import pillow_heif
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
+from starlette.datastructures import QueryParams
 
 from indexer import Library
 from indexer.storage.bounded_cache import BoundedCache
 from indexer.storage.lock import WriterLock
+from search.gallery.asked import Asked
 from tests.support.gallery import Served, raw, serving
 from tests.support.odd import cr3, preview_jpeg
 
@@ -74,6 +78,29 @@ def test_the_token_becomes_a_strict_cookie_and_leaves_the_address(served: Served
     assert (answer.status_code, answer.headers["location"]) == (303, "/?q=dog")
     assert "httponly" in cookie
     assert "samesite=strict" in cookie
+
+
+def test_an_address_that_is_opened_again_shows_no_token_either(client: httpx.Client, served: Served) -> None:
+    """Who has the cookie already is sent on as well: the token stays in no address bar."""
+    answer = client.get(served.address)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+
+
+def test_the_address_that_starts_a_browser_works_once(served: Served) -> None:
+    """Other people's programs see how a browser was started; what they see is used up."""
+    assert httpx.get(served.once, trust_env=False).status_code == 303
+    assert httpx.get(served.once, trust_env=False).status_code == 403
+    assert httpx.get(served.address, trust_env=False).status_code == 303
+
+
+_TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).map(str.strip).filter(bool)
+_LIST = st.lists(_TEXT, unique=True).map(tuple)
+
+
+@given(st.builds(Asked, q=_TEXT, tag=_LIST, where=_LIST, folder=_TEXT, like=_TEXT, since=_TEXT, sort=_TEXT))
+def test_a_search_survives_its_own_address(asked: Asked) -> None:
+    """Whatever was asked, the links of a page ask it again."""
+    assert Asked.of(QueryParams(asked.to("/", offset=60).partition("?")[2])) == asked
 
 
 @pytest.mark.parametrize("host", ["evil.example:{port}", "127.0.0.1:1", "127.0.0.1", "127.0.0.1.evil.org:{port}"])

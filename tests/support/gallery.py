@@ -19,9 +19,10 @@ from search.gallery.server import configured, listen
 
 @dataclass(frozen=True)
 class Served:
-    """A gallery under way: its address with the token, the one without, and its library."""
+    """A gallery under way: its address with the token, the one for a single browser, the one without, its library."""
 
     address: str
+    once: str
     origin: str
     library: Library
 
@@ -43,7 +44,7 @@ def serving(library: Path, cache: Path) -> Iterator[Served]:
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:
-        yield Served(address(made, port), f"http://127.0.0.1:{port}", opened)
+        yield Served(address(made, port), address(made, port, once=True), f"http://127.0.0.1:{port}", opened)
     finally:
         server.should_exit = True
         thread.join(20)

@@ -67,7 +67,7 @@ const find = async () => {
     results.replaceChildren(found);
     history.replaceState(null, "", `/?${query}`);
     const count = results.querySelectorAll("ul.grid li").length;
-    $("#said").textContent = count ? `${count} photos` : "no photo answers this";
+    $("#said").textContent = count === 1 ? "1 photo" : `${count || "no"} photos`;
     watch();
   } catch (fault) { if (fault.name !== "AbortError") search.submit(); }
 };
