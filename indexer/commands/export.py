@@ -22,9 +22,9 @@ _SOME_FAILED = 4
 @click.option(
     "--format",
     "kind",
-    type=click.Choice(["jsonl", "csv", "parquet", "xmp"]),
+    type=click.Choice(["jsonl", "csv", "parquet", "xmp", "vllm"]),
     required=True,
-    help="jsonl and parquet for programs, csv for spreadsheets, xmp for photo software.",
+    help="jsonl and parquet for programs, csv for spreadsheets, xmp for photo software, vllm for vllm run-batch.",
 )
 @click.option("--to", type=click.Path(path_type=bytes), required=True, help="A new file; for xmp a folder.")
 @click.option("--in", "within", type=click.Path(path_type=bytes), metavar="PATH", help="Only photos below this path.")
@@ -34,6 +34,7 @@ _SOME_FAILED = 4
     type=click.Choice(["lightroom", "darktable"]),
     help="Name sidecars of RAW files NAME.xmp (lightroom) or NAME.EXT.xmp (darktable).",
 )
+@click.option("--model", metavar="NAME", help="With vllm: the model that is to describe the photos.")
 @click.option("--bom", is_flag=True, help="Begin the CSV with a byte order mark, for spreadsheets that need one.")
 @everywhere
 @click.pass_context
@@ -51,6 +52,10 @@ def export(context: click.Context, /, kind: str, to: bytes, within: bytes | None
     is none, tags are added to the keywords. The next export replaces only what
     we wrote. Exit 4 when some sidecars could not be written; they are named.
 
+    vllm writes a request for each photo that --model has not described. Run
+    vllm run-batch -i requests.jsonl -o answers.jsonl --model NAME, then
+    index collect --from answers.jsonl.
+
     \b
     Examples:
       index export --format csv --to photos.csv
@@ -61,10 +66,17 @@ def export(context: click.Context, /, kind: str, to: bytes, within: bytes | None
     from indexer.domain.errors import UsageError
     from indexer.storage.paths import for_terminal, resolve_root, to_text
 
-    names, bom = options.pop("names"), options.pop("bom")
+    names, bom, model = options.pop("names"), options.pop("bom"), options.pop("model")
     call = Call(context, options)
     if to == b"-":
         raise UsageError("an export needs a file and cannot go to stdout", hint="for example: --to photos.csv")
+    if (kind == "vllm") != bool(model):
+        raise UsageError("--format vllm and --model belong together", hint="for example: --format vllm --model NAME")
+    if kind == "vllm":
+        written = call.library().export_requests(to, model, None if within is None else [within])
+        call.screen.close()
+        call.screen.note(f"requests for photos: {written:,}")
+        return 0
     done = call.library().export(kind, to, None if within is None else [within], sidecar_names=names or "", bom=bom)
     call.screen.close()
     if call.as_json:

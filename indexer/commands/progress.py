@@ -45,11 +45,12 @@ def status(context: click.Context, /, watch: bool, **options: Any) -> int:
 
 @click.command()
 @click.option("--wait", is_flag=True, help="Wait until everything is back.")
+@click.option("--from", "source", type=click.Path(path_type=bytes), metavar="FILE", help="Answers of vllm run-batch.")
 @bounded
 @everywhere
 @spending
 @click.pass_context
-def collect(context: click.Context, /, wait: bool, **options: Any) -> int:
+def collect(context: click.Context, /, wait: bool, source: bytes | None, **options: Any) -> int:
     """Fetch finished answers and send what was approved.
 
     Goes on with a run that was left with --no-wait or interrupted. It never
@@ -59,9 +60,10 @@ def collect(context: click.Context, /, wait: bool, **options: Any) -> int:
     Examples:
       index collect
       index collect --wait
+      index collect --from answers.jsonl
     """
     call = Call(context, options)
-    return call.show(call.library().collect(wait=wait, approve=call.yes, **options), ran=True)
+    return call.show(call.library().collect(wait=wait, approve=call.yes, source=source, **options), ran=True)
 
 
 @click.command()

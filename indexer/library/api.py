@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -17,11 +18,13 @@ from indexer.domain.errors import UsageError
 from indexer.domain.nearest import did_you_mean
 from indexer.domain.plan import Plan
 from indexer.domain.progress import Progress
+from indexer.domain.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE
+from indexer.domain.question import Question
 from indexer.ledger.photos import forget
 from indexer.ledger.photos.forget import Forgotten
 from indexer.ledger.scope import Scope
 from indexer.ledger.store import Ledger
-from indexer.ledger.views import counts
+from indexer.ledger.views import counts, prompts
 from indexer.library.compare import chosen_routes
 from indexer.library.curation import Curation
 from indexer.library.folder import REFILL, Access, Seams, refuse_roots
@@ -35,8 +38,9 @@ from indexer.pipeline.report import Report, RunFacts
 from indexer.pipeline.request import Ask
 from indexer.pipeline.resolve import Surroundings, crawl_options, make_ask, with_settings
 from indexer.pipeline.run import Run
+from indexer.pipeline.send.offline import PROVIDER as OFFLINE
 from indexer.pipeline.session import Watcher
-from indexer.storage.paths import AnyPath
+from indexer.storage.paths import AnyPath, resolve_root
 from indexer.storage.settings import Config
 
 if TYPE_CHECKING:
@@ -217,17 +221,42 @@ class Library(Reading, Curation):
                 facts = RunFacts(best.first_run, best.reused or 0, plan.cost, stopped=run.stopped, notes=notes)
                 return self._report(run.ledger, (ask.question, ask.mode), ask.scope, facts)
 
+    def export_requests(self, to: AnyPath, model: str, paths: Sequence[AnyPath] | None = None) -> int:
+        """Write a request for each photo (at `paths`) that `model` has not described, for `vllm run-batch`.
+
+        Returns how many there are; `collect(source=...)` takes in what the model answered.
+        Raises `UsageError` where a file is in the way.
+        """
+        target = Path(os.fsdecode(resolve_root(to)))
+        if target.exists():
+            raise UsageError(f"{target} exists, and is not replaced", hint="name a new file after --to")
+        with self._access.writing("export") as (run, _):
+            template, schema = prompts.chosen(run.ledger)
+            asked = Question(OFFLINE, model, template or DEFAULT_TEMPLATE, schema or DEFAULT_SCHEMA)
+            return run.write_requests(asked, scope_of(paths), target)
+
     def collect(
-        self, *, wait: bool = False, budget: float | None = None, deadline: float | None = None, approve: bool = False
+        self,
+        *,
+        wait: bool = False,
+        budget: float | None = None,
+        deadline: float | None = None,
+        approve: bool = False,
+        source: AnyPath | None = None,
     ) -> Report:
         """Advance what is unfinished: poll, download, submit what is approved; never asks, never exceeds the cap.
 
         `budget` (US dollars) and `deadline` (seconds from now) replace those of the run; raising the cap needs
-        `approve`, else `BudgetReached` is raised.
+        `approve`, else `BudgetReached` is raised. `source` is a file of answers to `export_requests`, taken in first.
         """
         checked_amount("budget", budget), checked_amount("deadline", deadline)
+        results = None if source is None else Path(os.fsdecode(resolve_root(source)))
+        if results is not None and not results.is_file():
+            raise UsageError(f"{results} is not a file", hint="name the file that vllm run-batch wrote with -o")
         with self._access.writing("collect") as (run, _):
             before = self._described(run.ledger)
+            if results is not None:
+                run.take_in(OFFLINE, results)
             run.set_bounds(budget, deadline, approved=approve)
             run.advance(wait=wait)
             return self._after(run, before)

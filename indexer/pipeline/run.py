@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 from indexer.crawl.crawler import Crawl, Crawled, CrawlOptions, Reading
 from indexer.domain.errors import ApprovalRequired, BudgetReached, RateLimited, Unreachable
@@ -34,7 +35,7 @@ from indexer.pipeline.plan.routing import Route
 from indexer.pipeline.refill import Refilled, put_back
 from indexer.pipeline.report import job_line
 from indexer.pipeline.request import Approve, Ask
-from indexer.pipeline.send import canary
+from indexer.pipeline.send import canary, offline
 from indexer.pipeline.send.batch import BatchLane, sweep
 from indexer.pipeline.send.calls import CallLane
 from indexer.pipeline.send.pack import pack_shard
@@ -324,6 +325,19 @@ class Run:
             return compare(self._session, asks, sample, approve)
         finally:
             self.project()
+
+    def write_requests(self, question: Question, scope: Scope, to: Path) -> int:
+        """Write requests to a file for a model that runs without us; returns how many."""
+        return offline.write_requests(self._session, question, scope, to)
+
+    def take_in(self, provider: str, results: Path) -> None:
+        """Keep the answers in a file that a model of `provider` wrote, and say what it brought."""
+        told = offline.take_in(self._session, provider, results)
+        self.project()
+        self._session.watcher.note(
+            f"photos described by the file: {told.described:,}; answers that cannot be used: {told.unusable:,}; "
+            f"lines of no photo that waits: {told.strangers:,}"
+        )
 
     def set_bounds(self, budget: float | None, deadline: float | None, *, approved: bool) -> None:
         """Give the current campaign another cap (US dollars) or deadline (seconds from now); more money needs a yes."""

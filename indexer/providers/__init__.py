@@ -32,6 +32,7 @@ BUILT_IN = {
         ("ollama", "compatible", "OLLAMA"),
         ("vllm", "compatible", "VLLM"),
         ("llamacpp", "compatible", "LLAMACPP"),
+        ("lmstudio", "compatible", "LMSTUDIO"),
     )
 }
 GROUP = "captionary.providers"

@@ -100,12 +100,17 @@ def begin_calls(ledger: Ledger, works: Sequence[tuple[Work, str, float]], mode: 
     """Commit the intent of single calls in `mode`: (work, attempt key, high price in dollars)."""
     with ledger.transaction("intent of calls") as transaction:
         for work, key, high in works:
-            transaction.execute("UPDATE works SET state = 'out', attempts = attempts + 1 WHERE key = ?", (work.key,))
-            transaction.execute(
-                "INSERT INTO attempts (key, work, number, campaign, question, mode, state, high_usd, started_at)"
-                " SELECT ?, key, attempts, campaign, question, ?, 'out', ?, ? FROM works WHERE key = ?",
-                (key, str(mode), high, ledger.now(), work.key),
-            )
+            begin_call(transaction, work, key, high, mode)
+
+
+def begin_call(transaction: Transaction, work: Work, key: str, high_usd: float, mode: Mode) -> None:
+    """Write down that a single call is out under the attempt `key`."""
+    transaction.execute("UPDATE works SET state = 'out', attempts = attempts + 1 WHERE key = ?", (work.key,))
+    transaction.execute(
+        "INSERT INTO attempts (key, work, number, campaign, question, mode, state, high_usd, started_at)"
+        " SELECT ?, key, attempts, campaign, question, ?, 'out', ?, ? FROM works WHERE key = ?",
+        (key, str(mode), high_usd, transaction.now(), work.key),
+    )
 
 
 def doubt_calls(ledger: Ledger) -> int:

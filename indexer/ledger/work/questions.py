@@ -65,6 +65,12 @@ def _identity(question: Question) -> tuple[str, ...]:
     )
 
 
+def of_provider(ledger: Ledger, provider: str) -> list[int]:
+    """Return the numbers of all questions to a provider, the newest first."""
+    rows = ledger.connection.execute("SELECT id FROM questions WHERE provider = ? ORDER BY id DESC", (provider,))
+    return [int(row[0]) for row in rows]
+
+
 def question_of(ledger: Ledger, number: int) -> Question:
     """Return the question of this number."""
     provider, model, template, schema, settings = ledger.connection.execute(

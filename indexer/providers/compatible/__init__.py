@@ -29,3 +29,4 @@ SPEC = Spec(
 OLLAMA = replace(SPEC, name="ollama", opens="indexer.providers.compatible.adapter:open_ollama")
 VLLM = replace(SPEC, name="vllm", opens="indexer.providers.compatible.adapter:open_vllm")
 LLAMACPP = replace(SPEC, name="llamacpp", opens="indexer.providers.compatible.adapter:open_llamacpp")
+LMSTUDIO = replace(SPEC, name="lmstudio", opens="indexer.providers.compatible.adapter:open_lmstudio")

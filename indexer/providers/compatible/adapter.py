@@ -14,7 +14,7 @@ from indexer.domain.errors import BadSetting, NotFound, Refused, UsageError
 from indexer.domain.question import Question, Request
 from indexer.providers import chat
 from indexer.providers.chat_calls import ask
-from indexer.providers.compatible import LLAMACPP, OLLAMA, SPEC, VLLM, CompatibleOptions
+from indexer.providers.compatible import LLAMACPP, LMSTUDIO, OLLAMA, SPEC, VLLM, CompatibleOptions
 from indexer.providers.http import Http, Service, Timeouts, checked_url
 from indexer.providers.spec import Opening, Spec
 
@@ -135,4 +135,9 @@ def open_llamacpp(opening: Opening) -> Compatible:
     return _open(LLAMACPP, "http://127.0.0.1:8080/v1", opening)
 
 
-__all__ = ["Compatible", "open_compatible", "open_llamacpp", "open_ollama", "open_vllm"]
+def open_lmstudio(opening: Opening) -> Compatible:
+    """Return LM Studio at its usual address."""
+    return _open(LMSTUDIO, "http://127.0.0.1:1234/v1", opening)
+
+
+__all__ = ["Compatible", "open_compatible", "open_llamacpp", "open_lmstudio", "open_ollama", "open_vllm"]
