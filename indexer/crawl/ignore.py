@@ -16,6 +16,11 @@ from indexer.crawl.known_names import IGNORE_FILE
 from indexer.domain.errors import BadSetting
 
 _SLASH = ord("/")
+_STAR = re.compile(r"(\[\^/\]\*)")
+_NOT_PLAIN = re.compile(r"[/()|]|\[\^|(?<!\\)\.")
+_LONGEST = 4096
+_MOST_DEEP = 3  # each ** may take its time over all folders above
+_MOST_BYTES = 1 << 20
 _BELOW = "ps_d"  # the library's name for the group that matches a slash behind the match proper
 
 
@@ -119,6 +124,8 @@ def read_ignore_file(base: bytes) -> IgnoreFile | None:
 
 def level_of(base: bytes, content: bytes) -> IgnoreFile:
     """Return what the content of an ignore file in the folder `base` (ends in a slash) says."""
+    if len(content) > _MOST_BYTES:  # nobody writes so many lines; what they would leave out is not looked at
+        return IgnoreFile(Level(base, _compile(["*"])[0]), (f"more than {_MOST_BYTES >> 20} MB of lines",))
     text = content.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
     patterns, faults = _compile([line.removesuffix("\r") for line in text.split("\n")])
     return IgnoreFile(Level(base, patterns), faults)
@@ -137,11 +144,30 @@ def _compile(lines: Sequence[str]) -> tuple[tuple[Pattern, ...], tuple[str, ...]
 
 
 def _parsed(line: str) -> list[Pattern]:
+    """Return the pattern of a line; raises `ValueError` where it is none, or costs more than a foreign folder may."""
     from pathspec import GitIgnoreSpec
 
+    if len(line) > _LONGEST or line.count("**") > _MOST_DEEP:
+        raise ValueError(line)
     return [
         # A name may hold a line end, which the library's dots do not match.
-        Pattern(re.compile(parsed.regex.pattern, re.DOTALL), parsed.include)
+        Pattern(re.compile(_linear(parsed.regex.pattern), re.DOTALL), parsed.include)
         for parsed in GitIgnoreSpec.from_lines([line]).patterns
         if parsed.regex is not None and parsed.include is not None
     ]
+
+
+def _linear(regex: str) -> str:
+    """Return an expression for the same paths whose stars do not multiply: foreign patterns cost linear time.
+
+    What stands between two stars of a name may as well be found at its first place: the second star reaches all that
+    follows. So its place is never reconsidered.
+    """
+    parts = _STAR.split(regex)
+    for place in range(1, len(parts) - 2, 2):
+        star, piece = parts[place : place + 2]
+        if not piece:
+            parts[place] = ""  # two stars side by side
+        elif not _NOT_PLAIN.search(piece):
+            parts[place : place + 2] = f"(?>{star}?{piece}", ")"
+    return "".join(parts)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pathspec import GitIgnoreSpec
 
+from indexer.crawl.ignore import level_of
 from indexer.crawl.walk import WalkOptions, walk
 from indexer.domain.errors import BadSetting
 from tests.support.trees import base, found, ignored, plant, walked
@@ -78,3 +83,38 @@ def test_ignore_files_mean_what_they_mean_to_git(tmp_path: Path, top: list[str],
         os.fsdecode(name) for name in raw.split(b"\0") if name and not name.rpartition(b"/")[2].startswith(b".")
     }
     assert set(found(tmp_path)) == expected
+
+
+@given(
+    st.text(st.sampled_from("ab*?/.[]!x"), min_size=1, max_size=14),
+    st.lists(st.text(st.sampled_from("abx."), min_size=1, max_size=8), min_size=1, max_size=4),
+)
+@settings(max_examples=400, deadline=None)
+def test_patterns_in_linear_time_mean_the_same(line: str, names: list[str]) -> None:
+    """Every path that a pattern named before, and no other."""
+    path = "/".join(names)
+    for pattern in level_of(b"/", line.encode()).level.patterns:
+        (parsed,) = GitIgnoreSpec.from_lines([line]).patterns
+        plain = replace(pattern, regex=re.compile(parsed.regex.pattern, re.DOTALL))
+        assert pattern.names(path) == plain.names(path)
+        assert pattern.names(path + "/") == plain.names(path + "/")
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["*a" * 20, "a*" * 25 + "b", "**/a" * 3 + "/b", "*a*b*c*d*z", "[a-z]*" * 12 + "1", "a**" * 3 + "b", "*" * 4000],
+)
+def test_a_hostile_pattern_costs_no_time(line: str) -> None:
+    """Many stars before a long name: a thousand files a second at the least."""
+    level, path = level_of(b"/x/", line.encode()).level, b"/x/" + b"a" * 240 + b"/" + b"aaa/" * 60 + b"a" * 240
+    began = time.perf_counter()
+    for _ in range(20):
+        level.verdict(path, "")
+    assert time.perf_counter() - began < 1.0
+
+
+def test_an_endless_ignore_file_leaves_its_folder_out() -> None:
+    """What a megabyte of patterns would name is not guessed at, and it is told."""
+    read = level_of(b"/x/", b"*.png\n" * 300_000)
+    assert read.level.verdict(b"/x/photo.jpg", "") is True
+    assert read.faults
