@@ -6,33 +6,35 @@ until a program gives it a handler.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from indexer.domain.errors import (
-    ApprovalRequired,
-    BadSetting,
-    BudgetReached,
-    CaptionaryError,
-    GateFailed,
-    KeyMissing,
-    KeyRefused,
-    LibraryError,
-    LibraryLocked,
-    LibraryMissing,
-    LibraryNewer,
-    LibraryUnwritable,
-    MissingPath,
-    NoCredit,
-    ProviderError,
-    RateLimited,
-    Refused,
-    Stopped,
-    Unreachable,
-    Unwritable,
-    UsageError,
-)
-
+TYPE_CHECKING = False  # typing itself would cost what a command needs to answer Ctrl-C from its first moment
 if TYPE_CHECKING:
+    from typing import Any
+
+    from indexer.domain.errors import (
+        ApprovalRequired,
+        BadSetting,
+        BudgetReached,
+        CaptionaryError,
+        GateFailed,
+        KeyMissing,
+        KeyRefused,
+        LedgerLost,
+        LibraryError,
+        LibraryLocked,
+        LibraryMissing,
+        LibraryNewer,
+        LibraryUnwritable,
+        MissingPath,
+        NoCredit,
+        ProviderError,
+        RateLimited,
+        Refused,
+        Stopped,
+        UnknownModel,
+        Unreachable,
+        Unwritable,
+        UsageError,
+    )
     from indexer.domain.plan import Cost, Plan
     from indexer.domain.progress import Progress
     from indexer.library.api import FailedPhoto, Library
@@ -52,6 +54,7 @@ __all__ = [
     "IndexOptions",
     "KeyMissing",
     "KeyRefused",
+    "LedgerLost",
     "Library",
     "LibraryError",
     "LibraryLocked",
@@ -67,6 +70,7 @@ __all__ = [
     "Refused",
     "Report",
     "Stopped",
+    "UnknownModel",
     "Unreachable",
     "Unwritable",
     "UsageError",
@@ -88,11 +92,11 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("captionary")
-    if name not in _HOMES:
+    if name not in __all__:
         raise AttributeError(f"module 'indexer' has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_HOMES.get(name, "indexer.domain.errors")), name)
 
 
 def __dir__() -> list[str]:

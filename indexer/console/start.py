@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 from importlib import import_module
 
@@ -54,8 +55,6 @@ def _have_streams() -> None:
 
 
 def _start(module: str) -> None:
-    try:
-        _have_streams()
-        import_module(module).main()
-    except KeyboardInterrupt:  # while the command itself was imported, before it answers Ctrl-C by itself
-        os._exit(130)
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))  # until the command itself is there to answer
+    _have_streams()
+    import_module(module).main()

@@ -32,7 +32,7 @@ _GROUP = 32
 _FIRST_GROUP = 2  # small piles are spread over all cores, large ones travel in few parcels
 _AHEAD = 2  # groups out for each core, so that no core waits for us
 _LOOK = 2.0  # seconds between two looks at how large the cluster is
-_EXTRA = "pip install 'captionary[ray]'"
+_EXTRA = "pip install '.[ray]' in the folder of Captionary"
 
 
 class Looked(NamedTuple):

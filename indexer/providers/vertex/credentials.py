@@ -29,7 +29,9 @@ class Credentials:
             from google.auth import exceptions
             from google.auth.transport.requests import Request
         except ImportError:
-            raise BadSetting("the provider vertex needs google-auth", hint="pip install 'captionary[vertex]'") from None
+            raise BadSetting(
+                "the provider vertex needs google-auth", hint="pip install '.[vertex]' in the folder of Captionary"
+            ) from None
         signed: dict[str, str] = {}
         with self._lock:
             try:
