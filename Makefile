@@ -83,6 +83,14 @@ UPLOADS = 2000
 inbox: install ## 2,000 uploads while adders, advancers and readers are killed 50 times (UPLOADS, KILLS)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.whole.inbox_kills $(UPLOADS) $(KILLS)
 
+SEED = 1
+
+attack: install ## signals, damage, full disks, permissions, hostile words: tried and held, as a table (SEED=7)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.attack $(SEED)
+
+egress: install ## every system call of every command, ten idle seconds and the making of the text model included
+	CAPTIONARY_TEST_EGRESS=1 $(BIN)/pytest -q tests/whole/test_egress.py
+
 FILES = 1000000
 
 crawl-million: install ## crawl a million tiny photos, twice (less: FILES=20000)

@@ -65,7 +65,7 @@ def _pressed(command: list[str | Path], wait: float, *, twice: bool) -> tuple[st
 
 def _fault(told: str, code: int, *, early: bool) -> str:
     """Python itself answers while it starts; from our first line on, we do."""
-    if early and code in (-signal.SIGINT, 130) and "indexer/" not in told:
+    if early and "indexer/" not in told and "search/" not in told:
         return ""
     if "Traceback" in told or "Exception ignored" in told:
         return told[-600:]
