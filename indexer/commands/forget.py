@@ -12,6 +12,7 @@ import click
 from indexer.commands.invocation import Call, everywhere
 from indexer.domain.errors import MissingPath, UsageError
 from indexer.domain.money import dollars
+from indexer.storage.layout import BATCHES_FOLDER
 from indexer.storage.paths import to_text
 
 
@@ -46,5 +47,7 @@ def forget(context: click.Context, /, paths: tuple[bytes, ...], confirm: bool, *
         if not click.confirm("Go on?", default=False, err=True):
             return 0
     done = library.forget(paths, confirm=True)
+    if ahead.spent_usd:
+        call.screen.note(f"not removed: raw results in {library.folder / BATCHES_FOLDER}, and what the service keeps")
     click.echo(json.dumps(asdict(done)) if call.as_json else f"removed {words}")
     return 0

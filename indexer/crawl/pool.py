@@ -24,6 +24,7 @@ from indexer.crawl.inspect import Examined, Examiner, WorkOptions
 from indexer.crawl.listing import Found
 from indexer.crawl.worker import Examiners, Worker
 from indexer.domain.answer import Failure, Reason
+from indexer.domain.errors import CaptionaryError
 
 __all__ = ["Examined", "Examiner", "WorkOptions", "examine"]
 
@@ -32,6 +33,7 @@ WINDOW = 64
 TASKS_A_WORKER = 2000
 """How many files a process opens before it is replaced, which bounds what decoders leak."""
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
+_STILLBORN = 2
 _DEPTH = 2  # a file in work, and one at hand so that the process never waits for us
 
 
@@ -114,6 +116,7 @@ class _Pool:
         self._done: dict[int, Examined] = {}
         self._drawn = 0
         self._due = 0
+        self._stillborn = 0  # workers in a row that died before they could say a word
 
     def results(self) -> Generator[Examined, None, None]:
         """Hand out the files and yield the results in order."""
@@ -164,14 +167,27 @@ class _Pool:
     def _receive(self, seat: _Seat) -> None:
         try:
             result = seat.worker.receive()
+        except CaptionaryError:
+            self._stillborn += 1
+            if self._stillborn > _STILLBORN:
+                raise
+            self._start_again(seat)
+            return
         except (EOFError, OSError):
             self._bury(seat)
             return
+        self._stillborn = 0
         if result is not None:
             self._done[seat.tasks.popleft().number] = result
         if seat.handed >= TASKS_A_WORKER and not seat.tasks:
             self._seats.remove(seat)
             seat.worker.end()
+
+    def _start_again(self, seat: _Seat) -> None:
+        """Take on the work of a worker that died before it could say a word: memory was short for a moment, perhaps."""
+        self._seats.remove(seat)
+        seat.worker.end()
+        self._again += seat.tasks
 
     def _bury(self, seat: _Seat) -> None:
         """Take on the work of a dead worker: the file it had open is suspect, those at hand are innocent."""

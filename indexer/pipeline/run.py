@@ -357,9 +357,11 @@ class Run:
 
     def forget(self, scope: Scope) -> None:
         """Forget what lies in `scope`, in the ledger, in the spool and in the table."""
-        self._session.spool.drop(forget.forget(self.ledger, scope))
-        self.project()
-        forget.drop_paths(self.ledger, scope)
+        with self.ledger.leaving_no_trace():
+            self._session.spool.drop(forget.forget(self.ledger, scope))
+            self.project()
+            forget.drop_paths(self.ledger, scope)
+        self._session.projector.purge()
 
     def refill(self, usual: Callable[[Question], Question]) -> Refilled:
         """Put what the table holds into a ledger that is empty; `usual` gives a question the settings in force."""

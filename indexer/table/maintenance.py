@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from indexer.table.dataset import dataset_uri
+from indexer.table.dataset import dataset_uri, index_words
 
 if TYPE_CHECKING:
     import lance
@@ -53,6 +53,23 @@ def maintain(table: LanceTable, database: Path) -> None:
     if any(index.num_rows_indexed != dataset.count_rows() for index in dataset.describe_indices()):
         dataset.optimize.optimize_indices()
     dataset.cleanup_old_versions(older_than=_KEPT, error_if_tagged_old_versions=False)
+    table.checkout_latest()
+
+
+def purge(table: LanceTable) -> None:
+    """Leave nothing of rows that were deleted: not in the files that hold their neighbours, in indexes or versions."""
+    dataset = table.to_lance()
+    dataset.optimize.compact_files(
+        target_rows_per_fragment=FRAGMENT_ROWS, materialize_deletions=True, materialize_deletions_threshold=0.0
+    )
+    table.checkout_latest()
+    there = [index.name for index in table.list_indices()]
+    for name in there:
+        table.drop_index(name)
+    index_words(table)
+    _index_scalars(table)
+    _index_vectors(table)
+    table.to_lance().cleanup_old_versions(older_than=timedelta(0), error_if_tagged_old_versions=False)
     table.checkout_latest()
 
 

@@ -198,6 +198,12 @@ class PhotoTable:
                     self._synced.add(path)
         sync_folder(self._database)
 
+    def purge(self) -> None:
+        """Leave nothing of the rows that were deleted, in no older version either."""
+        from indexer.table.maintenance import purge
+
+        purge(self._lance)
+
     def maintain(self) -> None:
         """Compact and index what a run has written; meant for the end of a run, and cheap when there is little."""
         from indexer.table.maintenance import maintain

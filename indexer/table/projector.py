@@ -116,6 +116,13 @@ class Projector:
                 transaction.set_setting(_PUBLISHED, self._published.uri)
         self._published.maintain()
 
+    def purge(self) -> None:
+        """Leave no text of deleted rows in the files of the table."""
+        if counts.count_rows(self._ledger):
+            self._table().purge()
+        elif (self._folder / TABLE_FOLDER).is_dir():
+            self.rebuild()
+
     def rebuild(self) -> None:
         """Compose every row again into a table beside the old one, which it replaces in one step when it is whole.
 
