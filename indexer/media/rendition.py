@@ -26,6 +26,7 @@ from indexer.domain.answer import Reason
 from indexer.domain.keys import digest
 from indexer.domain.photo import Rendition
 from indexer.media import boxes, colour, jpeg, raw_preview, tiff_pixels, told_colours
+from indexer.media.memory import room
 from indexer.media.perceptual_hash import phash
 from indexer.media.picture import (
     DECODED,
@@ -89,7 +90,8 @@ def render(source: Path | bytes, *, limits: PictureLimits = DEFAULT_LIMITS, befo
         ):
             if max(image.size) < limits.min_side:
                 raise TooSmall(*image.size)
-            return _from_image(image, picture, kind, orientation, before)
+            with room(image.size, kind):
+                return _from_image(image, picture, kind, orientation, before)
     except DECODER_FAULTS as error:
         raise fault(error) from error
 
@@ -103,6 +105,7 @@ def shrink(source: Path | bytes, side: int, *, quality: int = 80, limits: Pictur
         with (
             content(source, limits) as stream,
             _picture(stream, _kind(stream, source), limits) as (image, picture, kind, orientation),
+            room(image.size, kind),
         ):
             upright = _upright(image, picture, kind, orientation, side)
             return _encoded(upright.shown(upright.picture), quality)
