@@ -16,7 +16,7 @@ import tempfile
 from itertools import islice
 from pathlib import Path
 
-from bench_unchanged import ROUNDS, _sighting, seconds
+from bench_unchanged import _sighting, seconds
 from bench_walk import plant
 
 from indexer.crawl.walk import walk
@@ -27,13 +27,15 @@ from indexer.domain.question import Question
 from indexer.ledger.photos import dirty_rows, files
 from indexer.ledger.spend import approvals
 from indexer.ledger.store import Ledger
-from indexer.ledger.work import answers, items
+from indexer.ledger.work import answers, bursts, items
 from indexer.ledger.work.answers import Booking
 from indexer.library.api import Library
 from indexer.media.rendition import DIGEST_VERSION
+from indexer.media.versions import FACTS_READER
 
 _BATCH = 4096
 _CLAIM = 2.0
+_ROUNDS = 3
 
 
 def forge(home: Path, root: Path, known: int) -> None:
@@ -47,23 +49,23 @@ def forge(home: Path, root: Path, known: int) -> None:
         campaign = approvals.begin_campaign(transaction)
     left = known
     while batch := list(islice(found, _BATCH)):
-        sightings = [_sighting(file) for file in batch]
-        files.record_sightings(ledger, 1, sightings, DIGEST_VERSION)
-        photos = [one.rendition.digest for one in sightings if one.rendition is not None][:left]
-        left -= len(photos)
+        files.record_sightings(ledger, 1, [_sighting(file) for file in batch], DIGEST_VERSION)
+        of_path = "SELECT photo FROM files WHERE path = ?"
+        wanted = [ledger.connection.execute(of_path, (file.path,)).fetchone()[0] for file in batch[:left]]
+        left -= len(wanted)
         with ledger.transaction("works") as transaction:
-            known_photos = [row[0] for row in ledger.connection.execute("SELECT photo FROM files WHERE photo NOT NULL")]
-            wanted = known_photos[-len(batch) :][: len(photos)]
             items.want(transaction, question, wanted, campaign, Mode.INTERACTIVE)
-        begun = [
-            (items.Work(question.work_key(photo), photo, 0), f"{question.work_key(photo)}-a-1", 0.0) for photo in wanted
-        ]
+        keys = map(question.work_key, wanted)
+        begun = [(items.Work(key, photo, 0), f"{key}-a-1", 0.0) for key, photo in zip(keys, wanted, strict=True)]
         items.begin_calls(ledger, begun, Mode.INTERACTIVE)
         with ledger.transaction("answers") as transaction:
             for work, attempt, _ in begun:
                 said = Answer("a dark, warm picture", ("dark",), model=question.model)
                 answers.record_answer(transaction, Booking(attempt, work.key, 0.0, None), said, 30)
         dirty_rows.clear(ledger, {file.path: "row" for file in batch})
+    with ledger.transaction("read by the reader of today") as transaction:
+        transaction.execute("UPDATE files SET facts_reader = ?", (FACTS_READER,))
+    bursts.regroup(ledger)
     approvals.end_campaign_when_done(ledger)
     ledger.close()
 
@@ -85,7 +87,7 @@ def main() -> int:
             "index quote": [*common, "quote", tree],
         }
         times: dict[str, list[float]] = {name: [] for name in ways}
-        for number in range(ROUNDS + 1):
+        for number in range(_ROUNDS + 1):
             for name, command in ways.items():
                 spent, out = seconds(command, Path(scratch, "compiled"))
                 if number:

@@ -359,7 +359,12 @@ CREATE INDEX files_by_photo ON files (photo, picture, state, reason, dismissed);
 CREATE INDEX files_no_pictures ON files (state) WHERE picture = 0;
 """
 
+_INTAKE = """
+-- small uploads that were just taken in: one commit makes row and bytes durable; advance writes them to their path
+CREATE TABLE intake (id TEXT PRIMARY KEY REFERENCES uploads, bytes BLOB NOT NULL) STRICT;
+"""
+
 MIGRATIONS: tuple[str, ...] = (
     *(_FIRST, _INBOX, _FACTS_READER, _ROUTES, _GROUNDS, _UPLOADS, _CORRECTIONS),
-    *(_PARTNERS, _LARGE),
+    *(_PARTNERS, _LARGE, _INTAKE),
 )

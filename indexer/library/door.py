@@ -69,10 +69,14 @@ def refuse_bombs(raw: bytes, max_pixels: int | None) -> None:
         raise UsageError(f"the upload has {width:,} x {height:,} pixels, too many", hint="send a smaller picture")
 
 
-def keep_bytes(folder: Path, raw: bytes) -> tuple[str, Path]:
-    """Write `raw` below `folder` under the name of its sha256, durably; returns both. Any number may do so at once."""
+def place_of(folder: Path, raw: bytes) -> tuple[str, Path]:
+    """Return the sha256 of `raw`, and where below `folder` these bytes lie, or will."""
     sha256 = hashlib.sha256(raw).hexdigest()
-    target = folder / sha256[:2] / sha256
+    return sha256, folder / sha256[:2] / sha256
+
+
+def keep_bytes(target: Path, raw: bytes) -> None:
+    """Write `raw` to its place, durably. Any number may do so at once."""
     try:
         descriptor = _create(target)
     except FileExistsError:
@@ -81,12 +85,11 @@ def keep_bytes(folder: Path, raw: bytes) -> tuple[str, Path]:
         else:  # torn by a power loss, or being written
             with whole_file(target) as stream:
                 stream.write(raw)
-        return sha256, target
+        return
     with os.fdopen(descriptor, "wb") as stream:
         stream.write(raw)
         stream.flush()
         os.fsync(stream.fileno())
-    return sha256, target
 
 
 def _create(target: Path) -> int:

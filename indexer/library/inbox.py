@@ -29,6 +29,7 @@ from indexer.library.door import (
     UnknownUpload,
     is_picture,
     keep_bytes,
+    place_of,
     read_upload,
     refuse_bombs,
     refuse_name,
@@ -47,6 +48,8 @@ from indexer.storage.layout import INBOX_FOLDER
 from indexer.storage.paths import AnyPath, for_terminal
 from indexer.storage.settings import Config
 
+_SMALL = 256 << 10  # bytes: a commit with so many costs no more than one without
+_GROUP = 64
 _MANY = 64  # more folders than this are crawled as one
 _RULES = "inbox rules"
 _DELIVERED = "inbox delivered"
@@ -89,9 +92,12 @@ class Inbox:
         refuse_name(upload)
         raw = picture if isinstance(picture, bytes) else read_upload(picture)
         refuse_bombs(raw, self._max_pixels)
-        sha256, target = keep_bytes(self._folder, raw)
+        sha256, target = place_of(self._folder, raw)
+        small = len(raw) <= _SMALL
+        if not small:
+            keep_bytes(target, raw)
         with self._ledger() as ledger:
-            kept = uploads.add(ledger, upload, sha256, os.fsencode(target))
+            kept = uploads.add(ledger, upload, sha256, os.fsencode(target), raw if small else None)
         if kept != sha256:
             raise OtherBytes(f"the upload {for_terminal(upload)} has other bytes", hint="give it another name")
 
@@ -101,6 +107,7 @@ class Inbox:
         It waits for no batch: call it again, from cron or a worker.
         """
         with self._access.writing("inbox advance") as (run, config):
+            self._place(run.ledger)
             stopped = self._guarded(lambda: run.advance(wait=False))
             made = self._decide(run.ledger, ends=False)
             stopped = self._guarded(lambda: self._send(run, config)) or stopped
@@ -158,11 +165,13 @@ class Inbox:
             found = uploads.known(run.ledger, upload)
             if found is None:
                 raise _unknown(upload)
+            self._place(run.ledger)
             uploads.set_state(run.ledger, upload, "forgotten")
             done = erase.erase(run, self._access, upload, found[1])
             if done:
                 uploads.drop(run.ledger, upload)
             run.finish()
+            uploads.empty_log(run.ledger)
         return done
 
     @property
@@ -187,6 +196,13 @@ class Inbox:
         """Close what `add` keeps open; it may be used again."""
         while self._free:
             self._free.pop().close()
+
+    def _place(self, ledger: Ledger) -> None:
+        """Write small uploads, which lie in the ledger so far, to their places."""
+        while found := uploads.taken_in(ledger, _GROUP):
+            for _, raw in found:
+                keep_bytes(place_of(self._folder, raw)[1], raw)
+            uploads.clear_intake(ledger, [upload for upload, _ in found])
 
     def _guarded(self, step: Callable[[], None]) -> ProviderError | None:
         """Take a step; what stops it is told, and what a person must fix is returned: what is back is decided first."""

@@ -27,16 +27,35 @@ def known(ledger: Ledger, upload: str) -> tuple[str, bytes] | None:
     return (str(row[0]), bytes(row[1])) if row else None
 
 
-def add(ledger: Ledger, upload: str, sha256: str, path: bytes) -> str:
-    """Commit an upload whose bytes are on disk; returns the sha256 that now stands under its name."""
+def add(ledger: Ledger, upload: str, sha256: str, path: bytes, raw: bytes | None = None) -> str:
+    """Commit an upload whose bytes are on disk, else with its bytes; returns the sha256 that stands under its name."""
     with ledger.transaction("upload", uncounted=True) as transaction:
         now = ledger.now()
-        transaction.execute(
+        added = transaction.execute(
             "INSERT OR IGNORE INTO uploads (id, sha256, path, added_at, since) VALUES (?, ?, ?, ?, ?)",
             (upload, sha256, path, now, now),
         )
+        if added.rowcount and raw is not None:
+            transaction.execute("INSERT INTO intake VALUES (?, ?)", (upload, raw))
         row = transaction.execute("SELECT sha256 FROM uploads WHERE id = ?", (upload,)).fetchone()
     return str(row[0])
+
+
+def taken_in(ledger: Ledger, limit: int) -> list[tuple[str, bytes]]:
+    """Return (id, bytes) of some uploads whose bytes do not lie at their path yet."""
+    return ledger.connection.execute("SELECT id, bytes FROM intake ORDER BY rowid LIMIT ?", (limit,)).fetchall()
+
+
+def clear_intake(ledger: Ledger, written: Iterable[str]) -> None:
+    """Commit that the bytes of these lie at their path; nothing of them stays in the ledger's pages."""
+    ledger.connection.execute("PRAGMA secure_delete = ON")
+    with ledger.transaction("uploads at their path", uncounted=True) as transaction:
+        transaction.executemany("DELETE FROM intake WHERE id = ?", ((upload,) for upload in written))
+
+
+def empty_log(ledger: Ledger) -> None:
+    """Leave nothing that was deleted in the ledger's log, as far as no reader needs it."""
+    ledger.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
 def unread(ledger: Ledger) -> list[bytes]:
