@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from indexer.domain.prompts import ENGLISH_FIELD
 from indexer.library.api import Library
 from search import Index
 from tests.fakes.gemini import Emulator
+from tests.support.gallery import serving
 from tests.support.virtual import opened, samples
 
 GEMINI = {"provider": "gemini", "workers": 0, "pilot": 0}
@@ -58,6 +60,10 @@ def test_a_correction_is_found_and_outlives_models(library: Library, tmp_path: P
     known = library.photo(path)
     assert known is not None
     assert len(known.said) == 2
+    with serving(library.folder, tmp_path / "cache") as served, served.client() as client:
+        page = client.get("/photo", params={"path": path}).text
+    assert "All answers" in page
+    assert all(html.escape(one.answer.description) in page for one in known.said)
     assert shown(library, path) == (WORDS, TAGS)
     library.rebuild()
     assert shown(library, path) == (WORDS, TAGS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -20,6 +21,7 @@ from starlette.datastructures import QueryParams
 from indexer import Library
 from indexer.storage.bounded_cache import BoundedCache
 from indexer.storage.lock import WriterLock
+from search import Index
 from search.gallery.asked import Asked
 from tests.support.gallery import Served, raw, serving
 from tests.support.odd import cr3, preview_jpeg
@@ -35,7 +37,11 @@ HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>.jpg"
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of photos, one of them with a hostile name, one of them in CMYK."""
     folder = tmp_path_factory.mktemp("photos")
-    Image.effect_noise((900, 600), 40).convert("RGB").save(folder / "wide.jpg")
+    told = Image.Exif()
+    told.get_ifd(0x8769)[0x9003] = "2016:08:14 11:12:13"
+    told.get_ifd(0x8825).update({1: "S", 2: (12.0, 3.0, 0.0), 3: "W", 4: (77.0, 2.0, 30.0)})
+    Image.effect_noise((900, 600), 40).convert("RGB").save(folder / "wide.jpg", exif=told)
+    shutil.copy(folder / "wide.jpg", folder / "wide again.jpg")
     Image.effect_noise((300, 700), 40).convert("RGB").save(folder / "tall.png")
     Image.effect_noise((400, 400), 60).convert("CMYK").save(folder / "cmyk.jpg")
     pillow_heif.from_pillow(Image.effect_noise((640, 320), 60).convert("RGB")).save(folder / "phone.heic")
@@ -327,3 +333,32 @@ def test_small_copies_have_a_bound(tmp_path: Path) -> None:
     cache.sweep()
     kept = [number for number in range(20) if cache.get(f"copy-{number:02}") is not None]
     assert kept == [1, *range(13, 20)]
+
+
+def test_dates_lead_to_years_and_years_to_months(client: httpx.Client) -> None:
+    """The strip counts files by year; a year shows its months and can be let go again."""
+    assert 'href="/?since=2016&amp;until=2016">2016</a> <span class="soft">2<' in client.get("/").text
+    year = client.get("/", params={"since": "2016", "until": "2016"}).text
+    assert 'href="/?since=2016-08&amp;until=2016-08">2016-08</a>' in year
+    assert 'href="/" aria-current="true"' in year
+    assert year.count('class="r15"') == 1, "copies are one hit"
+    assert "2 files" in year
+
+
+def test_a_photos_page_tells_what_is_known(client: httpx.Client, folder: Path) -> None:
+    """Date, place on a map, copies: facts of the file, each with a way on."""
+    page = client.get("/photo", params={"path": str(folder / "wide.jpg"), "q": "wide", "at": "0"}).text
+    assert "2016-08-14 11:12:13" in page
+    assert "-12.05000, -77.04167 on a map" in page
+    assert "wide again.jpg" in page
+    assert "words wide" in page
+    assert 'rel="noreferrer noopener external"' in page
+
+
+def test_weaker_matches_stand_apart(client: httpx.Client, served: Served) -> None:
+    """What is only near has a heading of its own, below what answers."""
+    page = client.get("/hits", params={"q": "grey noise"}).text
+    good, _, weak = page.partition("Weaker matches")
+    hits = Index.open(served.library.folder).search("grey noise", min_score="weak", limit=61)
+    assert good.count("<li") == sum(not hit.weak for hit in hits)
+    assert weak.count("<li") == min(12, sum(hit.weak for hit in hits))
