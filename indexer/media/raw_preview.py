@@ -63,7 +63,7 @@ def orientation(data: Span) -> int:
     if data[6:14] == _CIFF:
         return _ciff_orientation(data)
     if data[:4] == _MINOLTA:
-        return first_directory(_minolta_tiff(data)).integer(_ORIENTATION) or 1
+        return first_directory(minolta_tiff(data)).integer(_ORIENTATION) or 1
     if data[4:8] == b"ftyp":
         camera = next((data[start : start + length] for kind, start, length in _canon(data) if kind == b"CMT1"), b"")
         return first_directory(camera).integer(_ORIENTATION) or 1
@@ -78,7 +78,7 @@ def _candidates(data: Span) -> Iterator[Place]:
     elif head[4:8] == b"ftyp":
         yield from ((start, length) for kind, start, length in _canon(data) if kind in (b"PRVW", b"THMB"))
     elif head[6:14] == _CIFF:
-        yield from ((start, length) for kind, start, length in _ciff(data) if kind in _CIFF_JPEGS)
+        yield from ((start, length) for kind, start, length in ciff(data) if kind in _CIFF_JPEGS)
     elif head.startswith(_SIGMA):
         yield from _sigma(data)
     else:
@@ -115,7 +115,7 @@ def _canon(data: Span) -> Iterator[tuple[bytes, int, int]]:
                 yield part.kind, part.start, part.stop - part.start
 
 
-def _ciff(data: Span) -> Iterator[tuple[int, int, int]]:
+def ciff(data: Span) -> Iterator[tuple[int, int, int]]:
     """Yield tag, start and length of the records in the heaps of a CRW."""
     order = byte_order(data)
     if order is None:
@@ -141,7 +141,7 @@ def _ciff(data: Span) -> Iterator[tuple[int, int, int]]:
 def _ciff_orientation(data: Span) -> int:
     """Return the turn of a CRW, which says it in degrees."""
     order = byte_order(data) or "little"
-    for tag, start, length in _ciff(data):
+    for tag, start, length in ciff(data):
         if tag == 0x1810 and length >= 16:
             degrees = int.from_bytes(data[start + 12 : start + 16], order, signed=True)
             return _CIFF_TURNS.get(degrees % 360, 1)
@@ -161,7 +161,7 @@ def _sigma(data: Span) -> Iterator[Place]:
             yield start + 28, length - 28
 
 
-def _minolta_tiff(data: Span) -> bytes:
+def minolta_tiff(data: Span) -> bytes:
     """Return the TIFF structure inside an MRW."""
     at, end = 8, min(8 + int.from_bytes(data[4:8], "big"), len(data))
     for _ in range(_MAX_SEGMENTS):

@@ -162,7 +162,12 @@ def cr3(preview: bytes, orientation: int = 1) -> bytes:
 def crw(preview: bytes, degrees: int = 0) -> bytes:
     """A CRW: heaps, each with its table at the end."""
     info = struct.pack("<IIfiIII", 600, 400, 1.0, degrees, 24, 24, 0)
-    inner = info + struct.pack("<HHII", 1, 0x1810, len(info), 0) + struct.pack("<I", len(info))
+    parts = {0x1810: info, 0x080A: b"Canon\0Canon EOS D60\0", 0x180E: struct.pack("<III", 1030000000, 0, 0)}
+    values, entries = b"", struct.pack("<H", len(parts))
+    for tag, value in parts.items():
+        entries += struct.pack("<HII", tag, len(value), len(values))
+        values += value
+    inner = values + entries + struct.pack("<I", len(values))
     raw = b"\0" * 64
     heap = raw + preview + inner
     table = struct.pack("<H", 3) + struct.pack("<HII", 0x2005, 64, 0)

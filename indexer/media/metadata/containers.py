@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from indexer.media.metadata import exif, isobmff, photoshop
+from indexer.media.metadata import exif, isobmff, older_raw, photoshop
 from indexer.media.metadata.boxed import in_boxes
 from indexer.media.metadata.carried import EXIF_START, MAX_PARTS, MAX_TEXT, XMP_START, Carried
 from indexer.media.metadata.png_texts import in_png
@@ -39,6 +39,8 @@ def carried(data: Span) -> Carried:
 
 def _in_raw(data: Span) -> Carried:
     """A TIFF, or a RAW file: most are TIFFs, Canon's newer ones are boxes, and Fuji's point to a JPEG."""
+    if (found := older_raw.read(data)) is not None:
+        return found
     if byte_order(data) is None:
         if data[4:8] == b"ftyp":
             return in_boxes(data)
