@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import time
 from datetime import datetime
 from pathlib import Path
 
@@ -247,6 +248,30 @@ def test_a_packet_with_any_byte_changed_is_read_or_not(at: int, byte: int, more:
     """Nothing is raised, and nothing is made up."""
     found = xmp.read(RICH[:at] + bytes([byte]) + more + RICH[at + 1 :])
     assert len(found.keywords) <= 1
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        b"<rdf:RDF>" + b"<a>" * 300_000,
+        b"<rdf:RDF>" + b"\xff" * 1_000_000,
+        b"<rdf:RDF>" + b"".join(b"<p%d:x/>" % number for number in range(100_000)),
+        b"<rdf:RDF>" * 100_000,
+    ],
+    ids=["deep", "bytes", "prefixes", "roots"],
+)
+def test_a_packet_made_to_cost_time_costs_little(packet: bytes) -> None:
+    """Whatever a megabyte of it is made of."""
+    begun = time.process_time()
+    assert xmp.read(packet).title == ""
+    assert time.process_time() - begun < 5
+
+
+def test_a_comment_in_a_million_pieces_costs_little() -> None:
+    """Only its beginning is looked at."""
+    begun = time.process_time()
+    assert len(facts(b"GIF89a" + bytes(7) + b"\x21\xfe" + b"\1a" * 1_000_000).caption or "") == 8_000
+    assert time.process_time() - begun < 5
 
 
 def test_descriptions_of_parts_are_not_of_the_picture() -> None:

@@ -13,6 +13,7 @@ from indexer.media.tiff import Span, byte_order, first_directory
 
 _MORE_XMP_START = b"http://ns.adobe.com/xmp/extension/\0"
 _PHOTOSHOP_START = b"Photoshop 3.0\0"
+_MAX_COMMENT = 2**16
 _GIF_XMP = b"XMP DataXMP"
 _GIF_XMP_END = b"\1\xff\xfe\xfd"
 
@@ -123,7 +124,7 @@ def _in_gif(data: Span) -> Carried:
             at += 14 + len(packet) + 258
         elif head[:2] == b"\x21\xfe":
             start, at = at + 2, _after_blocks(data, at + 2)
-            found.take_comment(_joined(data[start : min(at, start + MAX_TEXT)]))
+            found.take_comment(_joined(data[start : min(at, start + _MAX_COMMENT)]))
         elif head[:1] == b"\x21":
             at = _after_blocks(data, at + 2)
         else:
@@ -148,8 +149,8 @@ def _after_blocks(data: Span, at: int) -> int:
 
 
 def _joined(blocks: bytes) -> bytes:
-    at, content = 0, b""
+    at, content = 0, []
     while at < len(blocks) and blocks[at]:
-        content += blocks[at + 1 : at + 1 + blocks[at]]
+        content.append(blocks[at + 1 : at + 1 + blocks[at]])
         at += 1 + blocks[at]
-    return content
+    return b"".join(content)

@@ -23,6 +23,12 @@ _REFERENCE = re.compile(r"&#(?:x([0-9A-Fa-f]{1,8})|([0-9]{1,8}));")
 _ENTITY = re.compile(r"&(?!(?:amp|lt|gt|quot|apos);)([A-Za-z][A-Za-z0-9]*);")
 _AMPERSAND = re.compile(r"&(?!(?:[A-Za-z]+|#[0-9]+|#x[0-9A-Fa-f]+);)")
 _ANGLE = re.compile(r"<(?![A-Za-z_/!?])")
+_ODD_BYTES = re.compile("[\udc80-\udcff]")
+_LOOKED_AT = 100_000
+_MOST_ODD = 1_000
+"""So many bytes that are not UTF-8 are no flaw: all of the packet is written in another way."""
+_MOST_PREFIXES = 1_000
+_DEEPEST = 200
 _BYTE_ORDERS = (
     (b"\xef\xbb\xbf", "utf-8-sig"),
     (b"\xff\xfe\0\0", "utf-32"),
@@ -84,7 +90,9 @@ def _decoded(packet: bytes) -> str:
     if not encoding.startswith("utf-8"):
         return packet.decode(encoding, "replace")
     text = packet.decode(encoding, "surrogateescape")
-    return re.sub("[\udc80-\udcff]", lambda sign: bytes([ord(sign[0]) - 0xDC00]).decode("cp1252", "replace"), text)
+    if len(_ODD_BYTES.findall(text, 0, _LOOKED_AT)) > _MOST_ODD:
+        return packet.decode("cp1252", "replace")
+    return _ODD_BYTES.sub(lambda sign: bytes([ord(sign[0]) - 0xDC00]).decode("cp1252", "replace"), text)
 
 
 def _repaired(text: str, body: str) -> str:
@@ -97,6 +105,8 @@ def _repaired(text: str, body: str) -> str:
     head = body[: body.find(">") + 1]
     own = {prefix for prefix, _, _ in _DECLARED.findall(head)}
     missing = set(_USED.findall(body)) - own - {"xml", "xmlns"}
+    if len(missing) > _MOST_PREFIXES:
+        raise NotXmp("more prefixes than any packet has")
     told = "".join(
         f' xmlns:{prefix}="{known.get(prefix) or _USUAL.get(prefix) or f"urn:undeclared:{prefix}"}"'
         for prefix in sorted(missing)
@@ -115,12 +125,20 @@ class _Partial(TreeBuilder):
     def __init__(self) -> None:
         super().__init__()
         self.root: Element | None = None
+        self._depth = 0
 
     def start(self, tag: Any, attrs: Any, /) -> Element:
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise ValueError("nested deeper than any packet")
         element = super().start(tag, attrs)
         if self.root is None:
             self.root = element
         return element
+
+    def end(self, tag: str, /) -> Element:
+        self._depth -= 1
+        return super().end(tag)
 
 
 def descriptions(root: Element) -> Iterator[Element]:
