@@ -88,7 +88,7 @@ class Guard:
         why = _foreign(request)
         if why:
             return PlainTextResponse(f"refused: {why}\n", 403)
-        name = f"captionary-{request.scope['server'][1]}"
+        name = f"captionary-{_port(request.scope)}"
         known = same(request.cookies.get(name, ""), self._token.value)
         given = request.query_params.get("token", "")
         if known and not given:
@@ -118,10 +118,19 @@ def _foreign(request: Request) -> str:
 
 def _is_ours(host: str, scope: Scope) -> bool:
     name, _, port = host.rpartition(":")
-    server = scope.get("server") or ("", None)
-    if not port.isdigit():  # without a port it is the one of the scheme
-        name, port = host, "443" if scope.get("scheme") == "https" else "80"
-    return name.lower() in _NAMES and int(port) == (server[1] or 0)
+    if not (port.isascii() and port.isdigit()):  # without a port it is the one of the scheme
+        name, port = host, str(_usual_port(scope))
+    return name.lower() in _NAMES and int(port) == _port(scope)
+
+
+def _port(scope: Scope) -> int:
+    """The port that the server listens on, as far as it tells."""
+    server = scope.get("server")
+    return int((server and server[1]) or _usual_port(scope))
+
+
+def _usual_port(scope: Scope) -> int:
+    return 443 if scope.get("scheme") == "https" else 80
 
 
 def _is_link(headers: Mapping[str, str], method: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 import re
@@ -22,6 +23,7 @@ from indexer import Library
 from indexer.storage.bounded_cache import BoundedCache
 from indexer.storage.lock import WriterLock
 from search import Index
+from search.gallery import address, app
 from search.gallery.asked import Asked
 from tests.support.gallery import Served, raw, serving
 from tests.support.odd import cr3, preview_jpeg
@@ -181,8 +183,8 @@ def test_a_picture_has_a_small_copy_that_is_made_once(client: httpx.Client, fold
 def test_hostile_names_are_text(client: httpx.Client, folder: Path) -> None:
     """A file's name never becomes a tag of the page."""
     path = str(folder / HOSTILE.replace("/", "_"))
-    for address in ("/", f"/photo?path={quote(path)}", f"/?q={quote(HOSTILE)}", f"/?tag={quote(HOSTILE)}"):
-        text = client.get(address).text
+    for page in ("/", f"/photo?path={quote(path)}", f"/?q={quote(HOSTILE)}", f"/?tag={quote(HOSTILE)}"):
+        text = client.get(page).text
         assert "<script>alert" not in text
         assert "<img src=x" not in text
     assert "&lt;script&gt;alert" in client.get(f"/photo?path={quote(path)}").text
@@ -362,3 +364,16 @@ def test_weaker_matches_stand_apart(client: httpx.Client, served: Served) -> Non
     hits = Index.open(served.library.folder).search("grey noise", min_score="weak", limit=61)
     assert good.count("<li") == sum(not hit.weak for hit in hits)
     assert weak.count("<li") == min(12, sum(hit.weak for hit in hits))
+
+
+def test_it_is_an_application_for_any_server(served: Served, tmp_path: Path) -> None:
+    """Without a server of its own too, its address lets in."""
+    made = app(served.library, cache=tmp_path)
+
+    async def ask() -> list[int]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(made), base_url="http://127.0.0.1") as client:
+            first = await client.get("/")
+            entered = await client.get(address(made, 80))
+            return [first.status_code, entered.status_code, (await client.get("/jobs")).status_code]
+
+    assert asyncio.run(ask()) == [403, 303, 200]
