@@ -105,12 +105,25 @@ class Ledger:
         try:
             connection = _reader(path)
             if _refuse_newer(connection, path) < len(MIGRATIONS):
-                connection.close()
-                cls.open(folder).close()
-                connection = _reader(path)
+                connection = cls._migrated(folder, connection)
             return cls(path, connection, no_step)
         except sqlite3.DatabaseError as fault:
             raise _damaged(path, fault) from fault
+
+    @classmethod
+    def _migrated(cls, folder: Path, connection: sqlite3.Connection) -> sqlite3.Connection:
+        """Migrate the ledger, or where it cannot be written, a copy of it in memory."""
+        path = folder / LEDGER_FILE
+        try:
+            cls.open(folder).close()
+        except LibraryUnwritable:
+            held = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+            connection.backup(held)
+            _migrate(held, path)
+        else:
+            held = _reader(path)
+        connection.close()
+        return held
 
     @contextmanager
     def transaction(self, name: str, *, uncounted: bool = False) -> Iterator[Transaction]:

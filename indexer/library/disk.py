@@ -37,14 +37,14 @@ def _space(folder: Path) -> Finding:
 
 def _hard_links(folder: Path) -> Finding:
     """LanceDB commits by hard link, which some file systems do not have."""
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".doctor-") as place:
-        source = Path(place) / "a"
-        source.touch()
-        try:
+    try:
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".doctor-") as place:
+            source = Path(place) / "a"
+            source.touch()
             (Path(place) / "b").hardlink_to(source)
-        except OSError as fault:
-            words = f"the file system has no hard links ({fault.strerror})"
-            return Finding("file system", False, words, "move the library to a local disk: --library DIR")
+    except OSError as fault:
+        words = f"cannot be written as a library needs it: {fault.strerror}"
+        return Finding("file system", False, words, "searching works; to index, move the library: --library DIR")
     return Finding("file system", True, "can hold the table")
 
 

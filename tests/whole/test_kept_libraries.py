@@ -8,6 +8,8 @@ file that is not a picture under /tmp/kept/photos by batch against the Gemini fa
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -88,3 +90,15 @@ def test_its_table_can_be_made_again_without_a_request(library: Path, emulator: 
     """The ledger holds all that was paid for."""
     with opened(library, emulator) as held:
         assert held.rebuild() == 11
+
+
+def test_it_reports_and_searches_where_nothing_can_be_written(library: Path) -> None:
+    """As on a disk that is mounted read-only: nothing is migrated there, and everything is said."""
+    script = (
+        f"mount --bind {library} {library} && mount -o remount,ro,bind {library} && "
+        f"exec {Path(sys.executable).with_name('index')} --library {library} status"
+    )
+    mounted = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, check=False)
+    if "index" not in mounted.stderr and mounted.returncode not in (0, 1):
+        pytest.skip("nobody may mount here")
+    assert (mounted.returncode, "11" in mounted.stdout) == (0, True), mounted.stderr
