@@ -58,6 +58,8 @@ def plant(root: Path) -> None:
 def ours(root: Path) -> int:
     """Crawl and pack."""
     gemini = Gemini("not-a-key")
+    service = gemini.batches
+    assert service
     question = Question("gemini", gemini.spec.default_model, DEFAULT_TEMPLATE, DEFAULT_SCHEMA)
     prompt = fill(question.template, question.settings.language)
     found = (file for folder in walk([os.fsencode(root)]) for file in folder.files)
@@ -65,7 +67,7 @@ def ours(root: Path) -> int:
         for seen in examine(found, options=WorkOptions()):
             assert seen.rendition, seen.failure
             key = digest(seen.rendition.digest)[:20]
-            shard.write(gemini.encode(Request(key, question, seen.rendition.jpeg, prompt)))
+            shard.write(service.encode(Request(key, question, seen.rendition.jpeg, prompt)))
         return shard.lines
 
 
