@@ -18,7 +18,7 @@ from indexer.domain.errors import BadSetting, LedgerLost, LibraryMissing, Librar
 from indexer.domain.tags import Policy
 from indexer.ledger.store import Ledger, no_step
 from indexer.ledger.work.refill import is_new
-from indexer.library import tag_rules
+from indexer.library import copies, tag_rules
 from indexer.library.damage import reading_damage, writing_damage
 from indexer.library.vocabulary import tag_policy
 from indexer.media.rendition_cache import Spool
@@ -136,6 +136,8 @@ class Access:
                     _keep_price(ledger, options or {})
                     if not rehearse:
                         self._follow(ledger, policy)
+                        if twin := copies.of_another(ledger, self.folder):
+                            self.watcher.note(twin)
                     session = self._session(ledger, lock, config)
                     try:
                         yield Run(session, command), config

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -433,6 +434,28 @@ def test_a_folder_is_found_in_either_spelling_of_its_accents(archive: Archive) -
     assert archive.found(typed) == ["photos/cafe\u0301/a.jpg"]
     with archive.library() as library:
         assert library.forget([typed], confirm=True).paths == 1
+
+
+def test_two_copies_of_a_library_say_so(archive: Archive) -> None:
+    """Once, when the copy is first written; a library that was moved is none."""
+    archive.put("a.jpg", picture(1))
+    archive.index()
+    library = archive.home / "library"
+    kept = library.rename(archive.home / "moved")
+    shutil.copytree(kept, library)
+    kept.rename(archive.home / "third")
+    archive.index()
+    assert not any("is a copy of" in note for note in archive.notes)
+    library.rename(archive.home / "first")
+    shutil.copytree(archive.home / "first", library)
+    with Library.open(archive.home / "first", seams=Seams(environ={}), note=archive.notes.append) as first:
+        first.rebuild()
+    shutil.rmtree(library)
+    shutil.copytree(archive.home / "first", library)
+    archive.index()
+    assert any("is a copy of" in note and "first" in note for note in archive.notes)
+    archive.index()
+    assert not any("is a copy of" in note for note in archive.notes)
 
 
 def test_everything_that_is_left_out_is_counted(archive: Archive) -> None:
