@@ -107,25 +107,30 @@ class Checks:
         return digest("rules", canonical_json([self.reject, self.human, rules]))[:12]
 
     def read(self, fields: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, bool | None]]:
-        """Return (moderation, checks) by name, as an answer gives them; a level that is none of the three is "high"."""
-        told = ((name, str(fields.get(f"{_MODERATION}{name}", "high")).strip().lower()) for name in CATEGORIES)
-        moderation = {name: level if level in LEVELS else "high" for name, level in told}
+        """Return (moderation, checks) by name, as an answer gives them; what is no level of ours is left out."""
+        told = ((name, fields.get(f"{_MODERATION}{name}")) for name in CATEGORIES)
+        levels = ((name, level.strip().lower()) for name, level in told if isinstance(level, str))
+        moderation = {name: level for name, level in levels if level in LEVELS}
         return moderation, {each.name: _truth(fields.get(f"{_CHECK}{each.name}")) for each in self.checks}
 
     def decide(self, fields: Mapping[str, Any]) -> tuple[str, list[str]]:
-        """Return (decision, reasons) for an answer; rejecting wins over a person's look, which wins over approval."""
+        """Return (decision, reasons) for an answer; rejecting wins over a person's look, which wins over approval.
+
+        What was not answered is for a person.
+        """
         moderation, checks = self.read(fields)
         rejected = [*_matching(self.reject, moderation), *_wrong(self.checks, checks, "reject_if")]
         if rejected:
             return REJECT, rejected
         doubtful = [*_matching(self.human, moderation), *_wrong(self.checks, checks, "human_if")]
+        doubtful += [f"{name} was not answered" for name in CATEGORIES if name not in moderation]
         doubtful += [f"{name} was not answered" for name, said in checks.items() if said is None]
         return (HUMAN, doubtful) if doubtful else (APPROVE, [])
 
 
 def _matching(rules: tuple[tuple[str, str], ...], moderation: Mapping[str, str]) -> Iterator[str]:
     for name, least in rules:
-        if LEVELS.index(moderation[name]) >= LEVELS.index(least) > 0:
+        if LEVELS.index(moderation.get(name, LEVELS[0])) >= LEVELS.index(least) > 0:
             yield f"{name}:{moderation[name]} (rule {name}:{least})"
 
 

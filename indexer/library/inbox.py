@@ -20,9 +20,10 @@ from indexer.domain.presets import PRESETS
 from indexer.domain.prompts import in_language
 from indexer.domain.question import Question, Settings
 from indexer.ledger.store import Ledger
-from indexer.ledger.views import uploads, verdicts
+from indexer.ledger.views import counts, uploads, verdicts
 from indexer.ledger.views.uploads import Due
 from indexer.ledger.views.verdicts import Verdict
+from indexer.ledger.work import questions
 from indexer.library import erase
 from indexer.library.door import (
     OtherBytes,
@@ -43,6 +44,7 @@ from indexer.pipeline.request import Ask
 from indexer.pipeline.resolve import Surroundings, make_ask
 from indexer.pipeline.run import Run
 from indexer.pipeline.session import Clock
+from indexer.providers import automatic
 from indexer.storage.atomic import whole_file
 from indexer.storage.layout import INBOX_FOLDER
 from indexer.storage.paths import AnyPath, for_terminal
@@ -283,7 +285,7 @@ class Inbox:
         if name == BEST:
             specs = candidates(access, config)
         else:
-            specs = [access.spec(name if name != "auto" else _auto(access, config))]
+            specs = [access.spec(name if name != "auto" else _auto(ledger, access, config))]
             access.provider(specs[0].name)  # a missing key is told at once
         found = routes(ledger, self._question, specs, count, market_of(ledger, access, config), Bounds())
         if not any(route.usable for route in found):
@@ -357,10 +359,13 @@ def _unknown(upload: str) -> UnknownUpload:
     return UnknownUpload(f"there is no upload {for_terminal(upload)!r}", hint="check its name")
 
 
-def _auto(access: Access, config: Config) -> str:
-    from indexer.providers import automatic
-
-    return config.provider if config.provider != "auto" else automatic(access.seams.environ)
+def _auto(ledger: Ledger, access: Access, config: Config) -> str:
+    """The provider of the settings, of the last run, or of the first key that is set."""
+    last = counts.last_asked(ledger)
+    if config.provider != "auto" or last is None:
+        return config.provider if config.provider != "auto" else automatic(access.seams.environ)
+    before = questions.question_of(ledger, last[0]).provider
+    return automatic(access.seams.environ) if access.spec(before).offline else before
 
 
 def _plan(count: int, route: Route) -> Plan:

@@ -61,7 +61,7 @@ def offer(ledger: Ledger, access: Access, scope: Scope, bounds: Bounds, *, all_r
     found = routes(ledger, _asked(ledger, config.model), specs, new, market, bounds)
     if not all_routes:
         found = [route for route in found if not route.why_not.endswith("is not set")]
-    seen = counts.standing_of_files(ledger, scope, "", None).seen
+    seen = counts.count_pictures(ledger, scope)
     return Offer(seen, new, tuple(found))
 
 

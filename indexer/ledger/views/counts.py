@@ -241,6 +241,13 @@ def keep_everything(ledger: Ledger) -> None:
     spent(ledger)
 
 
+def count_pictures(ledger: Ledger, scope: Scope) -> int:
+    """Count the paths of `scope` that are pictures and not gone."""
+    condition, values = scope.where()
+    seen = f"SELECT count(*) FROM files f WHERE f.picture = 1 AND f.state <> 'gone' AND {condition}"
+    return int(ledger.connection.execute(seen, values).fetchone()[0])
+
+
 def count_new(ledger: Ledger, scope: Scope, least: int) -> int:
     """Return how many photos of `scope` can be described and have no answer of at least this rank."""
     condition, values = scope.where()
