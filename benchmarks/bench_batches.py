@@ -70,8 +70,8 @@ def picture() -> bytes:
     return stream.getvalue()
 
 
-def forge(home: Path, count: int) -> None:
-    """Make a library that has crawled `count` photos, with an approved batch for all of them."""
+def forge(home: Path, count: int, question: Question = _QUESTION, mode: Mode = Mode.BATCH) -> None:
+    """Make a library that has crawled `count` photos, and is approved to ask about all of them."""
     with Library.open(home):
         (home / BATCHES_FOLDER).mkdir()
     ledger, spool, jpeg = Ledger.open(home), Spool(home / BATCHES_FOLDER / RENDITIONS_FILE), picture()
@@ -84,8 +84,8 @@ def forge(home: Path, count: int) -> None:
     with ledger.transaction("approval") as transaction:
         campaign = approvals.begin_campaign(transaction)
         approvals.approve(transaction, campaign, Yes("{}", 1e6))
-        items.want(transaction, _QUESTION, photos_known, campaign, Mode.BATCH)
-        counts.record_asked(transaction, run, questions.question_id(transaction, _QUESTION), Mode.BATCH)
+        items.want(transaction, question, photos_known, campaign, mode)
+        counts.record_asked(transaction, run, questions.question_id(transaction, question), mode)
     spool.close()
     ledger.close()
 
