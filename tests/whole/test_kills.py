@@ -34,6 +34,10 @@ def rig(request: pytest.FixtureRequest) -> Rig:
     return RIGS[request.param]
 
 
+some_rigs = pytest.mark.parametrize("rig", list(RIGS) if ALL else ["gemini", "openai"], indirect=True)
+"""What these two have proven holds for the others, whose batches alone differ; `make kills` plays all of them."""
+
+
 @pytest.fixture
 def service(tmp_path: Path, rig: Rig) -> Iterator[Fake]:
     """The fake in this process, so that it outlives every killed client."""
@@ -103,6 +107,7 @@ def test_a_batch_run_killed_around_any_remote_call_pays_once(
             ), f"killed {when} call {number}"
 
 
+@some_rigs
 @pytest.mark.parametrize(
     ("options", "concurrency", "name"),
     [
@@ -130,6 +135,7 @@ def test_ordinary_calls_leave_at_most_concurrency_in_doubt(
         assert sum(times) <= PHOTOS + concurrency, f"killed at {whole.steps[number - 1]}"
 
 
+@some_rigs
 def test_calls_in_doubt_are_booked_in_full_and_asked_again(tmp_path: Path, rig: Rig, service: Fake) -> None:
     """A call without an answer counts as paid at its high price, shows as in doubt, and is asked again."""
     bare = scene(tmp_path, rig, service, "doubt", mode="interactive")
@@ -166,6 +172,7 @@ def before_retry(tmp_path: Path, rig: Rig, service: Fake, name: str) -> Scene:
     return replace(place, command="retry")
 
 
+@some_rigs
 @pytest.mark.parametrize("prepare", [before_collect, before_retry])
 def test_collect_and_retry_killed_anywhere_pay_once(
     tmp_path: Path, rig: Rig, service: Fake, every: int, prepare: Prepare
@@ -189,6 +196,7 @@ def test_collect_and_retry_killed_anywhere_pay_once(
         )
 
 
+@some_rigs
 def test_killed_at_any_moment_nothing_is_lost_and_batch_rows_are_served_once(
     tmp_path: Path, rig: Rig, service: Fake, capsys: pytest.CaptureFixture[str]
 ) -> None:
