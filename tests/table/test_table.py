@@ -32,6 +32,7 @@ FULL = PhotoRow(
     tags=("boat", "sea"),
     visible_text="K 17",
     caption="Our boat",
+    people=("Ada", "Bob"),
     taken_at=datetime(2015, 7, 4, 23, 59, 59),
     camera="Canon",
     lens="50 mm",
@@ -62,9 +63,9 @@ def test_every_column_comes_back(tmp_path: Path) -> None:
     assert opened.upsert([FULL]) == 1
     row = rows_of(tmp_path)[FULL.path]
     for name in schema().names:
-        if name not in ("terms", "vector", "tags"):
+        if name not in ("terms", "vector", "tags", "people"):
             assert row[name] == getattr(FULL, name), name
-    assert row["tags"] == list(FULL.tags)
+    assert (row["tags"], row["people"]) == (list(FULL.tags), list(FULL.people))
     assert row["terms"] == " a red boat photo it "
     assert np.array_equal(opened.vectors([FULL.path])[FULL.path], FULL.vector)
 
