@@ -58,9 +58,9 @@ class Measured:
 class Plan:
     """What a run would do and cost, before anything is sent.
 
-    Counts are distinct works: `planned = reused + failed + pending`, and `new` of the pending ones are still to be
+    Counts are distinct work items: `planned = reused + failed + pending`, and `new` of the pending ones are still to be
     sent; `otherwise` of these have an answer to another question, which is kept. `cost` is what they are expected to
-    cost by the asked lane (`interactive_cost`: the same by interactive requests), `likely_usd` the middle of it where
+    cost in the asked mode (`interactive_cost`: the same by interactive requests), `likely_usd` the middle of it where
     `basis` answers measured here say so, `most_usd` what they can cost at the very most. Input tokens are counted by
     the service's rules, output tokens are the most that may come. `shards` is the number of waves that the service's
     queue allows. `given` names the facts of each photo that are sent with it. After a pilot, `sample` and `measured`

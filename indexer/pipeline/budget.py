@@ -14,7 +14,7 @@ _WORTH = 0.1  # a wave takes hours: one that the last tenth of a budget buys is 
 
 def left(session: Session) -> float:
     """Return the dollars that may still be reserved."""
-    return min(approvals.purse(session.ledger).left, headroom(session)) + 1e-9
+    return min(approvals.budget(session.ledger).left, headroom(session)) + 1e-9
 
 
 def headroom(session: Session) -> float:
@@ -30,7 +30,7 @@ def requests(session: Session, high_usd: float, waiting: int) -> int:
     if not high_usd:
         return waiting
     affordable = int(max(0.0, left(session)) / high_usd)
-    scraps = affordable * high_usd < _WORTH * approvals.purse(session.ledger).cap
+    scraps = affordable * high_usd < _WORTH * approvals.budget(session.ledger).cap
     return 0 if scraps and affordable < waiting else min(affordable, waiting)
 
 
@@ -39,13 +39,13 @@ def why_stopped(session: Session, number: int, mode: Mode) -> str:
     ledger = session.ledger
     waiting = items.unsent(ledger, number)
     high = session.pricing.quote(questions.question_of(ledger, number), mode).high_usd
-    purse = approvals.purse(ledger)
+    held = approvals.budget(ledger)
     affordable = requests(session, high, waiting) if mode is Mode.BATCH else int(left(session) / high) if high else 1
     if not waiting or affordable:
         return ""
-    if purse.left > left(session):
+    if held.left > left(session):
         return "the library's own limit is reached (budget_total or budget_per_day in captionary.toml)"
     return (
-        f"the budget is reached: {dollars(purse.spent)} of {dollars(purse.cap)} spent, photos left: {waiting:,}; "
+        f"the budget is reached: {dollars(held.spent)} of {dollars(held.cap)} spent, photos left: {waiting:,}; "
         f"go on with a larger --budget"
     )

@@ -23,7 +23,7 @@ from indexer.ledger.views.compared import Said
 from indexer.ledger.work import items, questions
 from indexer.pipeline import budget
 from indexer.pipeline.request import Approve, Ask
-from indexer.pipeline.send.calls import CallLane
+from indexer.pipeline.send.calls import CallSender
 from indexer.pipeline.session import Session
 from indexer.storage.paths import to_text
 
@@ -127,7 +127,7 @@ def _obtain(
     with session.ledger.transaction("approval") as transaction:
         ends = approvals.deadline(session.ledger)
         campaign = approvals.begin_campaign(transaction)
-        held = approvals.purse(session.ledger, campaign)
+        held = approvals.budget(session.ledger, campaign)
         cap = max(held.cap, held.spent + held.reserved) + plan.most_usd
         approvals.approve(transaction, campaign, Yes(json.dumps(asdict(plan)), cap, ends, kind="compare"))
         for ask, fresh in zip(asks, new, strict=True):
@@ -165,7 +165,7 @@ def _run(session: Session, ask: Ask, fresh: Sequence[str]) -> str:
     if not fresh or number is None:
         return ""
     try:
-        CallLane(session, ask.question, number, ask.mode).run(budget.left(session))
+        CallSender(session, ask.question, number, ask.mode).run(budget.left(session))
     except ProviderError as fault:
         with session.ledger.transaction("route given up") as transaction:
             items.give_up_question(transaction, number)

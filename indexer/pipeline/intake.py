@@ -133,7 +133,7 @@ class Intake:
 
     def _raise_cap(self, transaction: Transaction, by: float) -> int:
         campaign = approvals.begin_campaign(transaction)
-        held = approvals.purse(self._ledger, campaign)
+        held = approvals.budget(self._ledger, campaign)
         cap = max(held.cap, held.spent + held.reserved) + by
         approvals.approve(transaction, campaign, Yes(json.dumps({"most_usd": by}), cap, kind="inbox"))
         return campaign

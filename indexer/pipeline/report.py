@@ -101,7 +101,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """What only the run itself knows: its number, how many works were answered before it, its estimate."""
+    """What only the run itself knows: its number, how many work items were answered before it, its estimate."""
 
     run: int | None = None
     reused: int = 0

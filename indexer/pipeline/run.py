@@ -36,8 +36,8 @@ from indexer.pipeline.refill import Refilled, put_back
 from indexer.pipeline.report import job_line
 from indexer.pipeline.request import Approve, Ask
 from indexer.pipeline.send import canary, offline
-from indexer.pipeline.send.batch import BatchLane, sweep
-from indexer.pipeline.send.calls import CallLane
+from indexer.pipeline.send.batch import BatchSender, sweep
+from indexer.pipeline.send.calls import CallSender
 from indexer.pipeline.send.pack import pack_shard
 from indexer.pipeline.session import Session
 from indexer.providers.seam import Prepared
@@ -77,7 +77,7 @@ class Run:
         return seen
 
     def owned(self, ask: Ask) -> int | None:
-        """Return how many works are answered, where nothing is left to ask a provider; None where something is."""
+        """Return how many work items are answered, where nothing is left to ask a provider; None where something is."""
         number = questions.known_question(self.ledger, ask.question)
         count = counts.count_works(self.ledger, ask.scope, number)
         return None if count.pending or ask.refresh or self._unfinished() else count.described
@@ -151,22 +151,22 @@ class Run:
     def _pass(self) -> bool:
         """One look at everything; True when something moved, so that another look may move more."""
         self._meet_deadline()
-        lane, faults = BatchLane(self._session), Faults()
+        sender, faults = BatchSender(self._session), Faults()
         for shard in shards.open_shards(self.ledger):
             if not faults.service_away:
                 with faults.held(given_up=self._is_given_up(shard.question)):
-                    lane.advance(shard)
-        if lane.freed:
+                    sender.advance(shard)
+        if sender.freed:
             shards.end_waits(self.ledger)
         self._hand_over()
         for number, mode, count in items.open_questions(self.ledger):
             if not faults.service_away and not self._is_given_up(number):
                 with faults.held():
-                    self._send(number, mode, count, lane)
-        if lane.moved:
+                    self._send(number, mode, count, sender)
+        if sender.moved:
             self.project()
         faults.raise_worst()
-        return lane.moved
+        return sender.moved
 
     def _meet_deadline(self) -> None:
         """From the deadline on, what no batch has answered is asked by interactive requests."""
@@ -178,11 +178,11 @@ class Run:
         if moved:
             self._session.watcher.note(f"the deadline has passed: {moved:,} photos are now asked one by one")
 
-    def _send(self, number: int, mode: Mode, waiting: int, lane: BatchLane) -> None:
+    def _send(self, number: int, mode: Mode, waiting: int, sender: BatchSender) -> None:
         if mode is not Mode.BATCH:
-            self._call(number, mode, lane)
+            self._call(number, mode, sender)
         elif not self._queue_full():
-            self._feed(number, waiting, lane)
+            self._feed(number, waiting, sender)
 
     def _prepare(self, provider: str) -> None:
         """Find out once what a batch service would lack, before anything is packed or paid for it."""
@@ -191,25 +191,25 @@ class Run:
             service.prepare()
         self._prepared.add(provider)
 
-    def _feed(self, number: int, waiting: int, lane: BatchLane) -> None:
+    def _feed(self, number: int, waiting: int, sender: BatchSender) -> None:
         sent = False
         self._prepare(questions.question_of(self.ledger, number).provider)
         allowed = canary.leave(self._session, number)
         while pack_shard(self._session, number, allowed):
-            sent = lane.moved = True
+            sent = sender.moved = True
             newest = shards.open_shards(self.ledger)[-1]
             self._session.watcher.progress(Progress("sending", newest.requests, waiting))
-            lane.advance(newest)
+            sender.advance(newest)
             if self._queue_full():
                 break
             allowed = canary.leave(self._session, number)
         if not sent and not shards.open_shards(self.ledger):
             self.stopped = allowed.stopped or budget.why_stopped(self._session, number, Mode.BATCH)
 
-    def _call(self, number: int, mode: Mode, lane: BatchLane) -> None:
+    def _call(self, number: int, mode: Mode, sender: BatchSender) -> None:
         question = questions.question_of(self.ledger, number)
-        done = CallLane(self._session, question, number, mode).run(budget.left(self._session))
-        lane.moved |= done > 0
+        done = CallSender(self._session, question, number, mode).run(budget.left(self._session))
+        sender.moved |= done > 0
         if not done and not shards.open_shards(self.ledger):
             self.stopped = budget.why_stopped(self._session, number, mode)
 
@@ -249,7 +249,7 @@ class Run:
         return Scope(tuple(fresh))
 
     def retry(self, reasons: Sequence[str], most_attempts: int, approve: Approve, fresh: Scope) -> None:
-        """Let failed works of these reasons wait again, and new photos of `fresh`, within an approved price."""
+        """Let failed work items of these reasons wait again, and new photos of `fresh`, within an approved price."""
         asked = counts.last_asked(self.ledger)
         if not asked:
             return
@@ -265,7 +265,7 @@ class Run:
             raise ApprovalRequired(plan)
         with self.ledger.transaction("retry") as transaction:
             campaign = approvals.begin_campaign(transaction)
-            held = approvals.purse(self.ledger, campaign)
+            held = approvals.budget(self.ledger, campaign)
             cap = max(held.cap, held.spent + held.reserved) + plan.most_usd
             yes = Yes(json.dumps(asdict(plan)), cap, kind="retry" if covered else "plan")
             approvals.approve(transaction, campaign, yes)
@@ -280,11 +280,11 @@ class Run:
         """Let the work of a provider that was not sent go: another one does it."""
         with self.ledger.transaction("unsent batches given up") as transaction:
             modes.leave_unsent_batches(transaction, provider)
-        lane = BatchLane(self._session)
+        sender = BatchSender(self._session)
         for shard in shards.open_shards(self.ledger):
             asked = questions.question_of(self.ledger, shard.question)
             if asked.provider == provider and shard.state in ("packed", "intended"):
-                lane.advance(shard)
+                sender.advance(shard)
         with self.ledger.transaction("route given up") as transaction:
             items.give_up(transaction, provider)
 
@@ -344,7 +344,7 @@ class Run:
         campaign = approvals.current_campaign(self.ledger)
         if campaign is None or (budget is None and deadline is None):
             return
-        cap = approvals.purse(self.ledger, campaign).cap
+        cap = approvals.budget(self.ledger, campaign).cap
         if budget is not None and budget > cap and not approved:
             raise BudgetReached(
                 f"a budget of {dollars(budget)} is more than the {dollars(cap)} that you approved",

@@ -179,11 +179,11 @@ def read_tariffs(mapping: Mapping[str, object]) -> tuple[Tariff, ...]:
         if isinstance(told, str):
             tariffs.append(flat(model, parse_price(told)))
             continue
-        lanes = told if isinstance(told, Mapping) else {}
-        if not lanes or not set(lanes) <= {"standard", "batch"} or "standard" not in lanes:
+        modes = told if isinstance(told, Mapping) else {}
+        if not modes or not set(modes) <= {"standard", "batch"} or "standard" not in modes:
             raise BadSetting(f"the price of {model} cannot be read", hint=f'write it as: {model} = "IN,OUT" in dollars')
-        standard = parse_price(str(lanes["standard"]))
-        batch = parse_price(str(lanes["batch"])) if "batch" in lanes else standard
+        standard = parse_price(str(modes["standard"]))
+        batch = parse_price(str(modes["batch"])) if "batch" in modes else standard
         tariffs.append(Tariff(_bare(model), standard, batch))
     return tuple(tariffs)
 

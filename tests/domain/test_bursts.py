@@ -155,7 +155,7 @@ def test_what_is_inherited_stays_until_the_own_answer_is_there(
 
 
 def test_a_pilot_may_take_those_that_inherit(emulator: Emulator, library: Library, photos: Path) -> None:
-    """They are to be bought now, so they can go ahead by ordinary calls as well."""
+    """They are to be bought now, so they can go ahead by single calls as well."""
     library.index([photos], approve=True, one_per_burst=True, **GEMINI)
     VirtualTime(emulator).sleep(10)
     library.index([photos], approve=True, one_per_burst=False, pilot=5, **GEMINI)

@@ -35,7 +35,7 @@ def test_keys_that_cannot_make_batches(emulator: Emulator, tmp_path: Path, key: 
 
 
 def test_a_free_key_may_ask_one_by_one_within_its_allowance(emulator: Emulator) -> None:
-    """Ordinary calls of a free key work until its minute is used up; the 429 says how long to wait."""
+    """Single calls of a free key work until its minute is used up; the 429 says how long to wait."""
     emulator.change(free_requests=2)
     client = m.sdk(emulator.url, "free-tier")
     for _ in range(2):

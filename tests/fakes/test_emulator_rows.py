@@ -192,7 +192,7 @@ def test_half_of_the_rows_by_chance_or_by_count(
 def test_a_schema_can_be_ignored_in_batches_only(
     quick_emulator: Emulator, quick_client: genai.Client, source: str
 ) -> None:
-    """One of the two schema fields may not work in batches, while the other and ordinary calls do."""
+    """One of the two schema fields may not work in batches, while the other and single calls do."""
     try:
         for ignored, fits in (("response_schema", False), ("response_json_schema", True)):
             quick_emulator.change(batch_ignores=ignored)

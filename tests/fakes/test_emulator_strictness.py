@@ -239,7 +239,7 @@ def rows(quick_client: genai.Client, tmp_path_factory: pytest.TempPathFactory) -
 def test_faults_of_the_request_are_errors_of_the_row(
     quick_emulator: Emulator, rows: dict[str, dict[str, Any]], number: int
 ) -> None:
-    """What the model refuses fails its row in a batch that succeeds, and the ordinary call with the same words."""
+    """What the model refuses fails its row in a batch that succeeds, and the single call with the same words."""
     change, code, words = ROWS[number]
     error = rows[str(number)]["error"]
     assert "response" in rows["good"]

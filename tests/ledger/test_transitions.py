@@ -91,13 +91,13 @@ def test_wanting_twice_is_wanting_once(ledger: Ledger) -> None:
 def test_packing_reserves_the_high_price_until_an_answer_books_the_real_one(ledger: Ledger) -> None:
     """The budget's arithmetic: reserved while out, spent when answered, free again when void."""
     first, second, third, _ = pack(ledger, waiting(ledger))
-    assert approvals.purse(ledger).reserved == pytest.approx(0.4)
+    assert approvals.budget(ledger).reserved == pytest.approx(0.4)
     with ledger.transaction("collected") as transaction:
         answers.record_answer(transaction, Booking(first.key, first.work.key, 0.03, Usage(700, 80)), ANSWER, 30)
         failure = Failure(Reason.BLOCKED, "the service refused it")
         answers.record_failure(transaction, Booking(second.key, second.work.key, 0.02, None), failure)
         items.void(transaction, third.key, third.work.key)
-    purse = approvals.purse(ledger)
+    purse = approvals.budget(ledger)
     assert (purse.spent, purse.reserved) == (pytest.approx(0.05), pytest.approx(0.1))
     assert [state(ledger, line.work.key) for line in (first, second, third)] == [
         ("answered", None),
@@ -122,7 +122,7 @@ def test_a_call_in_doubt_is_asked_again_once(ledger: Ledger) -> None:
     for attempt in (1, 2):
         items.begin_calls(ledger, [(work, f"{work.key}-lib-{attempt}", 0.2)], Mode.INTERACTIVE)
         assert items.doubt_calls(ledger) == 1
-        assert approvals.purse(ledger).spent == pytest.approx(0.2 * attempt)
+        assert approvals.budget(ledger).spent == pytest.approx(0.2 * attempt)
         assert state(ledger, work.key)[0] == ("wanted" if attempt == 1 else "failed")
     assert counts.count_in_doubt(ledger) == 2
     assert state(ledger, work.key) == ("failed", "server_error")
@@ -137,16 +137,16 @@ def test_requests_that_are_taken_and_never_served_end(ledger: Ledger) -> None:
         with ledger.transaction("void") as transaction:
             items.void(transaction, f"{key}-lib-{attempt}", key)
     assert state(ledger, key) == ("failed", "server_error")
-    assert approvals.purse(ledger).spent == 0
+    assert approvals.budget(ledger).spent == 0
 
 
 def test_what_is_out_belongs_to_a_batch_and_what_waits_can_change_its_mode(ledger: Ledger) -> None:
     """A shard in no job yet follows as well; one at the service does not."""
     pack(ledger, waiting(ledger)[:2])
-    assert modes.in_other_lane(ledger, number(ledger), Mode.INTERACTIVE) == 4
+    assert modes.in_other_mode(ledger, number(ledger), Mode.INTERACTIVE) == 4
     with ledger.transaction("change") as transaction:
-        modes.change_lane(transaction, number(ledger), Mode.INTERACTIVE)
-    assert modes.in_other_lane(ledger, number(ledger), Mode.INTERACTIVE) == 0
+        modes.change_mode(transaction, number(ledger), Mode.INTERACTIVE)
+    assert modes.in_other_mode(ledger, number(ledger), Mode.INTERACTIVE) == 0
     assert not modes.wants_batch(ledger, "5" * 8)
 
 

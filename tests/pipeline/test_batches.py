@@ -166,7 +166,7 @@ def test_an_account_without_credit_pauses_and_fails_no_photo(tmp_path: Path, emu
 
 
 def test_a_free_key_is_told_what_to_use_instead(tmp_path: Path, emulator: Emulator) -> None:
-    """Its batch calls are refused: ordinary calls work, and what is sent by them may be used for training."""
+    """Its batch calls are refused: single calls work, and what is sent by them may be used for training."""
     photos = samples(tmp_path / "photos", 2)
     with opened(tmp_path / "library", emulator, key="free-tier") as library:
         with pytest.raises(CaptionaryError) as told:
@@ -178,7 +178,7 @@ def test_a_free_key_is_told_what_to_use_instead(tmp_path: Path, emulator: Emulat
 
 
 def test_what_waits_may_change_its_lane(tmp_path: Path, emulator: Emulator, library: Library) -> None:
-    """Photos that a full queue holds up are asked by ordinary calls when somebody says so, each once."""
+    """Photos that a full queue holds up are asked by single calls when somebody says so, each once."""
     emulator.fault("create", "429", times=1000)
     photos = samples(tmp_path / "photos", 3)
     assert library.index([photos], approve=True, wait=False, **GEMINI).exit_code == 3

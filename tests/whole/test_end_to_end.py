@@ -118,7 +118,7 @@ def test_detached_use_closes_the_laptop_and_collects_tomorrow(
 
 
 def test_ordinary_calls_and_pilot_share_their_answers(tmp_path: Path, emulator: Emulator, indexing: Indexing) -> None:
-    """--pilot 3 is three ordinary calls, and the batch carries the other eight only."""
+    """--pilot 3 is three single calls, and the batch carries the other eight only."""
     done = indexing(SAMPLES, "--provider", "gemini", "--pilot", "3", "--yes", "--json")
     assert done.code == 0
     assert done.json["files"]["described"] == 11

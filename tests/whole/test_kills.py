@@ -118,7 +118,7 @@ def test_a_batch_run_killed_around_any_remote_call_pays_once(
 def test_ordinary_calls_leave_at_most_concurrency_in_doubt(
     tmp_path: Path, rig: Rig, service: Fake, every: int, options: dict[str, object], concurrency: int, name: str
 ) -> None:
-    """A kill during ordinary calls serves at most `concurrency` pictures twice, and says how many are in doubt."""
+    """A kill during single calls serves at most `concurrency` pictures twice, and says how many are in doubt."""
     environ = {"CAPTIONARY_CONCURRENCY": str(concurrency)}
     first = scene(tmp_path, rig, service, f"{name}-whole", **options)
     whole = killing.index(replace(first, environ=environ))

@@ -144,7 +144,7 @@ def test_a_plan_says_the_most_that_is_approved_and_which_facts_are_sent(
 
 
 def test_with_a_deadline_the_range_reaches_to_the_price_of_ordinary_calls(library: Library, photos: Path) -> None:
-    """What is not back in time is asked at once, so the bill may become that of ordinary calls."""
+    """What is not back in time is asked at once, so the bill may become that of single calls."""
     plan = library.plan([photos], pilot=0, deadline=0, **GEMINI)
     assert plan.cost.high == plan.interactive_cost.high
     assert plan.cost.low < plan.interactive_cost.low

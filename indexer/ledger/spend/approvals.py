@@ -12,7 +12,7 @@ from indexer.ledger.store import Ledger, Transaction
 
 
 @dataclass(frozen=True, slots=True)
-class Purse:
+class Budget:
     """What a campaign may spend, in US dollars."""
 
     cap: float
@@ -90,11 +90,11 @@ def retry_allowance(ledger: Ledger) -> float:
     return float(row[0]) if row else 0.0
 
 
-def purse(ledger: Ledger, campaign: int | None = None) -> Purse:
+def budget(ledger: Ledger, campaign: int | None = None) -> Budget:
     """Return what the campaign (the current one) may still spend; without a campaign nothing."""
     number = current_campaign(ledger) if campaign is None else campaign
     if number is None:
-        return Purse(0.0, 0.0, 0.0)
+        return Budget(0.0, 0.0, 0.0)
     cap = ledger.connection.execute(
         "SELECT cap_usd FROM approvals WHERE campaign = ? ORDER BY id DESC LIMIT 1", (number,)
     ).fetchone()
@@ -102,7 +102,7 @@ def purse(ledger: Ledger, campaign: int | None = None) -> Purse:
         "SELECT total(spent_usd), total(CASE state WHEN 'out' THEN high_usd END) FROM attempts WHERE campaign = ?",
         (number,),
     ).fetchone()
-    return Purse(float(cap[0]) if cap else 0.0, float(spent), float(reserved))
+    return Budget(float(cap[0]) if cap else 0.0, float(spent), float(reserved))
 
 
 def deadline(ledger: Ledger) -> float | None:

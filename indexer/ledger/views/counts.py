@@ -28,7 +28,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class WorkCount:
-    """How the works of a scope stand with a question; `answered_before` those that a run found answered."""
+    """How the work items of a scope stand with a question; `answered_before` those that a run found answered."""
 
     planned: int
     described: int
@@ -151,7 +151,7 @@ def changes_of_run(ledger: Ledger, run: int) -> dict[str, int]:
 
 
 def count_works(ledger: Ledger, scope: Scope, question: int | None) -> WorkCount:
-    """Count the distinct works that the paths of `scope` need of a question."""
+    """Count the distinct work items that the paths of `scope` need of a question."""
     told = kept(ledger, f"works {question}", scope, lambda: _works(ledger, scope, question))
     planned, described, failed = map(int, told)
     return WorkCount(planned, described, failed, planned - described - failed)

@@ -55,7 +55,7 @@ def unasked(ledger: Ledger, question: int | None, scope: Scope) -> Iterator[str]
 
 
 def want(transaction: Transaction, question: Question, photos: Iterable[str], campaign: int, mode: Mode) -> None:
-    """Begin the works of `photos`: approved, not yet sent.
+    """Begin the work items of `photos`: approved, not yet sent.
 
     The facts that the template asks for are fixed here: every attempt at a work sends the prompt that was approved.
     """
@@ -89,7 +89,7 @@ def wanted(ledger: Ledger, question: int, mode: Mode, limit: int, after: str = "
 
 
 def open_questions(ledger: Ledger) -> list[tuple[int, Mode, int]]:
-    """Return (question, lane, number of works) for all that waits to be sent."""
+    """Return (question, mode, number of work items) for all that waits to be sent."""
     rows = ledger.connection.execute(
         "SELECT question, mode, count(*) FROM works WHERE state = 'wanted' GROUP BY question, mode ORDER BY question"
     )
@@ -114,7 +114,7 @@ def begin_call(transaction: Transaction, work: Work, key: str, high_usd: float, 
 
 
 def doubt_calls(ledger: Ledger) -> int:
-    """Put ordinary calls that a crash cut off in doubt: booked at their high price, to be asked again once."""
+    """Put single calls that a crash cut off in doubt: booked at their high price, to be asked again once."""
     question = "SELECT key, work FROM attempts WHERE state = 'out' AND shard IS NULL"
     lost = ledger.connection.execute(question).fetchall()
     if not lost:
@@ -184,7 +184,7 @@ def give_up_question(transaction: Transaction, question: int) -> None:
 
 
 def waiting(ledger: Ledger, question: int | None, mode: Mode) -> list[str]:
-    """Return the photos whose works wait to be sent by the lane `mode`."""
+    """Return the photos whose work items wait to be sent in `mode`."""
     rows = ledger.connection.execute(
         "SELECT photo FROM works WHERE state = 'wanted' AND question = ? AND mode = ?", (question, str(mode))
     )
@@ -198,7 +198,7 @@ def photos_of(ledger: Ledger, keys: Sequence[str]) -> list[str]:
 
 
 def unsent(ledger: Ledger, question: int | None, mode: Mode | None = None) -> int:
-    """Return how many approved works of this question still wait to be sent, in one lane or in any."""
+    """Return how many approved work items of this question still wait to be sent, in one mode or in any."""
     row = ledger.connection.execute(
         f"SELECT count(*) FROM works WHERE state = 'wanted' AND question = ?{' AND mode = ?' if mode else ''}",
         (question, str(mode)) if mode else (question,),
@@ -207,7 +207,7 @@ def unsent(ledger: Ledger, question: int | None, mode: Mode | None = None) -> in
 
 
 def retryable(ledger: Ledger, question: int, reasons: Sequence[str], most_attempts: int) -> list[Work]:
-    """Return the works of a question that failed for these reasons and were tried fewer than `most_attempts` times.
+    """Return the work items of a question that failed for these reasons after fewer than `most_attempts` attempts.
 
     Only those of photos that are there, or from which one that is there inherits.
     """
@@ -217,7 +217,7 @@ def retryable(ledger: Ledger, question: int, reasons: Sequence[str], most_attemp
 
 
 def want_again(transaction: Transaction, failed: Iterable[Work], campaign: int, mode: Mode) -> None:
-    """Let failed works wait again, in the lane `mode` and at the cost of `campaign`."""
+    """Let failed work items wait again, in `mode` and at the cost of `campaign`."""
     transaction.executemany(
         "UPDATE works SET state = 'wanted', campaign = ?, mode = ? WHERE key = ? AND state = 'failed'",
         ((campaign, str(mode), work.key) for work in failed),

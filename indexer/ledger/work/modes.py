@@ -1,4 +1,4 @@
-"""Which lane carries a work: works may leave the batch lane for ordinary calls, also while their shard is out."""
+"""The mode of a work item: it may leave its batch for single calls, also while their shard is out."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def wants_batch(ledger: Ledger, shard: str) -> bool:
 
 
 def leave_batch(ledger: Ledger, campaign: int) -> int:
-    """Commit that everything unfinished of a campaign goes on by ordinary calls; returns how many works that moved."""
+    """Commit that everything unfinished of a campaign goes on by single calls; returns how many that moved."""
     unfinished = "campaign = ? AND mode <> 'interactive' AND state IN ('wanted', 'out')"
     if not ledger.connection.execute(f"SELECT 1 FROM works WHERE {unfinished} LIMIT 1", (campaign,)).fetchone():
         return 0
@@ -47,8 +47,8 @@ def room(ledger: Ledger, question: Question) -> int | None:
     return int(told) if told else None
 
 
-def in_other_lane(ledger: Ledger, question: int | None, mode: Mode) -> int:
-    """Return how many works of a question wait in another lane than `mode`, and are not at the service yet."""
+def in_other_mode(ledger: Ledger, question: int | None, mode: Mode) -> int:
+    """Return how many work items of a question wait in another mode than `mode`, and are not at the service yet."""
     row = ledger.connection.execute(
         f"SELECT count(*) FROM works WHERE question = ? AND mode <> ?"
         f" AND (state = 'wanted' OR (state = 'out' AND key IN ({_UNSENT_SHARDS})))",
@@ -57,8 +57,8 @@ def in_other_lane(ledger: Ledger, question: int | None, mode: Mode) -> int:
     return int(row[0])
 
 
-def packed_for_other_lane(ledger: Ledger, question: int | None, mode: Mode) -> int:
-    """Return how many works of a question lie packed for another lane than `mode`, in no job yet."""
+def packed_for_other_mode(ledger: Ledger, question: int | None, mode: Mode) -> int:
+    """Return how many work items of a question lie packed for another mode than `mode`, in no job yet."""
     row = ledger.connection.execute(
         f"SELECT count(*) FROM works WHERE question = ? AND mode <> ? AND state = 'out' AND key IN ({_UNSENT_SHARDS})",
         (question, str(mode)),
@@ -67,7 +67,7 @@ def packed_for_other_lane(ledger: Ledger, question: int | None, mode: Mode) -> i
 
 
 def leave_batch_for(transaction: Transaction, question: Question, photos: Iterable[str]) -> None:
-    """Let the works of `photos` that wait for a batch go by ordinary calls."""
+    """Let the work items of `photos` that wait for a batch go by single calls."""
     transaction.executemany(
         "UPDATE works SET mode = 'interactive' WHERE key = ? AND state = 'wanted'",
         ((question.work_key(photo),) for photo in photos),
@@ -83,8 +83,8 @@ def leave_unsent_batches(transaction: Transaction, provider: str) -> None:
     )
 
 
-def change_lane(transaction: Transaction, question: int | None, mode: Mode) -> None:
-    """Move all of a question that is not at the service yet into the lane `mode`."""
+def change_mode(transaction: Transaction, question: int | None, mode: Mode) -> None:
+    """Move all of a question that is not at the service yet into `mode`."""
     transaction.execute(
         f"UPDATE works SET mode = ? WHERE question = ?"
         f" AND (state = 'wanted' OR (state = 'out' AND key IN ({_UNSENT_SHARDS})))",

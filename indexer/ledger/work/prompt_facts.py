@@ -40,7 +40,7 @@ def outdated(ledger: Ledger, question: Question, number: int | None, scope: Scop
 
 
 def renew(transaction: Transaction, works: Iterable[tuple[str, str]], campaign: int, mode: Mode) -> None:
-    """Let answered works wait again, with new facts; the old answer stands until the new one is there."""
+    """Let answered work items wait again, with new facts; the old answer stands until the new one is there."""
     transaction.executemany(
         "UPDATE works SET state = 'wanted', renewing = 1, campaign = ?, mode = ?, given = ?"
         " WHERE key = ? AND state = 'answered'",

@@ -1,4 +1,4 @@
-"""From a plan to committed, paid-for intent: ask, keep the yes, and let exactly the approved works wait."""
+"""From a plan to committed, paid-for intent: ask, keep the yes, and let exactly the approved work items wait."""
 
 from __future__ import annotations
 
@@ -70,17 +70,17 @@ class Approval:
             return False
         if self.photos():
             return True
-        if modes.in_other_lane(self._ledger, question, self._ask.mode):
+        if modes.in_other_mode(self._ledger, question, self._ask.mode):
             return True
         if self._ask.refresh and next(prompt_facts.outdated(self._ledger, self._ask.question, question, scope), None):
             return True
-        purse = approvals.purse(self._ledger)
+        held = approvals.budget(self._ledger)
         if self._ask.budget is not None:
-            return abs(self._ask.budget - purse.cap) > _CENT_OF_A_CENT
-        return purse.left < plan.most_usd - _CENT_OF_A_CENT
+            return abs(self._ask.budget - held.cap) > _CENT_OF_A_CENT
+        return held.left < plan.most_usd - _CENT_OF_A_CENT
 
     def obtain(self, plan: Plan, first: Iterable[str] | None = None) -> None:
-        """Have the plan approved and commit it: the works of the pilot's photos `first` alone, or all."""
+        """Have the plan approved and commit it: the work items of the pilot's photos `first` alone, or all."""
         if not self._free and not self._approve(plan):
             raise ApprovalRequired(plan)
         ask, number = self._ask, questions.known_question(self._ledger, self._ask.question)
@@ -90,8 +90,8 @@ class Approval:
         outdated = list(prompt_facts.outdated(self._ledger, ask.question, number, scope)) if ask.refresh else []
         with self._ledger.transaction("approval") as transaction:
             campaign = approvals.begin_campaign(transaction)
-            purse = approvals.purse(self._ledger, campaign)
-            cap = purse.spent + purse.reserved + plan.most_usd if ask.budget is None else ask.budget
+            held = approvals.budget(self._ledger, campaign)
+            cap = held.spent + held.reserved + plan.most_usd if ask.budget is None else ask.budget
             ends = None if ask.deadline is None else self._session.clock.time() + ask.deadline
             approvals.approve(transaction, campaign, Yes(json.dumps(asdict(replace(plan, sample=()))), cap, ends))
             items.want(transaction, ask.question, photos, campaign, mode)
@@ -99,7 +99,7 @@ class Approval:
                 modes.leave_batch_for(transaction, ask.question, photos)
             else:
                 prompt_facts.renew(transaction, outdated, campaign, mode)
-                modes.change_lane(transaction, number, mode)
+                modes.change_mode(transaction, number, mode)
 
     def photos(self) -> list[str]:
         """Return the photos that are to be asked about and were not approved yet."""

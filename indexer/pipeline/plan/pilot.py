@@ -22,7 +22,7 @@ from indexer.pipeline.gates import failing
 from indexer.pipeline.plan.approval import Approval
 from indexer.pipeline.plan.estimate import LEAST
 from indexer.pipeline.request import Ask
-from indexer.pipeline.send.calls import CallLane
+from indexer.pipeline.send.calls import CallSender
 from indexer.pipeline.session import Session
 from indexer.storage.paths import to_text
 
@@ -52,7 +52,7 @@ class Pilot:
     def run(self) -> None:
         """Ask them by interactive requests, within the budget."""
         number = questions.known_question(self._session.ledger, self._ask.question) or 0
-        CallLane(self._session, self._ask.question, number, Mode.INTERACTIVE, "pilot").run(budget.left(self._session))
+        CallSender(self._session, self._ask.question, number, Mode.INTERACTIVE, "pilot").run(budget.left(self._session))
 
     def plan_of_rest(self, approval: Approval) -> Plan:
         """Return the plan of what is left, priced by what the pilot measured, with its photos and their sheet.

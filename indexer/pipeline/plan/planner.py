@@ -69,7 +69,7 @@ def make_plan(
     asked = bursts.to_ask(ledger, number, scope, around.one_per_burst) if open_works else Split()
     fresh, inherited = asked.ask, len(asked.inherit)
     renewed = sum(1 for _ in outdated(ledger, question, number, scope)) if around.refresh else 0
-    new = len(fresh) + items.unsent(ledger, number) + modes.packed_for_other_lane(ledger, number, mode) + renewed
+    new = len(fresh) + items.unsent(ledger, number) + modes.packed_for_other_mode(ledger, number, mode) + renewed
     first = _pilot_size(ledger, number, new, around.pilot) if mode is Mode.BATCH else 0
     bill = _Bill(ledger, question, pricing, around, fresh or items.waiting(ledger, number, mode))
     plan = bill.plan(mode, new, first)
@@ -121,8 +121,8 @@ class _Bill:
         question, pricing = self._question, self._pricing
         if new:
             pricing.refuse_retired(question)
-        lanes = ((mode, new - first), (Mode.INTERACTIVE, first))
-        parts = [self._range(lane, count) for lane, count in lanes if count]
+        modes_of = ((mode, new - first), (Mode.INTERACTIVE, first))
+        parts = [self._range(each, count) for each, count in modes_of if count]
         calls = self._range(Mode.INTERACTIVE, new)[1] if new else Cost()
         quotes = self._quotes(mode)
         counted = _mean((quote.counted_tokens, number) for quote, number in quotes)
@@ -147,7 +147,7 @@ class _Bill:
             warnings=pricing.warnings(question, mode),
             likely_usd=sum(likely for likely, _ in parts) if self._used else None,
             basis=len(self._used),
-            most_usd=sum(count * pricing.quote(question, lane).high_usd for lane, count in lanes if count),
+            most_usd=sum(count * pricing.quote(question, each).high_usd for each, count in modes_of if count),
             disk_bytes=(bytes_sent + SPARE_BYTES if mode is Mode.BATCH and bytes_sent else 0) + new * _ROW,
             wait=self._wait(mode, new - first, waves) if new and not self._free else None,
             given=facts_asked(question.template),

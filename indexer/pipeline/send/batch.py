@@ -1,4 +1,4 @@
-"""The batch lane: create the jobs of packed shards exactly once, and follow each to its closed end.
+"""Batches: create the jobs of packed shards exactly once, and follow each to its closed end.
 
 Every shard is moved one committed step at a time, from whatever state the last process left it in. The one dangerous
 moment is between a create and its answer: a shard found there is looked for by its own name and input file before
@@ -64,7 +64,7 @@ def sweep(session: Session) -> None:
         path.unlink()
 
 
-class BatchLane:
+class BatchSender:
     """Moves shards. Built for one pass over the ledger.
 
     `moved` tells that anything changed in it, `freed` that the service's queue got shorter.

@@ -1,4 +1,4 @@
-"""The ordinary lane: one call a photo, a few at once, each with an intent before it and its own commit after it.
+"""Single calls: one a photo, a few at once, each with an intent before it and its own commit after it.
 
 A process that dies leaves at most `concurrency` calls in doubt: they stay booked at their high price and are asked
 again once. A provider that is free needs no intents, so its answers are committed in groups.
@@ -36,7 +36,7 @@ _LONGEST_WAIT = 60.0
 _FLEX_WAIT, _FLEX_LONGEST, _FLEX_MOST_WAITS = 30.0, 600.0, 60
 
 
-class CallLane:
+class CallSender:
     """Asks every waiting work of one question by single calls in one mode."""
 
     def __init__(self, session: Session, question: Question, number: int, mode: Mode, stage: str = "asking") -> None:

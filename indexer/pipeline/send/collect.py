@@ -98,10 +98,10 @@ def end_without_results(session: Session, shard: Shard, ending: Ending) -> None:
         shards.record_collected(transaction, shard.id)
 
 
-def booked(session: Session, booking: Booking, lane: tuple[Question, Mode], row: Row) -> Booking:
+def booked(session: Session, booking: Booking, asked: tuple[Question, Mode], row: Row) -> Booking:
     """Price a finished request by its measured usage; without usage it stays at its high price."""
     if row.usage is not None:
-        return Booking(booking.attempt, booking.work, session.pricing.cost(*lane, row.usage), row.usage)
+        return Booking(booking.attempt, booking.work, session.pricing.cost(*asked, row.usage), row.usage)
     unbilled = isinstance(row.outcome, Failure) and row.outcome.reason in _UNBILLED
     return Booking(booking.attempt, booking.work, 0.0 if unbilled else booking.spent_usd, None)
 

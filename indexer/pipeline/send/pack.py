@@ -1,4 +1,4 @@
-"""Waiting works -> shard files, cut by what binds first: the budget, the queue, bytes or lines."""
+"""Waiting work items -> shard files, cut by what binds first: the budget, the queue, bytes or lines."""
 
 from __future__ import annotations
 

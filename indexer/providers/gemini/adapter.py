@@ -1,4 +1,4 @@
-"""Google's Gemini Developer API, by batch or by ordinary call."""
+"""Google's Gemini Developer API, by batch or by single call."""
 
 from __future__ import annotations
 

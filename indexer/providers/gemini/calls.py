@@ -1,4 +1,4 @@
-"""Ordinary calls: one photo, answered now, with the very request that a batch line would carry."""
+"""Single calls: one photo, answered now, with the very request that a batch line would carry."""
 
 from __future__ import annotations
 

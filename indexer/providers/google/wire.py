@@ -60,7 +60,7 @@ class Spelling(Enum):
 
 
 def encode_request(request: Request, field: SchemaField, spelling: Spelling = Spelling.SNAKE) -> bytes:
-    """Return the GenerateContentRequest of `request`; batch lines and ordinary calls carry the same bytes."""
+    """Return the GenerateContentRequest of `request`; batch lines and single calls carry the same bytes."""
     prompt = _SURROGATE.sub("\ufffd", request.prompt)
     blob, kind, config = spelling.value
     return b"".join(

@@ -1,4 +1,4 @@
-"""An emulator of the Gemini Developer API: batches, files and ordinary calls, with faults on demand.
+"""An emulator of the Gemini Developer API: batches, files and single calls, with faults on demand.
 
 In a test: `with Emulator(tmp_path) as service: ...  service.url`. As its own process, so that clients can be killed
 while the service lives on: `python -m tests.fakes.gemini --state DIR --port 8123`, then

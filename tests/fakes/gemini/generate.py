@@ -1,4 +1,4 @@
-"""One GenerateContentRequest in, one answer out: the same for a batch row and for an ordinary call."""
+"""One GenerateContentRequest in, one answer out: the same for a batch row and for a single call."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ _TILE = 258
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One model; prices are USD per million tokens of an ordinary call, `queue` is per tier 1, 2, 3."""
+    """One model; prices are USD per million tokens of a single call, `queue` is per tier 1, 2, 3."""
 
     name: str
     price_in: float

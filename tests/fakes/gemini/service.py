@@ -47,7 +47,7 @@ class Service:
         return Caller(fingerprint(key), project, key in settings.free_keys, key in settings.no_credit_keys)
 
     def book(self, caller: Caller, model: str, served: Served) -> None:
-        """Enter one ordinary call into the books."""
+        """Enter one single call into the books."""
         self.store.insert_many("served", SERVED, [self.entry(served, ("interactive", model, "", ""), caller)])
 
     def entry(self, served: Served, line: tuple[str, str, str, str], caller: Caller) -> tuple[object, ...]:

@@ -37,7 +37,7 @@ class Settings:
     projects: dict[str, str] = field(default_factory=dict)
     """Project of a key; a key that is not here is a project of its own."""
     free_requests: int = 0
-    """Ordinary calls a free-tier key may make in a virtual minute; 0 = as many as it likes."""
+    """Single calls a free-tier key may make in a virtual minute; 0 = as many as it likes."""
     shuffle_window: int = 64
     """Result lines leave in random order within this window; 1 keeps the input order."""
     logged_body_bytes: int = 65_536

@@ -1,4 +1,4 @@
-"""Ordinary calls, keys, and what an error may say: never the key."""
+"""Single calls, keys, and what an error may say: never the key."""
 
 from __future__ import annotations
 

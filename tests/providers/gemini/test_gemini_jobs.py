@@ -161,7 +161,7 @@ def test_a_quota_says_how_long_to_wait(gemini: Gemini, emulator: Emulator, tmp_p
 
 
 def test_a_free_key_is_told_what_it_can_use_instead(open_provider: Open, tmp_path: Path) -> None:
-    """Batch needs a paid tier; ordinary calls do not, at a price that is no money."""
+    """Batch needs a paid tier; single calls do not, at a price that is no money."""
     free = open_provider("free-tier")
     with pytest.raises(NoCredit) as caught:
         send(free, tmp_path)
