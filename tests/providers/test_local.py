@@ -8,13 +8,14 @@ import socket
 from pathlib import Path
 
 import pytest
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from indexer.domain.answer import Answer, Failure, Reason
 from indexer.domain.errors import Refused
 from indexer.domain.mode import Mode
 from indexer.domain.question import Question, Request
 from indexer.media.rendition import render
+from indexer.media.text import text_installed
 from indexer.providers import local
 from indexer.providers.local import adapter
 from indexer.providers.local.adapter import Local, labels, pixels
@@ -47,7 +48,8 @@ def test_it_satisfies_the_seam() -> None:
     provider: Provider = Local()
     spec = provider.spec
     assert (spec.name, spec.modes) == ("local", (Mode.INTERACTIVE,))
-    assert spec.default_model == (local.LABELLED if local.labels_installed() else "pixels-1")
+    expected = local.LABELLED if local.labels_installed() else "pixels-1"
+    assert spec.default_model == expected + (local.READS if text_installed() else "")
     assert spec.free
     assert spec.key_variables == ()
 
@@ -230,6 +232,31 @@ def test_labels_are_said_with_a_possibly() -> None:
     assert row.outcome.fields["labels"][0]["p"] > 0.5
     assert "espresso" not in row.outcome.tags
     assert row.outcome.model == local.LABELLED
+
+
+@pytest.mark.skipif(text_installed(), reason="the extra is installed here")
+def test_reading_text_without_the_extra_is_refused_in_words() -> None:
+    """Who asks for it is told what to install."""
+    question = Question("local", f"pixels-1{local.READS}", "", "{}")
+    with pytest.raises(Refused, match="not installed") as caught:
+        Local().ask(Request("k", question, render(saved(scene())).jpeg, ""))
+    assert "captionary[ocr]" in caught.value.hint
+
+
+@pytest.mark.skipif(not text_installed(), reason="needs the extra `ocr`")
+def test_text_in_a_picture_is_read() -> None:
+    """Line by line, as a model tells it; a picture without text has none."""
+    sign = Image.new("RGB", (700, 300), "white")
+    for row, line in enumerate(("Corner Bakery, 12 Station Road", "Total 48.20 EUR", "ab")):
+        ImageDraw.Draw(sign).text((40, 40 + 80 * row), line, fill="black", font=ImageFont.load_default(30))
+    question = Question("local", f"pixels-1{local.READS}", "", "{}")
+    read, blank = (
+        Local().ask(Request("k", question, render(saved(image)).jpeg, "")).outcome for image in (sign, plain("red"))
+    )
+    assert isinstance(read, Answer)
+    assert isinstance(blank, Answer)
+    assert read.visible_text.splitlines() == ["Corner Bakery, 12 Station Road", "Total 48.20 EUR"]
+    assert (blank.visible_text, blank.model) == ("", f"pixels-1{local.READS}")
 
 
 def test_a_broken_rendition_is_a_failure() -> None:

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 
 from indexer.domain.mode import Mode
 from indexer.domain.question import Question
+from indexer.media.text import text_installed
 from indexer.providers.spec import Rank, Spec
 from indexer.providers.tokens import Tokens
 
@@ -13,6 +14,8 @@ MODEL = "pixels-1"
 LABELS_MODEL = "efficientnet-lite0"
 LABELLED = f"{MODEL}+{LABELS_MODEL}-10"
 """The model's name with the extra `labels`; another name, because its answers are others."""
+READS = "+rapidocr-3"
+"""What the name ends with where the extra `ocr` reads text."""
 
 
 def labels_installed() -> bool:
@@ -28,7 +31,7 @@ SPEC = Spec(
     name="local",
     rank=Rank.PIXELS,
     modes=(Mode.INTERACTIVE,),
-    default_model=LABELLED if labels_installed() else MODEL,
+    default_model=(LABELLED if labels_installed() else MODEL) + (READS if text_installed() else ""),
     opens="indexer.providers.local.adapter:open_local",
     free=True,
     offline=True,

@@ -8,10 +8,12 @@ from __future__ import annotations
 from PIL import Image
 
 from indexer.domain.answer import Answer, Failure, Reason, Row
+from indexer.domain.errors import Refused
 from indexer.domain.question import Question, Request
 from indexer.media.rendition import DECODER_FAULTS, decode
+from indexer.media.text import read_text, text_installed
 from indexer.providers.answer import one_line
-from indexer.providers.local import LABELLED, LABELS_MODEL, MODEL, SPEC, labels, pixels
+from indexer.providers.local import LABELS_MODEL, MODEL, READS, SPEC, labels, pixels
 from indexer.providers.spec import Opening
 
 
@@ -28,7 +30,7 @@ class Local:
         except DECODER_FAULTS as error:
             detail = one_line(f"the rendition cannot be decoded: {error}")
             return Row(request.key, Failure(Reason.UNREADABLE, detail))
-        return Row(request.key, _described(picture, labelled=request.question.model != MODEL))
+        return Row(request.key, _described(picture, request.question.model or MODEL))
 
     def model(self) -> str:
         """Return the default model."""
@@ -47,8 +49,9 @@ def open_local(opening: Opening) -> Local:
     return Local()
 
 
-def _described(picture: Image.Image, *, labelled: bool) -> Answer:
+def _described(picture: Image.Image, model: str) -> Answer:
     seen = pixels.look(picture)
+    labelled, reads = LABELS_MODEL in model, model.endswith(READS)
     guesses = labels.guesses(picture) if labelled else []
     fields: dict[str, object] = {
         "source": "pixels",
@@ -60,4 +63,12 @@ def _described(picture: Image.Image, *, labelled: bool) -> Answer:
         ]
     told = labels.told(guesses)
     description = pixels.sentence(seen) + (f" Possibly: {', '.join(told)}." if told else "")
-    return Answer(description, pixels.tags(seen), fields=fields, model=LABELLED if labelled else MODEL)
+    visible = _text(picture) if reads else ""
+    answered = model if labelled or reads else MODEL
+    return Answer(description, pixels.tags(seen), visible, fields=fields, model=answered)
+
+
+def _text(picture: Image.Image) -> str:
+    if not text_installed():
+        raise Refused("reading text is not installed", hint="pip install 'captionary[ocr]'")
+    return read_text(picture)
