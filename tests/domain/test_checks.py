@@ -48,7 +48,12 @@ def test_an_answer_without_a_word_on_moderation_is_for_a_person() -> None:
     assert "sexual was not answered" in reasons
 
 
-@given(some.dictionaries(some.sampled_from([f"moderation_{name}" for name in CATEGORIES]), some.text() | some.none()))
+@given(
+    some.dictionaries(
+        some.sampled_from([f"moderation_{name}" for name in CATEGORIES]),
+        some.text("nohigelw ", max_size=6) | some.none(),
+    )
+)
 def test_no_answer_is_approved_that_lacks_a_level(told: dict[str, Any]) -> None:
     """Whatever a model writes."""
     decision, _ = RULES.decide({"check_ok": True, **told})
