@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from indexer.domain.errors import ApprovalRequired, CaptionaryError
+from indexer.library.api import Library, Seams
 from tests.fakes.services import Answer, Service
 from tests.support.commands import index
 from tests.support.services import SHOPS, environ, library, photos
+from tests.support.uploads import Hand
 
 
 class Street:
@@ -176,6 +178,40 @@ def test_what_is_in_flight_is_not_asked_again(street: Street, tmp_path: Path) ->
         report = opened.collect(wait=True)
     assert report.files.described == 5
     assert sum(street.served().values()) == 5
+
+
+@pytest.mark.parametrize(
+    ("answer", "where"),
+    [
+        (Answer(503, {"error": {"message": "overloaded"}}), ""),
+        (
+            Answer(429, {"error": {"message": "Enqueued token limit reached", "code": "token_limit_exceeded"}}),
+            "batches",
+        ),
+    ],
+    ids=["the service is away", "its queue is full for hours"],
+)
+def test_hours_of_trouble_end_at_the_deadline_at_the_latest(
+    street: Street, answer: Answer, where: str, tmp_path: Path
+) -> None:
+    """Somebody else goes on, or the same service by calls; everything is described, once, and it is told in a line."""
+    clock, notes = Hand(*street.services.values()), []
+    pictures = photos(tmp_path / "photos")
+    seams = Seams(environ=street.environ, clock=clock)
+    with Library.open(tmp_path / "library", seams=seams, note=notes.append) as opened:
+        first = street.services[opened.quote([pictures], deadline=20 * 3600.0).best.provider]
+        began = clock.time()
+        if where:
+            first.fail_once(f"POST {first.prefix}/{where}", answer, times=100_000)
+        else:
+            first.fail_once("", answer, times=100_000)
+        report = opened.index(
+            [pictures], provider="best", deadline=20 * 3600.0, pilot=0, budget=1.0, workers=0, approve=True
+        )
+    assert (report.files.described, report.files.pending) == (5, 0)
+    assert sum(street.served().values()) == 5
+    assert clock.time() - began < 21 * 3600.0
+    assert any("cannot go on" in note or "deadline" in note for note in notes)
 
 
 def test_the_plan_names_the_choice_and_the_runner_up(street: Street, tmp_path: Path) -> None:
