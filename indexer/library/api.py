@@ -31,7 +31,7 @@ from indexer.library.folder import REFILL, Access, Seams, refuse_roots
 from indexer.library.inbox import Inbox, InboxOptions, open_inbox
 from indexer.library.opened import scope_of
 from indexer.library.reading import FailedPhoto, Reading
-from indexer.library.routes import BEST, Best, Offer, bounds_of, offer
+from indexer.library.routes import BEST, Best, Offer, bounds_of, offer, offer_for
 from indexer.pipeline.compare import Comparison, calls_only
 from indexer.pipeline.index_options import IndexOptions, checked, checked_amount, checked_paths
 from indexer.pipeline.report import Report, RunFacts
@@ -139,19 +139,23 @@ class Library(Reading, Curation):
 
     def quote(
         self,
-        paths: Sequence[AnyPath],
+        paths: Sequence[AnyPath] = (),
         *,
         deadline: float | None = None,
         budget: float | None = None,
         max_per_1000: float | None = None,
         all_routes: bool = False,
+        photos: int | None = None,
     ) -> Offer:
         """Return what each provider, model and mode would cost for `paths`, and when it would be ready.
 
-        `deadline` is in seconds, money in US dollars; `all_routes` shows those whose key is not set, too. No service
-        is asked anything.
+        `deadline` is in seconds, money in US dollars; `all_routes` shows those whose key is not set, too. With
+        `photos` it is as if so many were new, and no path is looked at. No service is asked anything.
         """
         bounds = bounds_of(deadline, budget, max_per_1000)
+        if photos is not None:
+            with self._access.writing("quote", rehearse=True) as (run, _):
+                return offer_for(run.ledger, self._access, photos, bounds, all_routes=all_routes)
         with self._rehearsed(checked_paths(paths), {}) as (ledger, scope):
             return offer(ledger, self._access, scope, bounds, all_routes=all_routes)
 

@@ -55,14 +55,19 @@ class NoRoute(ProviderError):
 
 def offer(ledger: Ledger, access: Access, scope: Scope, bounds: Bounds, *, all_routes: bool = True) -> Offer:
     """Return the routes for what lies in `scope`; asks no service anything."""
+    seen = counts.count_pictures(ledger, scope)
+    new = counts.count_new(ledger, scope, Rank.LOCAL_MODEL)
+    return replace(offer_for(ledger, access, new, bounds, all_routes=all_routes), photos=seen)
+
+
+def offer_for(ledger: Ledger, access: Access, new: int, bounds: Bounds, *, all_routes: bool = True) -> Offer:
+    """Return the routes for so many new photos, wherever they lie."""
     config = access.config()
     market, specs = market_of(ledger, access, config), candidates(access, config)
-    new = counts.count_new(ledger, scope, Rank.LOCAL_MODEL)
     found = routes(ledger, _asked(ledger, config.model), specs, new, market, bounds)
     if not all_routes:
         found = [route for route in found if not route.why_not.endswith("is not set")]
-    seen = counts.count_pictures(ledger, scope)
-    return Offer(seen, new, tuple(found))
+    return Offer(new, new, tuple(found))
 
 
 def market_of(ledger: Ledger, access: Access, config: Config) -> Market:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -270,3 +271,30 @@ def test_the_command_prints_a_table_and_json(tmp_path: Path) -> None:
         "usable",
         "why_not",
     } <= set(told["routes"][0])
+
+
+def test_a_number_of_photos_is_quoted_in_waves_and_days(street: Street, tmp_path: Path) -> None:
+    """From 10^5 to 10^8, waves, money and time grow as the photos do, and nobody is asked."""
+    with library(tmp_path / "library", street.environ) as opened:
+        told = [opened.quote(photos=10**power) for power in (5, 6, 7, 8)]
+    for number, (less, more) in enumerate(pairwise(told), start=5):
+        assert (less.photos, less.new) == (10**number, 10**number)
+        pairs = {(route.provider, str(route.mode)): route for route in less.routes}
+        for route in more.routes:
+            before = pairs[route.provider, str(route.mode)]
+            assert route.usd.high == pytest.approx(10 * before.usd.high, rel=0.01)
+            assert route.ready_s.p50 >= before.ready_s.p50
+            if (route.provider, str(route.mode)) == ("openai", "batch"):  # whose queue is counted in tokens
+                assert 9 * before.waves <= route.waves <= 10 * before.waves
+    assert sum(map(calls, street.services.values())) == 0
+
+
+def test_a_quote_is_of_paths_or_of_a_number(tmp_path: Path) -> None:
+    """Neither and both are usage errors; a number alone needs no photo."""
+    folder = ("--library", tmp_path / "library", "quote")
+    assert index(*folder).code == 2
+    assert index(*folder, tmp_path, "--photos", "5").code == 2
+    done = index(*folder, "--photos", "10000000", "--all", env={"OPENAI_API_KEY": "none"})
+    assert done.code == 0
+    assert " waves" in done.out
+    assert " days" in done.out
