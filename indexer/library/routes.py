@@ -85,7 +85,7 @@ def candidates(access: Access, config: Config) -> list[Spec]:
     """Return the providers that `best` chooses among: remote ones, or those that [best] providers names."""
     named = config.tables.get(BEST, {}).get("providers", ())
     named = [name.strip() for name in named.split(",")] if isinstance(named, str) else tuple(named)
-    return remote([access.spec(name) for name in dict.fromkeys((*providers.BUILT_IN, *named))], named)
+    return remote([_able(access, access.spec(name)) for name in dict.fromkeys((*providers.BUILT_IN, *named))], named)
 
 
 def _queue(access: Access, question: Question) -> int | None:
@@ -95,6 +95,14 @@ def _queue(access: Access, question: Question) -> int | None:
         return None
     held = access.provider(spec.name).batches
     return held.limits(question.model).max_queued_tokens if held else None
+
+
+def _able(access: Access, spec: Spec) -> Spec:
+    """A provider that lacks a setting of its own is judged by that, as another one is by its key."""
+    lacks = [name for name in spec.requires if not access.options(spec.name).get(name)]
+    return replace(
+        spec, key_variables=tuple(f"CAPTIONARY_{spec.name}_{name}".upper() for name in lacks) or spec.key_variables
+    )
 
 
 def _asked(ledger: Ledger, model: str | None) -> Question:

@@ -64,6 +64,7 @@ class Spec:
     far as it was published. `price` is the price of a model that the table does not know, by the settings of the
     provider's own table; `opens_at` is the moment from which calls of a mode may go out, by the time now. `automatic`
     is its place among the providers whose key a new library looks for, None when it is never chosen by itself.
+    `requires` are the settings of its own table without which `best` does not choose it.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Spec:
     price: Callable[[Mapping[str, Any]], Price] | None = None
     opens_at: Callable[[Mode, float], float] = _at_once
     automatic: int | None = None
+    requires: tuple[str, ...] = ()
 
     def open(self, opening: Opening) -> Provider:
         """Open the provider; raises `KeyMissing` that names the variable."""

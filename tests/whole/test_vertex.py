@@ -124,6 +124,15 @@ def test_a_bucket_that_is_missing_or_closed_is_one_line_before_anything_is_packe
     assert list((tmp_path / "library" / "batches").glob("*.jsonl")) == []
 
 
+@pytest.mark.parametrize("bucket", ["", f"gs://{BUCKET}"])
+def test_vertex_is_a_route_only_with_its_bucket(tmp_path: Path, service: FakeVertex, bucket: str) -> None:
+    """Whoever has a project for other things is not sent there by `best`."""
+    with opened(tmp_path / "library", RIG, service, environ={"CAPTIONARY_VERTEX_BUCKET": bucket}) as library:
+        library.index([samples(tmp_path / "photos", 1)], provider="local", workers=0)
+        routes = [route for route in library.quote([tmp_path / "photos"]).routes if route.provider == "vertex"]
+    assert {route.usable for route in routes} == ({True} if bucket else set())
+
+
 def test_without_a_project_or_credentials_the_way_to_them_is_told(tmp_path: Path, service: FakeVertex) -> None:
     """A variable's name for one, gcloud's command for the other; a token that was taken back is renewed or told."""
     photos = samples(tmp_path / "photos", 1)

@@ -28,4 +28,5 @@ SPEC = Spec(
     trains="no",
     packages=("google-auth",),
     turnaround=(3_600.0, 86_400.0),
+    requires=("bucket",),
 )
