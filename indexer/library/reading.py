@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from indexer.domain.errors import MissingPath
+from indexer.domain.errors import MissingPath, UsageError
 from indexer.domain.plan import Cost
 from indexer.domain.progress import Progress
 from indexer.export.rows import ExportOptions, export
@@ -21,7 +21,7 @@ from indexer.ledger.work import questions
 from indexer.library.backup import Backup, back_up
 from indexer.library.opened import Opened, scope_of
 from indexer.pipeline.report import Report, RunFacts
-from indexer.storage.paths import AnyPath, resolve_root, to_bytes, to_text
+from indexer.storage.paths import AnyPath, is_address, resolve_root, to_bytes, to_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,8 @@ class Reading(Opened):
         """
         watcher = self._access.watcher
         scope = scope_of(paths)
+        if is_address(resolve_root(to)):
+            raise UsageError("exports to object storage are not supported", hint="export to a folder, then copy that")
         with self._access.reading() as ledger:
             if paths is not None and not files.knows(ledger, scope):
                 raise MissingPath("the library knows nothing there", hint="check the path after --in")

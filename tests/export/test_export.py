@@ -22,7 +22,7 @@ from PIL import Image
 from pyarrow import parquet
 
 from indexer import Library
-from indexer.domain.errors import Unwritable, UsageError
+from indexer.domain.errors import LibraryError, Unwritable, UsageError
 from indexer.export.rows import COLUMNS
 from indexer.media.metadata import read_facts
 from tests.export.test_sidecar import TEXTS, alt, as_persons
@@ -253,7 +253,7 @@ def test_an_export_is_whole_or_not_at_all(world: World, kind: str) -> None:
     world.answer(OTHER, "x", tags=[])
     with closing(sqlite3.connect(world.folder / "ledger.sqlite3")) as ledger, ledger:
         ledger.execute("UPDATE answers SET tags = '[' WHERE description = 'x'")
-    with pytest.raises(ValueError, match="Expecting"):
+    with pytest.raises(LibraryError, match="damaged"):
         world.library.export(kind, world.folder.parent / f"rows.{kind}")
     assert sorted(path.name for path in world.folder.parent.iterdir()) == ["library", "photos"]
 
