@@ -60,10 +60,10 @@ def merge(packet: bytes, said: Said) -> Merged:
     properties = Document(packet or _NEW, (_CAPTION, _KEYWORDS, TREE, TAGS_LIST, *NAMES))
     before = properties.content()
     written = Written(*map(properties.take, NAMES))
-    described = _describe(properties, written, said)
-    _tag(properties, written, said)
     if said.extension and not (properties.has(_EXTENSION) or _EXTENSION in properties.attributes()):
         properties.first(_EXTENSION).text = said.extension
+    described = _describe(properties, written, said)
+    _tag(properties, written, said)
     after = properties.content()
     return Merged(after, after != before, described)
 
