@@ -136,7 +136,7 @@ def _clock(ledger: Ledger) -> Finding:
 def _table(folder: Path, ledger: Ledger, *, deep: bool) -> Finding:
     from indexer.table.photo_table import PhotoTable
 
-    expected = counts.count_rows(ledger)
+    expected = counts.count_rows_anew(ledger)
     if not expected:
         return Finding("table", True, "no photo can be searched yet")
     try:
