@@ -32,7 +32,8 @@ from indexer.domain.errors import (
 from indexer.domain.job import Job, JobState
 from indexer.domain.mode import Mode
 from indexer.providers.gemini.adapter import Gemini, Timeouts, open_gemini
-from indexer.providers.google.faults import as_error, read_refusal, redact
+from indexer.providers.google.faults import as_error, read_refusal
+from indexer.providers.redaction import redacted_line
 from indexer.providers.spec import Opening
 from tests.fakes.gemini import Emulator
 from tests.support.gemini_rig import (
@@ -374,7 +375,7 @@ def test_error_bodies_of_any_shape_are_read(payload: object) -> None:
 
 def test_what_looks_like_a_key_is_struck_out() -> None:
     """Ours, and that of somebody else in the same message; control characters go as well."""
-    text = redact("key k-1 and AIzaSyA1234567890abc\n\x1b[31m and api_key:xyz.", "k-1")
+    text = redacted_line("key k-1 and AIzaSyA1234567890abc\n\x1b[31m and api_key:xyz.", "k-1")
     assert text == "key [key] and [key] [31m and api_key:[key]"
 
 
