@@ -139,15 +139,24 @@ def rank(candidates: Sequence[Candidate], words: Words, statistics: Statistics) 
 def spelled(candidates: Sequence[Candidate], words: Words) -> dict[str, list[str]]:
     """Return for each term the needles, its own and others as good, that any of the candidates holds."""
     pool = "".join(candidate.line for candidate in candidates)
+    held = set(pool.split(" "))
+
+    def stands(needle: str) -> bool:
+        """A scan of the whole pool is dear: what is one word, or begins with one, is looked up first."""
+        first, _, rest = needle.removeprefix(" ").partition(" ")
+        if not needle.startswith(" ") or not needle.endswith(" "):
+            return needle in pool
+        return first in held and (not rest or needle in pool)
+
     return {
-        term: [needle for needle in (f" {term} ", *words.also.get(term, ())) if needle in pool]
+        term: [needle for needle in (f" {term} ", *words.also.get(term, ())) if stands(needle)]
         for term in words.weights
     }
 
 
 def _scored(candidate: Candidate, words: Words, needles: Mapping[str, Sequence[str]], statistics: Statistics) -> Scored:
     line = candidate.line
-    counted = {term: sum(line.count(needle) for needle in some) for term, some in needles.items() if some}
+    counted = {term: line.count(some[0]) + sum(map(line.count, some[1:])) for term, some in needles.items() if some}
     found = {term: count for term, count in counted.items() if count}
     dated = tuple(term for term in words.date if f" {term} " in line)
     timely = bool(words.date) and (candidate.timely or len(dated) == len(words.date))
