@@ -59,10 +59,11 @@ def empty_log(ledger: Ledger) -> None:
 
 
 def unread(ledger: Ledger) -> list[bytes]:
-    """Return where the bytes of waiting uploads lie that no crawl has seen yet."""
+    """Return where the bytes of waiting uploads lie that no crawl has seen yet; not what is only in the ledger."""
     rows = ledger.connection.execute(
         "SELECT DISTINCT u.path FROM uploads u WHERE u.state = 'waiting'"
         " AND NOT EXISTS (SELECT 1 FROM files f WHERE f.path = u.path)"
+        " AND NOT EXISTS (SELECT 1 FROM intake i WHERE i.id = u.id)"
     )
     return [row[0] for row in rows]
 

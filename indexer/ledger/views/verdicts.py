@@ -73,11 +73,13 @@ def standing(ledger: Ledger, asked: str, *, only: str | None = None, decided: bo
     """Yield how each upload that waits for a verdict stands (or one), the oldest first.
 
     `asked` are "prompt version, schema version" of uploads that were not asked yet. With `decided` those that have
-    their verdict too, as far as they were asked with these versions.
+    their verdict too, as far as they were asked with these versions. What was added a moment ago, so that its bytes
+    are only in the ledger, does not stand yet.
     """
-    which = "u.id = ?2" if only is not None else "u.state IN ('waiting', 'late')"
+    placed = "NOT EXISTS (SELECT 1 FROM intake i WHERE i.id = u.id)"
+    which = "u.id = ?2" if only is not None else f"u.state IN ('waiting', 'late') AND {placed}"
     if decided:
-        which = "u.state IN ('waiting', 'late', 'done') AND u.asked IN ('', ?1)"
+        which = "u.state IN ('waiting', 'late', 'done') AND u.asked IN ('', ?1) AND " + placed
     rows = ledger.connection.execute(
         f"""
         WITH v AS MATERIALIZED (
