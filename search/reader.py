@@ -6,13 +6,13 @@ A reader looks for a newer version at the start of every search; searches under 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice, repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from indexer.domain.answer_fields import Field, field_of
 from indexer.domain.errors import LibraryError, first_line
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
+Told = TypeVar("Told")
 _SAMPLE = 500
 _SAMPLE_WHOLE = 1500
 """A table of at most so many rows is its own sample."""
@@ -84,9 +85,7 @@ class Reader:
         self._place = _place(database)
         self._dataset = open_dataset(database)
         self._sample: Sample | None = None
-        self._cameras: tuple[int, list[str]] = (-1, [])
-        self._people: tuple[int, list[str]] = (-1, [])
-        self._months: tuple[int, dict[str, int]] = (-1, {})
+        self._told: dict[str, tuple[int, object]] = {}
 
     def is_replaced(self) -> bool:
         """Say whether another table stands where this one was opened: a rebuild has put it there."""
@@ -115,33 +114,25 @@ class Reader:
 
     def people(self, view: View) -> list[str]:
         """Return the names of the people in the table."""
-        with self._lock:
-            version, names = self._people
-        if version != view.version:
-            names = view.people()
-            with self._lock:
-                self._people = (view.version, names)
-        return names
+        return self._of_version("people", view.version, view.people)
 
     def cameras(self, view: View) -> list[str]:
         """Return the names of the cameras in the table."""
-        with self._lock:
-            version, names = self._cameras
-        if version != view.version:
-            names = view.cameras()
-            with self._lock:
-                self._cameras = (view.version, names)
-        return names
+        return self._of_version("cameras", view.version, view.cameras)
 
     def months(self, view: View) -> dict[str, int]:
         """Return how many rows were taken in each month, the newest first."""
+        return self._of_version("months", view.version, view.months)
+
+    def _of_version(self, name: str, version: int, read: Callable[[], Told]) -> Told:
+        """Return what `read` tells of this version of the table; kept until there is another one."""
         with self._lock:
-            version, months = self._months
-        if version != view.version:
-            months = view.months()
+            known, told = self._told.get(name, (-1, None))
+        if known != version:
+            told = read()
             with self._lock:
-                self._months = (view.version, months)
-        return months
+                self._told[name] = (version, told)
+        return cast("Told", told)
 
 
 class View:

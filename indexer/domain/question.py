@@ -70,9 +70,13 @@ class Question:
 
     def work_key(self, photo: str) -> str:
         """Name this question about `photo`: 20 hex digits."""
-        return digest(photo, self.prompt_version, self.schema_version, self.provider, self.model, self.settings_json())[
-            :20
-        ]
+        versions = (self.prompt_version, self.schema_version)
+        return work_key(photo, versions, self.provider, self.model, self.settings_json())
+
+
+def work_key(photo: str, versions: tuple[str, str], provider: str, model: str, settings: str) -> str:
+    """Name a question about `photo` by the versions of its prompt and schema, whatever their texts: 20 hex digits."""
+    return digest(photo, *versions, provider, model, settings)[:20]
 
 
 @dataclass(frozen=True, slots=True)

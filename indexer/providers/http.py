@@ -32,6 +32,7 @@ from indexer.domain.errors import (
     Refused,
     Unreachable,
 )
+from indexer.providers.patience import patiently
 from indexer.providers.redaction import redacted_line
 
 if TYPE_CHECKING:
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("captionary.http")
 Result = TypeVar("Result")
-_PAUSES = (1.0, 2.0, 4.0)
-_LONGEST_PAUSE = 60.0
 _MOST_OF_AN_ERROR = 1 << 16
 _MOST_REDIRECTS = 3
 _PORTS = {"http": 80, "https": 443}
@@ -143,15 +142,7 @@ class Http:
 
     def patiently(self, call: Callable[[], Result], *, also: tuple[type[ProviderError], ...] = ()) -> Result:
         """Return `call()`, tried up to four times; only for steps that may be repeated."""
-        again: tuple[type[ProviderError], ...] = (Unreachable, RateLimited, *also)
-        for pause in _PAUSES:
-            try:
-                return call()
-            except again as error:
-                asked = getattr(error, "retry_after", None) or 0.0
-                log.info("%s; trying again", error)
-            self._sleep(min(max(pause, asked), _LONGEST_PAUSE))
-        return call()
+        return patiently(call, self._sleep, also)
 
     def get(self, what: str, path: str) -> dict[str, Any]:
         """Return the JSON object at `path`; tried a few times."""

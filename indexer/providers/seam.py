@@ -74,6 +74,11 @@ class Match:
     certain: bool = True
 
 
+def oldest_first(jobs: Iterable[Job]) -> list[Job]:
+    """Return the jobs in the order of their creation, those of which nobody knows it last."""
+    return sorted(jobs, key=lambda job: (job.created_at or math.inf, job.name))
+
+
 class BatchService(Protocol):
     """The batch half of a service."""
 
@@ -208,7 +213,7 @@ class Unlabelled(ABC):
 
     def find(self, shard: BatchFile) -> list[Match]:
         """Return the candidates, oldest first: uncertain while they run; ended ones only when they prove to be ours."""
-        found = sorted(self.candidates(shard), key=lambda job: (job.created_at or math.inf, job.name))
+        found = oldest_first(self.candidates(shard))
         return [Match(job, job.state.ended) for job in found if not job.state.ended or self._is_ours(job, shard)]
 
     def _is_ours(self, job: Job, shard: BatchFile) -> bool:

@@ -12,6 +12,17 @@ _DEEPEST = 32
 _UNSUPPORTED = ("$schema", "default", "examples", "minLength", "maxLength", "format", "pattern", "title")
 
 
+def read_schema(text: str) -> dict[str, Any]:
+    """Return the JSON Schema `text` as it stands; `BadSetting` when it is not a JSON object."""
+    try:
+        schema = json.loads(text)
+    except ValueError:
+        schema = None
+    if not isinstance(schema, dict):
+        raise BadSetting("the answer schema is not a JSON object", hint="give a JSON Schema of type object")
+    return schema
+
+
 @lru_cache(maxsize=64)
 def strict(text: str) -> dict[str, Any]:
     """Return the JSON Schema `text` with every property required and no additional ones, at every level.
@@ -19,13 +30,7 @@ def strict(text: str) -> dict[str, Any]:
     A property that may be absent, because `required` names others, may be null instead.
     Raises `BadSetting` when the text is not a JSON Schema of an object.
     """
-    try:
-        schema = json.loads(text)
-    except ValueError:
-        schema = None
-    if not isinstance(schema, dict):
-        raise BadSetting("the answer schema is not a JSON object", hint="give a JSON Schema of type object")
-    found: dict[str, Any] = _strict(schema, 0)
+    found: dict[str, Any] = _strict(read_schema(text), 0)
     return found
 
 

@@ -52,3 +52,20 @@ def row(kind: str, reason: str = "", /, **more: Any) -> Case:
         blocked=int(reason == "blocked"),
         **more,
     )
+
+
+LIST = [
+    lost_create("lag", seconds=40),
+    lost_create("empty_page", nth=1),
+    lost_create("503", nth=1),
+    lost_create("429", nth=1),
+    lost_create("garbage", nth=1),
+    lost_create("drop", nth=1),
+]
+"""How the list of jobs may fail whoever lost the answer to a create; services with labels share these."""
+GET = [
+    *(one("get", kind) for kind in ("503", "429", "404", "500", "html", "garbage", "empty", "drop", "hang")),
+    *(one("get", kind) for kind in ("unknown_state", "error_in_200", "truncate", "redirect")),
+    *(one("get", kind, times=20, nth=1) for kind in ("503", "429")),
+]
+"""How a look at a job may fail."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.whole.fault_cases import PHOTOS, Case, lost_create, one, row
+from tests.whole.fault_cases import GET, LIST, PHOTOS, Case, one, row
 
 CREATE = [
     *(one("create", kind) for kind in ("400", "404", "422", "429", "500", "503", "html", "redirect")),
@@ -14,16 +14,6 @@ CREATE = [
     one("create", "402"),
     one("create", "503", times=3),
     one("create", "drop", times=2),
-]
-LIST = [
-    lost_create("lag", seconds=40),
-    lost_create("empty_page", nth=1),
-    *(lost_create(kind, nth=1) for kind in ("503", "429", "garbage", "drop")),
-]
-GET = [
-    *(one("get", kind) for kind in ("503", "429", "404", "500", "html", "garbage", "empty", "drop", "hang")),
-    *(one("get", kind) for kind in ("unknown_state", "error_in_200", "truncate", "redirect")),
-    *(one("get", kind, times=20, nth=1) for kind in ("503", "429")),
 ]
 _SLOW: dict[str, Any] = {"running": 10 * 3600.0}
 _SOON: dict[str, Any] = {"deadline": 3600.0}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.whole.fault_cases import PHOTOS, Case, lost_create, one, row
+from tests.whole.fault_cases import GET, LIST, PHOTOS, Case, one, row
 
 _BILLING: dict[str, Any] = {"message": "This API method requires billing to be enabled."}
 CREATE = [
@@ -16,19 +16,6 @@ CREATE = [
     one("create", "401"),
     one("create", "503", times=3),
     one("create", "drop", times=2),
-]
-LIST = [
-    lost_create("lag", seconds=40),
-    lost_create("empty_page", nth=1),
-    lost_create("503", nth=1),
-    lost_create("429", nth=1),
-    lost_create("garbage", nth=1),
-    lost_create("drop", nth=1),
-]
-GET = [
-    *(one("get", kind) for kind in ("503", "429", "404", "500", "html", "garbage", "empty", "drop", "hang")),
-    *(one("get", kind) for kind in ("unknown_state", "error_in_200", "truncate", "redirect")),
-    *(one("get", kind, times=20, nth=1) for kind in ("503", "429")),
 ]
 _SLOW: dict[str, Any] = {"running": 10 * 3600.0}
 _SOON: dict[str, Any] = {"deadline": 3600.0}

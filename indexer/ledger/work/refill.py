@@ -7,10 +7,10 @@ import os
 from dataclasses import asdict, dataclass
 
 from indexer.domain.answer import Answer
-from indexer.domain.keys import canonical_json, digest
+from indexer.domain.keys import canonical_json
 from indexer.domain.mode import Mode
 from indexer.domain.photo import Facts
-from indexer.domain.question import Question
+from indexer.domain.question import Question, work_key
 from indexer.ledger.store import Ledger, Transaction
 from indexer.ledger.work.questions import question_id, question_in_version
 
@@ -65,7 +65,7 @@ def put_answer(transaction: Transaction, asked: tuple[int, str], photo: str, ans
         "SELECT provider, model, schema_version, settings FROM questions WHERE id = ?", (number,)
     ).fetchone()
     provider, model, schema, settings = row
-    key = digest(photo, version, schema, provider, model, settings)[:20]
+    key = work_key(photo, (version, schema), provider, model, settings)
     made = transaction.execute(
         "INSERT OR IGNORE INTO works (key, photo, question, campaign, mode, state)"
         " SELECT ?, ?, ?, max(id), ?, 'answered' FROM campaigns",

@@ -6,7 +6,6 @@ import binascii
 import json
 import re
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from indexer.providers.answer import one_line, read_answer
 from indexer.providers.anthropic import SPEC
 from indexer.providers.anthropic.check import check_file
 from indexer.providers.http import Http, Service, Timeouts, checked_key, checked_url
+from indexer.providers.moments import moment
 from indexer.providers.seam import BatchFile, Inline, Unlabelled
 from indexer.providers.spec import Opening
 from indexer.providers.strict_schema import strict
@@ -281,16 +281,9 @@ def _read_job(found: object) -> Job | None:
         requests=sum(told.values()) or None,
         succeeded=told.get("succeeded"),
         failed=told.get("errored"),
-        created_at=_moment(found.get("created_at")),
-        ended_at=_moment(found.get("ended_at")),
+        created_at=moment(found.get("created_at")),
+        ended_at=moment(found.get("ended_at")),
     )
-
-
-def _moment(value: object) -> float | None:
-    try:
-        return datetime.fromisoformat(str(value)).timestamp() if value else None
-    except ValueError:
-        return None
 
 
 def _checked(name: str) -> str:

@@ -7,7 +7,6 @@ from the raw operation: the SDK drops the reason of a failure, the counts and th
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from indexer.providers.gemini.check import check_file
 from indexer.providers.gemini.operations import BATCH_NAME, read_job, result_file, state_of
 from indexer.providers.gemini.service import Service, log, milliseconds
 from indexer.providers.google.models import bare
+from indexer.providers.seam import oldest_first
 from indexer.storage.atomic import whole_file
 
 _PAGE_SIZE = "100"
@@ -110,7 +110,7 @@ def find(service: Service, display_name: str) -> list[Job]:
         # An empty page with a token goes on; a token that keeps coming would go round for ever.
         if not token or seen[token] >= _SAME_TOKEN:
             break
-    return sorted(found.values(), key=lambda job: (job.created_at or math.inf, job.name))
+    return oldest_first(found.values())
 
 
 def _page(service: Service, token: str) -> Mapping[str, Any]:

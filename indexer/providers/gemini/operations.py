@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from indexer.domain.job import Job, JobState
 from indexer.providers.answer import one_line
 from indexer.providers.gemini.service import log
+from indexer.providers.moments import moment
 
 _STATES = {
     "PENDING": JobState.QUEUED,
@@ -50,8 +50,8 @@ def read_job(operation: Mapping[str, Any]) -> Job | None:
         succeeded=_number(stats, "successfulRequestCount"),
         failed=_number(stats, "failedRequestCount"),
         error=one_line(_text(error.get("message")) or (f"code {error.get('code')}" if error else "")),
-        created_at=_seconds(metadata.get("createTime")),
-        ended_at=_seconds(metadata.get("endTime")),
+        created_at=moment(metadata.get("createTime")),
+        ended_at=moment(metadata.get("endTime")),
     )
 
 
@@ -100,13 +100,3 @@ def _number(stats: Mapping[str, Any], name: str) -> int | None:
         return None
     value = stats.get(name, 0)
     return int(value) if re.fullmatch(r"[0-9]{1,12}", str(value)) else None
-
-
-def _seconds(value: object) -> float | None:
-    """Seconds since the epoch of an RFC 3339 time with up to nine decimals."""
-    if not isinstance(value, str):
-        return None
-    try:
-        return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", value)).timestamp()
-    except (ValueError, OverflowError, OSError):
-        return None

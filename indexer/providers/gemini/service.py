@@ -16,8 +16,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from indexer.domain.errors import ProviderError, RateLimited, Refused, Unreachable
+from indexer.domain.errors import ProviderError, Refused, Unreachable
 from indexer.providers.google.faults import as_error, read_refusal
+from indexer.providers.patience import patiently
 from indexer.providers.redaction import redacted_line
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 API_VERSION = "v1beta"
 BASE_URL = "https://generativelanguage.googleapis.com"
 _CHUNK = 1 << 20
-_PAUSES = (1.0, 2.0, 4.0)
-_LONGEST_PAUSE = 60.0
 
 log = logging.getLogger("indexer.providers.gemini")
 Result = TypeVar("Result")
@@ -111,15 +110,7 @@ class Service:
 
     def patiently(self, call: Callable[[], Result], *, also: tuple[type[ProviderError], ...] = ()) -> Result:
         """Return `call()`, tried up to four times; only for steps that may be repeated."""
-        again: tuple[type[ProviderError], ...] = (Unreachable, RateLimited, *also)
-        for pause in _PAUSES:
-            try:
-                return call()
-            except again as error:
-                asked = getattr(error, "retry_after", None) or 0.0
-                log.info("%s; trying again", error)
-            self._sleep(min(max(pause, asked), _LONGEST_PAUSE))
-        return call()
+        return patiently(call, self._sleep, also)
 
     def get(self, what: str, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
         """Return the JSON object at `path`."""

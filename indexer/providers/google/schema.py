@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from indexer.domain.errors import BadSetting
+from indexer.providers.strict_schema import read_schema
 
 _KEPT = {
     "title": "title",
@@ -38,12 +39,7 @@ class SchemaField(StrEnum):
 
 def answer_schema(text: str, field: SchemaField) -> Mapping[str, Any]:
     """Return the JSON Schema `text` as the value of `field`; BadSetting when the text is no schema."""
-    try:
-        schema = json.loads(text)
-    except ValueError:
-        schema = None
-    if not isinstance(schema, dict):
-        raise BadSetting("the answer schema is not a JSON object", hint="give a JSON Schema of type object")
+    schema = read_schema(text)
     if field is SchemaField.JSON:
         return schema
     return _converted(schema, _definitions(schema), 0)

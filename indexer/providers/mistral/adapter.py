@@ -17,7 +17,7 @@ from indexer.providers.chat_calls import ask, decode, upload
 from indexer.providers.http import Http, Service, Timeouts, checked_key, checked_url
 from indexer.providers.mistral import SPEC
 from indexer.providers.mistral.check import check_file
-from indexer.providers.seam import BatchFile, Match
+from indexer.providers.seam import BatchFile, Match, oldest_first
 from indexer.providers.spec import Opening
 from indexer.providers.strict_schema import strict
 
@@ -141,7 +141,7 @@ class MistralBatches:
                     found[job.name] = job
             if len(entries) < _PAGE:
                 break
-        return [Match(job) for job in sorted(found.values(), key=lambda job: (job.created_at or math.inf, job.name))]
+        return [Match(job) for job in oldest_first(found.values())]
 
     def poll(self, name: str) -> Job:
         """Return the job as it stands."""

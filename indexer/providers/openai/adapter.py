@@ -20,7 +20,7 @@ from indexer.providers.http import Http, Service, Timeouts, checked_key, checked
 from indexer.providers.openai import SPEC
 from indexer.providers.openai.check import check_file
 from indexer.providers.openai.strictness import schema_faults
-from indexer.providers.seam import BatchFile, Match
+from indexer.providers.seam import BatchFile, Match, oldest_first
 from indexer.providers.spec import Opening
 from indexer.providers.strict_schema import strict
 
@@ -155,7 +155,7 @@ class OpenAIBatches:
             if not page.get("has_more") or not last:
                 break
             after = f"&after={last}"
-        return [Match(job) for job in sorted(found.values(), key=lambda job: (job.created_at or math.inf, job.name))]
+        return [Match(job) for job in oldest_first(found.values())]
 
     def poll(self, name: str) -> Job:
         """Return the job as it stands."""

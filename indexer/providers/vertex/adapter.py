@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -21,7 +19,8 @@ from indexer.providers.google.models import bare, thinking_config
 from indexer.providers.google.schema import SchemaField, answer_schema
 from indexer.providers.google.wire import read_response
 from indexer.providers.http import Http, Service, Timeouts, checked_url
-from indexer.providers.seam import BatchFile, Match
+from indexer.providers.moments import moment
+from indexer.providers.seam import BatchFile, Match, oldest_first
 from indexer.providers.spec import Opening
 from indexer.providers.vertex import SPEC, VertexOptions, storage
 from indexer.providers.vertex.credentials import LOGIN, Credentials
@@ -168,7 +167,7 @@ class VertexBatches:
             token = str(page.get("nextPageToken") or "")
             if not token:
                 break
-        return [Match(job) for job in sorted(found.values(), key=lambda job: (job.created_at or math.inf, job.name))]
+        return [Match(job) for job in oldest_first(found.values())]
 
     def poll(self, name: str) -> Job:
         """Return the job as it stands; one that ended early is credited with what it left in the bucket."""
@@ -260,8 +259,8 @@ def _read_job(found: object) -> Job | None:
         succeeded=good,
         failed=bad,
         error=one_line(str(error.get("message") or (f"code {error.get('code')}" if error else "")))[:500],
-        created_at=_moment(found.get("createTime")),
-        ended_at=_moment(found.get("endTime")),
+        created_at=moment(found.get("createTime")),
+        ended_at=moment(found.get("endTime")),
         queue_full=state is JobState.FAILED and error.get("code") == _QUEUE_FULL,
     )
 
@@ -276,13 +275,6 @@ def _part(holder: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
 def _number(value: object) -> int | None:
     """Numbers come as strings, and -1 means that nobody knows."""
     return int(str(value)) if str(value).isdecimal() else None
-
-
-def _moment(value: object) -> float | None:
-    try:
-        return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", str(value))).timestamp() if value else None
-    except ValueError:
-        return None
 
 
 def _checked(name: str) -> str:
