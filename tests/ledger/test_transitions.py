@@ -20,7 +20,7 @@ from indexer.ledger.views import counts
 from indexer.ledger.work import answers, items, modes, questions, shards
 from indexer.ledger.work.answers import Booking
 from indexer.ledger.work.items import Work
-from indexer.ledger.work.shards import Line, Packed, Refusal
+from indexer.ledger.work.shards import Line, Packed, Refusal, Shard
 
 QUESTION = Question("gemini", "gemini-3.5-flash-lite", "Describe it.", "{}")
 PHOTOS = [f"1-{number:040x}" for number in range(4)]
@@ -150,50 +150,54 @@ def test_what_is_out_belongs_to_a_batch_and_what_waits_can_change_its_mode(ledge
     assert not modes.wants_batch(ledger, "5" * 8)
 
 
-STEPS: list[tuple[str, Callable[[Ledger, str], None]]] = [
+STEPS: list[tuple[str, Callable[[Ledger, Shard], Shard]]] = [
     ("intended", shards.intend),
-    ("creating", lambda ledger, name: shards.record_upload(ledger, name, "files/1")),
+    ("creating", lambda ledger, held: shards.record_upload(ledger, held, "files/1")),
     ("creating", shards.record_creating),
-    ("submitted", lambda ledger, name: shards.record_job(ledger, name, Job("j/1", JobState.RUNNING), sure=True)),
-    ("submitted", lambda ledger, name: shards.record_poll(ledger, name, Job("j/1", JobState.RUNNING))),
-    ("ended", lambda ledger, name: shards.record_poll(ledger, name, Job("j/1", JobState.FINISHED))),
+    ("submitted", lambda ledger, held: shards.record_job(ledger, held, Job("j/1", JobState.RUNNING), sure=True)),
+    ("submitted", lambda ledger, held: shards.record_poll(ledger, held, Job("j/1", JobState.RUNNING))),
+    ("ended", lambda ledger, held: shards.record_poll(ledger, held, Job("j/1", JobState.FINISHED))),
     ("fetched", shards.record_fetched),
-    ("closed", shards.close),
 ]
 
 
-def test_a_shard_goes_from_packed_to_closed_one_commit_at_a_time(ledger: Ledger, tmp_path: Path) -> None:
-    """Who opens the ledger between two steps finds the one that was done last."""
+def packed(ledger: Ledger) -> Shard:
+    """A shard of all that waits."""
     pack(ledger, waiting(ledger))
+    (held,) = shards.open_shards(ledger)
+    return held
+
+
+def test_a_shard_goes_from_packed_to_closed_one_commit_at_a_time(ledger: Ledger, tmp_path: Path) -> None:
+    """Each step returns the shard as it stands now, and who opens the ledger between two steps finds the same."""
+    held = packed(ledger)
     for expected, step in STEPS:
-        step(ledger, "5" * 8)
+        held = step(ledger, held)
+        assert held.state == expected
         reader = Ledger.read(tmp_path)
-        assert shards.shard(reader, "5" * 8).state == expected
+        assert shards.open_shards(reader) == [held]
         reader.close()
+    assert shards.close(ledger, held).state == "closed"
     assert shards.open_shards(ledger) == []
 
 
 def test_a_create_is_remembered_before_it_is_sent(ledger: Ledger) -> None:
     """From the upload on a job may exist: the state says so, and the count of creates grows before each."""
-    pack(ledger, waiting(ledger))
-    shards.intend(ledger, "5" * 8)
-    shards.record_upload(ledger, "5" * 8, "files/1")
-    assert shards.shard(ledger, "5" * 8).creates == 0
-    shards.record_creating(ledger, "5" * 8)
-    held = shards.shard(ledger, "5" * 8)
+    held = shards.record_upload(ledger, shards.intend(ledger, packed(ledger)), "files/1")
+    assert held.creates == 0
+    held = shards.record_creating(ledger, held)
     assert (held.creates, held.refusal, held.state) == (1, Refusal.UNKNOWN, "creating")
 
 
 def test_a_full_queue_gives_the_job_another_name(ledger: Ledger) -> None:
     """What failed for want of room was not served; the next create counts as a new attempt and waits."""
-    pack(ledger, waiting(ledger))
+    held = packed(ledger)
     for _, step in STEPS[:4]:
-        step(ledger, "5" * 8)
-    shards.record_queue_full(ledger, "5" * 8, "queue full", 1e12)
-    held = shards.shard(ledger, "5" * 8)
+        held = step(ledger, held)
+    held = shards.record_queue_full(ledger, held, "queue full", 1e12)
     assert (held.state, held.job, held.attempt, held.refusal) == ("creating", "", 2, Refusal.QUEUE)
     shards.end_waits(ledger)
-    assert shards.shard(ledger, "5" * 8).not_before == 0
+    assert [waited.not_before for waited in shards.open_shards(ledger)] == [0]
 
 
 def test_a_campaign_ends_when_nothing_waits_or_is_out(ledger: Ledger) -> None:

@@ -126,20 +126,12 @@ def record_packed(ledger: Ledger, packed: Packed, lines: Sequence[Line]) -> None
 
 def open_shards(ledger: Ledger) -> list[Shard]:
     """Return the shards that are not closed, oldest first."""
-    return _select(ledger, "state <> 'closed' ORDER BY packed_at, id")
+    rows = ledger.connection.execute(f"SELECT {_COLUMNS} FROM shards WHERE state <> 'closed' ORDER BY packed_at, id")
+    return [_shard(row) for row in rows]
 
 
-def shard(ledger: Ledger, number: str) -> Shard:
-    """Return one shard."""
-    return _select(ledger, "id = ?", number)[0]
-
-
-def _select(ledger: Ledger, condition: str, *values: object) -> list[Shard]:
-    rows = ledger.connection.execute(f"SELECT {_COLUMNS} FROM shards WHERE {condition}", values)
-    return [_shard(dict(zip(Shard.__slots__, row, strict=True))) for row in rows]
-
-
-def _shard(columns: dict[str, Any]) -> Shard:
+def _shard(row: Sequence[Any]) -> Shard:
+    columns = dict(zip(Shard.__slots__, row, strict=True))
     return Shard(**{**columns, "job_state": JobState(columns["job_state"])})
 
 
@@ -153,17 +145,16 @@ def queued_tokens(ledger: Ledger, provider: str, model: str) -> int:
     return int(row[0])
 
 
-def intend(ledger: Ledger, number: str) -> None:
+def intend(ledger: Ledger, held: Shard) -> Shard:
     """Commit that this shard is about to be uploaded and created."""
-    _move(ledger, number, "intended", "intent of job")
+    return _move(ledger, held, "intended", "intent of job")
 
 
-def record_upload(ledger: Ledger, number: str, input_file: str) -> None:
+def record_upload(ledger: Ledger, held: Shard, input_file: str) -> Shard:
     """Commit the uploaded file and, in the same breath, that a job may exist from now on."""
-    held = shard(ledger, number)
-    _move(
+    return _move(
         ledger,
-        number,
+        held,
         "creating",
         "upload",
         input_file=input_file,
@@ -173,13 +164,12 @@ def record_upload(ledger: Ledger, number: str, input_file: str) -> None:
     )
 
 
-def record_creating(ledger: Ledger, number: str) -> None:
+def record_creating(ledger: Ledger, held: Shard) -> Shard:
     """Commit that a create is about to be sent."""
-    held = shard(ledger, number)
     refusal = held.refusal or Refusal.UNKNOWN
-    _move(
+    return _move(
         ledger,
-        number,
+        held,
         "creating",
         "creation",
         created_at=ledger.now(),
@@ -188,15 +178,14 @@ def record_creating(ledger: Ledger, number: str) -> None:
     )
 
 
-def record_refusal(ledger: Ledger, number: str, refusal: Refusal, error: str, not_before: float = 0.0) -> None:
+def record_refusal(ledger: Ledger, held: Shard, refusal: Refusal, error: str, not_before: float = 0.0) -> Shard:
     """Commit how a create was answered; a job may exist all the same, so the shard stays in `creating`."""
-    now = ledger.now()
-    _move(
+    return _move(
         ledger,
-        number,
+        held,
         "creating",
         "refused job",
-        created_at=now,
+        created_at=ledger.now(),
         refusal=str(refusal),
         error=error,
         not_before=not_before,
@@ -211,12 +200,12 @@ def end_waits(ledger: Ledger) -> None:
             transaction.execute(f"UPDATE shards SET not_before = 0 WHERE {waiting}")
 
 
-def record_job(ledger: Ledger, number: str, job: Job, *, sure: bool) -> None:
+def record_job(ledger: Ledger, held: Shard, job: Job, *, sure: bool) -> Shard:
     """Commit the id of the created or adopted job; `sure` when no other create of this shard was ever sent."""
     refusal = {"refusal": str(Refusal.NONE)} if sure else {}
-    _move(
+    return _move(
         ledger,
-        number,
+        held,
         "submitted",
         "job",
         job=job.name,
@@ -228,32 +217,28 @@ def record_job(ledger: Ledger, number: str, job: Job, *, sure: bool) -> None:
     )
 
 
-def record_poll(ledger: Ledger, number: str, job: Job) -> None:
+def record_poll(ledger: Ledger, held: Shard, job: Job) -> Shard:
     """Commit what the service says of a job."""
-    state = "ended" if job.state.ended else "submitted"
-    held = shard(ledger, number)
-    ended = (job.ended_at or ledger.now()) if job.state.ended else None
     runs = ledger.now() if job.state is JobState.RUNNING else None
-    _move(
+    return _move(
         ledger,
-        number,
-        state,
+        held,
+        "ended" if job.state.ended else "submitted",
         "job state",
         job_state=str(job.state),
         output_file=job.output_file,
         running_at=held.running_at or runs,
-        ended_at=ended,
+        ended_at=(job.ended_at or ledger.now()) if job.state.ended else None,
         lost_at=None,
         error=job.error,
     )
 
 
-def record_queue_full(ledger: Ledger, number: str, error: str, not_before: float) -> None:
+def record_queue_full(ledger: Ledger, held: Shard, error: str, not_before: float) -> Shard:
     """Commit that a created job failed only because the queue was full: it is made again, under a name of its own."""
-    held = shard(ledger, number)
-    _move(
+    return _move(
         ledger,
-        number,
+        held,
         "creating",
         "full queue",
         attempt=held.attempt + 1,
@@ -269,34 +254,42 @@ def record_queue_full(ledger: Ledger, number: str, error: str, not_before: float
     )
 
 
-def record_lost(ledger: Ledger, number: str) -> None:
+def record_lost(ledger: Ledger, held: Shard) -> Shard:
     """Commit that the service does not know the job, or its results; it may be a lag."""
-    _stay(ledger, number, "lost job", lost_at=ledger.now())
+    return _move(ledger, held, held.state, "lost job", lost_at=ledger.now())
 
 
-def record_cancelled(ledger: Ledger, number: str) -> None:
+def record_cancelled(ledger: Ledger, held: Shard) -> Shard:
     """Commit that the service was asked to stop the job."""
-    _stay(ledger, number, "cancelled job", cancelled_at=ledger.now())
+    return _move(ledger, held, held.state, "cancelled job", cancelled_at=ledger.now())
 
 
-def record_fetched(ledger: Ledger, number: str) -> None:
+def record_fetched(ledger: Ledger, held: Shard) -> Shard:
     """Commit that the result lines are whole on disk."""
-    _move(ledger, number, "fetched", "results on disk")
+    return _move(ledger, held, "fetched", "results on disk")
 
 
-def close(ledger: Ledger, number: str) -> None:
+def record_collected(transaction: Transaction, held: Shard) -> Shard:
+    """Mark a shard collected, inside the transaction that keeps its answers."""
+    return _set(transaction, held, {"state": "collected"})
+
+
+def close(ledger: Ledger, held: Shard) -> Shard:
     """Commit that nothing of this shard is left to do, here or at the service."""
-    _move(ledger, number, "closed", "closed shard")
+    return _move(ledger, held, "closed", "closed shard")
 
 
-def _move(ledger: Ledger, number: str, state: str, name: str, **columns: object) -> None:
-    _stay(ledger, number, name, state=state, **columns)
-
-
-def _stay(ledger: Ledger, number: str, name: str, **columns: object) -> None:
-    names = ", ".join(f"{column} = ?" for column in columns)
+def _move(ledger: Ledger, held: Shard, state: str, name: str, **columns: object) -> Shard:
     with ledger.transaction(name) as transaction:
-        transaction.execute(f"UPDATE shards SET {names} WHERE id = ?", (*columns.values(), number))
+        return _set(transaction, held, {"state": state, **columns})
+
+
+def _set(transaction: Transaction, held: Shard, columns: dict[str, object]) -> Shard:
+    names = ", ".join(f"{column} = ?" for column in columns)
+    row = transaction.execute(
+        f"UPDATE shards SET {names} WHERE id = ? RETURNING {_COLUMNS}", (*columns.values(), held.id)
+    ).fetchone()
+    return _shard(row)
 
 
 def is_job_of_another(ledger: Ledger, number: str, job: str) -> bool:
@@ -327,8 +320,3 @@ def outcomes(ledger: Ledger, number: str) -> dict[str, int]:
         (number,),
     )
     return dict(rows.fetchall())
-
-
-def record_collected(transaction: Transaction, number: str) -> None:
-    """Mark a shard collected, inside the transaction that keeps its answers."""
-    transaction.execute("UPDATE shards SET state = 'collected' WHERE id = ?", (number,))

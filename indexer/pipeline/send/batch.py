@@ -80,29 +80,28 @@ class BatchSender:
         """Take `shard` as far as it goes without waiting; what lasts is raised."""
         service = self._session.batch_service(questions.question_of(self._ledger, shard.question).provider)
         while shard.state != "closed":
-            before = shard.state
-            self._step(shard, service)
-            shard = shards.shard(self._ledger, shard.id)
-            if shard.state == before:
+            moved = self._step(shard, service)
+            if moved.state == shard.state:
                 return
             self.moved = True
+            shard = moved
 
-    def _step(self, shard: Shard, service: BatchService) -> None:
+    def _step(self, shard: Shard, service: BatchService) -> Shard:
         match shard.state:
             case "packed":
-                shards.intend(self._ledger, shard.id)
+                return shards.intend(self._ledger, shard)
             case "intended":
-                self._upload(shard, service)
+                return self._upload(shard, service)
             case "creating":
-                self._settle(shard, service)
+                return self._settle(shard, service)
             case "submitted":
-                self._poll(shard, service)
+                return self._poll(shard, service)
             case "ended":
-                self._fetch(shard, service)
+                return self._fetch(shard, service)
             case "fetched":
-                self._collect(shard, service)
-            case "collected":
-                self._close(shard, service)
+                return self._collect(shard, service)
+            case _:
+                return self._close(shard, service)
 
     def _file(self, shard: Shard) -> BatchFile:
         ends, now = approvals.deadline(self._ledger), self._session.clock.time()
@@ -118,40 +117,40 @@ class BatchSender:
             owns=partial(shards.has_line, self._ledger, shard.id),
         )
 
-    def _upload(self, shard: Shard, service: BatchService) -> None:
+    def _upload(self, shard: Shard, service: BatchService) -> Shard:
         if not self._is_whole(shard) or not modes.wants_batch(self._ledger, shard.id):
-            end_without_results(self._session, shard, NOT_SENT)
-            return
+            return end_without_results(self._session, shard, NOT_SENT)
         try:
             held = service.upload(self._file(shard))
         except Unsendable as fault:
             self._session.watcher.note(str(fault))
-            end_without_results(self._session, shard, REFUSED.because(str(fault)))
-        else:
-            shards.record_upload(self._ledger, shard.id, held)
+            return end_without_results(self._session, shard, REFUSED.because(str(fault)))
+        return shards.record_upload(self._ledger, shard, held)
 
-    def _settle(self, shard: Shard, service: BatchService) -> None:
+    def _settle(self, shard: Shard, service: BatchService) -> Shard:
         """Look for the job of a create whose outcome is not known; only when there is none, create."""
         now = self._session.clock.time()
         looking = now < (shard.created_at or 0.0) + self._session.config.lookup_seconds
         wanted = modes.wants_batch(self._ledger, shard.id)
         full = now < shard.not_before
-        if shard.creates and (looking or not wanted or not full) and self._adopt(shard, service):
-            return
+        if shard.creates and (looking or not wanted or not full):
+            found = self._look(shard, service)
+            if found is not None:
+                return found
         if (shard.creates and looking) or (wanted and full):
-            return
+            return shard
         if not wanted:
-            end_without_results(self._session, shard, NOT_SENT)
-        elif shard.refusal == Refusal.REFUSED_TWICE:
-            end_without_results(self._session, shard, REFUSED.because(shard.error))
-        elif self._never_fits(shard):
-            self._halve(shard)
-        elif not shard.input_file and not self._is_whole(shard):
-            end_without_results(self._session, shard, NOT_SENT)  # the file would travel with the create, and is gone
-        elif shard.refusal == Refusal.FILE or now - (shard.uploaded_at or 0.0) > self._spec(shard).file_seconds:
-            shards.intend(self._ledger, shard.id)
-        else:
-            self._create(shard, service)
+            return end_without_results(self._session, shard, NOT_SENT)
+        if shard.refusal == Refusal.REFUSED_TWICE:
+            return end_without_results(self._session, shard, REFUSED.because(shard.error))
+        if self._never_fits(shard):
+            return self._halve(shard)
+        if not shard.input_file and not self._is_whole(shard):
+            # The file would travel with the create, and is gone.
+            return end_without_results(self._session, shard, NOT_SENT)
+        if shard.refusal == Refusal.FILE or now - (shard.uploaded_at or 0.0) > self._spec(shard).file_seconds:
+            return shards.intend(self._ledger, shard)
+        return self._create(shard, service)
 
     def _is_whole(self, shard: Shard) -> bool:
         path = shard_file(self._session, shard.id)
@@ -162,48 +161,46 @@ class BatchSender:
         alone = not any(other.state == "submitted" for other in shards.open_shards(self._ledger))
         return shard.refusal == Refusal.QUEUE and shard.creates >= _REFUSALS and shard.requests > 1 and alone
 
-    def _halve(self, shard: Shard) -> None:
+    def _halve(self, shard: Shard) -> Shard:
         question = questions.question_of(self._ledger, shard.question)
         self._session.watcher.note(
             f"the service's queue is full for {shard.requests} photos at once: going on in smaller batches"
         )
         modes.remember_room(self._ledger, question, shard.requests // 2)
-        end_without_results(self._session, shard, NOT_SENT)
+        return end_without_results(self._session, shard, NOT_SENT)
 
-    def _create(self, shard: Shard, service: BatchService) -> None:
-        shards.record_creating(self._ledger, shard.id)
+    def _create(self, shard: Shard, service: BatchService) -> Shard:
+        asked = shards.record_creating(self._ledger, shard)
         try:
             job = service.create(self._file(shard))
         except NotFound as fault:
-            self._explain(shard, fault, service)
+            return self._explain(shard, fault, service)
         except ProviderError as fault:
-            self._record_refusal(shard, fault)
-        else:
-            shards.record_job(self._ledger, shard.id, job, sure=not shard.creates)
+            return self._record_refusal(shard, fault)
+        return shards.record_job(self._ledger, asked, job, sure=not shard.creates)
 
-    def _explain(self, shard: Shard, fault: NotFound, service: BatchService) -> None:
+    def _explain(self, shard: Shard, fault: NotFound, service: BatchService) -> Shard:
         """Not found is the file, or the model; of a model that is not there, nothing stays here or at the service."""
         question = questions.question_of(self._ledger, shard.question)
         meaning = explained(self._session, question, fault)
         if meaning is fault:
-            self._record_refusal(shard, fault)
-            return
-        end_without_results(self._session, shard, NOT_SENT)
-        self._close(shards.shard(self._ledger, shard.id), service)
+            return self._record_refusal(shard, fault)
+        self._close(end_without_results(self._session, shard, NOT_SENT), service)
         forget_work(self._session, shard.question)
         raise meaning
 
-    def _record_refusal(self, shard: Shard, fault: ProviderError) -> None:
-        """Believe no answer but a clean one; what a person must mend is raised all the same."""
+    def _record_refusal(self, shard: Shard, fault: ProviderError) -> Shard:
+        """Believe no answer but a clean one; what a person must fix is raised all the same."""
         refusal = _refusal(fault, shard)
         now = self._session.clock.time()
         wait = _queue_wait(shard, now, fault) if refusal is Refusal.QUEUE else 0.0
-        shards.record_refusal(self._ledger, shard.id, refusal, str(fault), now + wait if wait else 0.0)
+        refused = shards.record_refusal(self._ledger, shard, refusal, str(fault), now + wait if wait else 0.0)
         if refusal in (Refusal.ACCOUNT, Refusal.REFUSED, Refusal.REFUSED_TWICE):
             raise fault
+        return refused
 
-    def _adopt(self, shard: Shard, service: BatchService) -> bool:
-        """Take over the oldest job of this shard and cancel further ones; False when there is none.
+    def _look(self, shard: Shard, service: BatchService) -> Shard | None:
+        """Take over the oldest job of this shard and cancel further ones; None when there is none.
 
         A job of which nobody can say yet whether it is ours holds everything up until its results tell. What is the
         job of another shard of this library is not this one's.
@@ -212,11 +209,11 @@ class BatchSender:
         matches = [match for match in found if not shards.is_job_of_another(self._ledger, shard.id, match.job.name)]
         jobs = _certain(matches)
         if not jobs:
-            return bool(matches)
+            return shard if matches else None
         oldest = min(jobs, key=lambda job: job.state is JobState.CANCELLED)
-        shards.record_job(self._ledger, shard.id, oldest, sure=False)
+        adopted = shards.record_job(self._ledger, shard, oldest, sure=False)
         _cancel_others(service, jobs, oldest.name)
-        return True
+        return adopted
 
     def _ours(self, shard: Shard, service: BatchService) -> list[Job]:
         return _certain(service.find(self._file(shard)))
@@ -224,55 +221,66 @@ class BatchSender:
     def _spec(self, shard: Shard) -> Spec:
         return self._session.spec(questions.question_of(self._ledger, shard.question).provider)
 
-    def _poll(self, shard: Shard, service: BatchService) -> None:
+    def _poll(self, shard: Shard, service: BatchService) -> Shard:
         if shard.cancelled_at is None and not modes.wants_batch(self._ledger, shard.id):
-            self._cancel(shard, service)
+            shard = self._cancel(shard, service)
         try:
             job = service.poll(shard.job)
         except NotFound:
-            self._wait_for_job(shard, service)
-            return
+            return self._wait_for_job(shard, service)
         if job.queue_full:
-            wait = _queue_wait(shard, self._session.clock.time(), RateLimited(job.error))
-            shards.record_queue_full(self._ledger, shard.id, job.error, self._session.clock.time() + wait)
-            return
+            now = self._session.clock.time()
+            wait = _queue_wait(shard, now, RateLimited(job.error))
+            return shards.record_queue_full(self._ledger, shard, job.error, now + wait)
+        polled = shard
         if job.state.ended or job.state is not shard.job_state or shard.lost_at is not None:
-            shards.record_poll(self._ledger, shard.id, job)
+            polled = shards.record_poll(self._ledger, shard, job)
         self.freed |= job.state.ended
         if shard.refusal:  # a create had no clean answer, so a second job may turn up yet
             _cancel_others(service, self._ours(shard, service), shard.job)
+        return polled
 
-    def _cancel(self, shard: Shard, service: BatchService) -> None:
+    def _cancel(self, shard: Shard, service: BatchService) -> Shard:
         """Ask the service to stop a job; one that it cannot stop runs to its end, and what it answers is kept."""
         try:
             stopped = service.cancel(shard.job)
         except NotFound:
-            return  # polling tells whether that is so
-        if stopped:
-            shards.record_cancelled(self._ledger, shard.id)
+            return shard  # polling tells whether that is so
+        return shards.record_cancelled(self._ledger, shard) if stopped else shard
 
-    def _wait_for_job(self, shard: Shard, service: BatchService) -> None:
+    def _wait_for_job(self, shard: Shard, service: BatchService) -> Shard:
         """A job that is not found may be too new, or the look-up may lag; only one that stays away is given up."""
-        if not self._is_lost(shard, self._session.config.lookup_seconds):
-            return
-        if not any(job.name == shard.job for job in self._ours(shard, service)):
-            end_without_results(self._session, shard, LOST_JOB)
+        if shard.lost_at is None:
+            return shards.record_lost(self._ledger, shard)
+        if not self._stayed_away(shard, self._session.config.lookup_seconds):
+            return shard
+        if any(job.name == shard.job for job in self._ours(shard, service)):
+            return shard
+        return end_without_results(self._session, shard, LOST_JOB)
 
-    def _fetch(self, shard: Shard, service: BatchService) -> None:
+    def _fetch(self, shard: Shard, service: BatchService) -> Shard:
         if not shard.output_file:
             outlived = (shard.ended_at or 0.0) - (shard.uploaded_at or 0.0) > self._spec(shard).file_seconds
-            end_without_results(self._session, shard, ending_of(shard, outlived=outlived))
-            return
+            return end_without_results(self._session, shard, ending_of(shard, outlived=outlived))
         try:
             service.fetch(_job(shard), results_file(self._session, shard.id))
         except NotFound:
-            old = self._session.clock.time() - (shard.ended_at or 0.0) > self._spec(shard).result_seconds
-            if self._is_lost(shard, self._session.config.lookup_seconds if old else _RESULTS_PATIENCE):
-                end_without_results(self._session, shard, LOST_RESULTS)
-            return
-        shards.record_fetched(self._ledger, shard.id)
+            return self._wait_for_results(shard)
+        return shards.record_fetched(self._ledger, shard)
 
-    def _collect(self, shard: Shard, service: BatchService) -> None:
+    def _wait_for_results(self, shard: Shard) -> Shard:
+        """Results that are not found may lag too; those of a job that outlived them are gone sooner."""
+        if shard.lost_at is None:
+            return shards.record_lost(self._ledger, shard)
+        old = self._session.clock.time() - (shard.ended_at or 0.0) > self._spec(shard).result_seconds
+        if not self._stayed_away(shard, self._session.config.lookup_seconds if old else _RESULTS_PATIENCE):
+            return shard
+        return end_without_results(self._session, shard, LOST_RESULTS)
+
+    def _stayed_away(self, shard: Shard, patience: float) -> bool:
+        return self._session.clock.time() - (shard.lost_at or 0.0) >= patience
+
+    def _collect(self, shard: Shard, service: BatchService) -> Shard:
         """Judge the result lines; where one is damaged, only after the results were fetched a second time, for free."""
         results = [results_file(self._session, shard.id)]
         again = self._session.batches / f"{shard.id}.again.jsonl"
@@ -282,16 +290,11 @@ class BatchSender:
                 results.append(again)
             except NotFound:
                 log.info("the results of %s are gone: they are read as they came", shard.job)
-        collect_results(self._session, shard, service, results)
+        collected = collect_results(self._session, shard, service, results)
         again.unlink(missing_ok=True)
+        return collected
 
-    def _is_lost(self, shard: Shard, patience: float) -> bool:
-        if shard.lost_at is None:
-            shards.record_lost(self._ledger, shard.id)
-            return False
-        return self._session.clock.time() - shard.lost_at >= patience
-
-    def _close(self, shard: Shard, service: BatchService) -> None:
+    def _close(self, shard: Shard, service: BatchService) -> Shard:
         results = results_file(self._session, shard.id)
         if results.exists():
             compress(results)
@@ -299,7 +302,7 @@ class BatchSender:
             shard_file(self._session, shard.id).unlink(missing_ok=True)
             for input_file in shard.uploads.split():
                 _discard(service, input_file)
-        shards.close(self._ledger, shard.id)
+        return shards.close(self._ledger, shard)
 
 
 def _job(shard: Shard) -> Job:

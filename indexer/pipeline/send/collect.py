@@ -42,7 +42,7 @@ def _is_doubtful(row: Row, asked: Container[str]) -> bool:
     return malformed or row.key is None or row.key not in asked
 
 
-def collect_results(session: Session, shard: Shard, batches: BatchService, results: Sequence[Path]) -> None:
+def collect_results(session: Session, shard: Shard, batches: BatchService, results: Sequence[Path]) -> Shard:
     """Keep everything that a shard's result lines say; raises `NoCredit` when they blame the account.
 
     `results` are downloads of the same lines: what is whole in one of them counts.
@@ -70,13 +70,14 @@ def collect_results(session: Session, shard: Shard, batches: BatchService, resul
         for key, booking in waiting.items():
             _record(session, transaction, booking, question, failed.get(key) or unserved)
         judge(session, transaction, shard, question)
-        shards.record_collected(transaction, shard.id)
+        collected = shards.record_collected(transaction, shard)
     session.spool.drop(items.photos_of(session.ledger, answered))
     if strangers >= len(results):
         session.watcher.note(
             f"{shard.job}: {strangers // len(results)} result lines belong to no photo of this job; left out"
         )
     _blame_account(failed[key] for key in waiting if key in failed)
+    return collected
 
 
 def _unserved(shard: Shard) -> Failure:
@@ -86,7 +87,7 @@ def _unserved(shard: Shard) -> Failure:
     return _EXPIRED if shard.job_state is JobState.EXPIRED else _MISSING
 
 
-def end_without_results(session: Session, shard: Shard, ending: Ending) -> None:
+def end_without_results(session: Session, shard: Shard, ending: Ending) -> Shard:
     """Give every request of a shard the outcome that `ending` means for it."""
     with session.ledger.transaction("shard without results") as transaction:
         for key, booking in shards.out_attempts(session.ledger, shard.id).items():
@@ -95,7 +96,7 @@ def end_without_results(session: Session, shard: Shard, ending: Ending) -> None:
             else:
                 spent = booking.spent_usd if ending.served else 0.0
                 answers.record_failure(transaction, Booking(key, booking.work, spent, None), ending.failure)
-        shards.record_collected(transaction, shard.id)
+        return shards.record_collected(transaction, shard)
 
 
 def booked(session: Session, booking: Booking, asked: tuple[Question, Mode], row: Row) -> Booking:
