@@ -55,6 +55,7 @@ class Rendition:
 
     `digest` is 64 hex digits over the upright sRGB pixels at the frozen analysis size; `phash` 16 hex digits for
     near-duplicates; `note` says what was left out (further frames, a truncated tail), "" when nothing was.
+    `stored` is the digest of the pixels as they lie in the file: no edit of its orientation flag moves it.
     """
 
     digest: str
@@ -64,3 +65,4 @@ class Rendition:
     format: str
     jpeg: bytes
     note: str = ""
+    stored: str = ""

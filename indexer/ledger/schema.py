@@ -364,7 +364,12 @@ _INTAKE = """
 CREATE TABLE intake (id TEXT PRIMARY KEY REFERENCES uploads, bytes BLOB NOT NULL) STRICT;
 """
 
+_TURNED = """
+-- photos whose pixels lie in a file otherwise than upright, by the name that they would have as they lie there
+CREATE TABLE turned (stored TEXT PRIMARY KEY, photo TEXT NOT NULL) STRICT, WITHOUT ROWID;
+"""
+
 MIGRATIONS: tuple[str, ...] = (
     *(_FIRST, _INBOX, _FACTS_READER, _ROUTES, _GROUNDS, _UPLOADS, _CORRECTIONS),
-    *(_PARTNERS, _LARGE, _INTAKE),
+    *(_PARTNERS, _LARGE, _INTAKE, _TURNED),
 )

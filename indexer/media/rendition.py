@@ -165,11 +165,22 @@ def _picture(stream: BinaryIO, kind: Kind, limits: PictureLimits) -> Iterator[tu
 
 @dataclass(frozen=True, slots=True)
 class _Upright:
-    """A picture, decoded and upright, its full size, and how pictures of its kind are fitted and brought to sRGB."""
+    """A picture, decoded and upright, its full size, and how pictures of its kind are fitted and brought to sRGB.
+
+    `stored` is the picture as it lies in the file, None where that is upright.
+    """
 
     picture: Image.Image
     size: tuple[int, int]
     shown: Callable[[Image.Image], Image.Image]
+    stored: Image.Image | None = None
+    sideways: bool = False
+
+    def stored_digest(self) -> str:
+        """Return the digest of the picture as it lies in the file, "" where that is upright."""
+        if self.stored is None:
+            return ""
+        return _digest(_analysed(self.shown(self.stored)), self.size[::-1] if self.sideways else self.size)
 
     def turned(self) -> Iterator[str]:
         """Yield the digests of the picture turned and mirrored in every other way, each as if it were upright so."""
@@ -184,6 +195,7 @@ def _from_image(image: Image.Image, stream: BinaryIO, kind: Kind, orientation: i
     seen = upright.shown(upright.picture)
     analysis = _analysed(seen)
     found = _digest(analysis, upright.size)
+    stored = upright.stored_digest() or found
     if before and not found.startswith(before):
         found = next((other for other in upright.turned() if other.startswith(before)), found)
     return Rendition(
@@ -194,6 +206,7 @@ def _from_image(image: Image.Image, stream: BinaryIO, kind: Kind, orientation: i
         format=kind.value,
         jpeg=_encoded(_fit(seen, RENDITION_SIDE), JPEG_QUALITY),
         note=note,
+        stored=stored,
     )
 
 
@@ -227,7 +240,7 @@ def _upright(image: Image.Image, stream: BinaryIO, kind: Kind, orientation: int,
         grey = fitted.mode in ("L", "LA")
         return colour.screen(fitted, told_colours.profile(stream, kind, profile, told.colours, grey=grey))
 
-    return _Upright(upright, (width, height), shown)
+    return _Upright(upright, (width, height), shown, None if turn is None else plain, turn in _SIDEWAYS)
 
 
 def _decoded(image: Image.Image, stream: BinaryIO, side: int) -> Image.Image:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-FACTS_READER = 6
+FACTS_READER = 7
 """What the readers of facts can do. Raised when they learn more: then a run reads unchanged files' facts anew."""
 PICTURE_READER = 2
 """What can be opened. Raised when more files are: then a run looks again at those that were refused before."""

@@ -105,6 +105,7 @@ BY_WORDS = {
 BY_AGENCY = {
     "PNG profile, bare": hexadecimal("iptc", IIM),
     "PNG profile as resources": hexadecimal("8bim", resource(0x0404, IIM)),
+    "PNG profile whose name is two words": hexadecimal("IPTC profile", resource(0x0404, IIM)),
     "JPEG 2000": JP2 + uuid(IPTC_BOX, IIM),
     "Photoshop's document": document(resource(0x03ED, b"x") + resource(0x0404, IIM)),
 }

@@ -107,6 +107,23 @@ def test_a_photo_turned_by_its_flag_keeps_its_answer(archive: Archive, turn: int
     assert [run.files.described for run in (turned, back)] == [1, 1]
 
 
+@pytest.mark.parametrize(("first", "then"), [(1, 6), (6, 1), (5, 8)])
+@pytest.mark.parametrize("kept", [False, True], ids=["moved", "copied"])
+def test_a_photo_turned_by_its_flag_elsewhere_keeps_its_answer(
+    archive: Archive, first: int, then: int, kept: bool
+) -> None:
+    """The same encoded pixels under another name, in other bytes: one photo, for which nothing is asked."""
+    path = archive.put("a.jpg", picture(1, x112=first))
+    archive.index()
+    before = Index.open(archive.home / "library").to_arrow(["photo"]).to_pylist()
+    archive.put("trip/b.jpg", picture(1, x112=then))
+    if not kept:
+        path.unlink()
+    report = archive.index()
+    assert (report.requests.submitted, report.files.moved, report.files.described) == (0, not kept, 1 + kept)
+    assert Index.open(archive.home / "library").to_arrow(["photo"]).to_pylist() == before * (1 + kept)
+
+
 def test_another_picture_at_the_path_is_another_photo(archive: Archive) -> None:
     """Only the same pixels keep their answer."""
     archive.put("a.jpg", picture(1))

@@ -177,13 +177,27 @@ def _photo_of(transaction: Transaction, seen: Sighting, digest_version: int) -> 
     if known:
         return str(known[0])
     drawn = seen.rendition
-    photo = photo_id(drawn, digest_version)
+    photo = _in_one_orientation(transaction, drawn, digest_version)
     transaction.execute(
         "INSERT INTO photos VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
         " phash = excluded.phash, format = excluded.format, note = excluded.note WHERE phash = ''",
         (photo, drawn.phash, drawn.width, drawn.height, drawn.format, drawn.note, transaction.now()),
     )
     transaction.execute("INSERT INTO contents VALUES (?, ?)", (seen.sha256, photo))
+    return photo
+
+
+def _in_one_orientation(transaction: Transaction, drawn: Rendition, version: int) -> str:
+    """Return the photo that is stored as these pixels are, however its orientation flag turned it, else a new id."""
+    photo, stored = photo_id(drawn, version), f"{version}-{(drawn.stored or drawn.digest)[:40]}"
+    known = transaction.execute(
+        "SELECT id FROM photos WHERE id = ?1 UNION ALL SELECT id FROM photos WHERE id = ?2"
+        " UNION ALL SELECT photo FROM turned WHERE stored = ?2 LIMIT 1",
+        (photo, stored),
+    ).fetchone()
+    photo = str(known[0]) if known else photo
+    if stored != photo:
+        transaction.execute("INSERT OR IGNORE INTO turned VALUES (?, ?)", (stored, photo))
     return photo
 
 

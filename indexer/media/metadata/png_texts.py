@@ -14,6 +14,8 @@ _PROFILE_NAME = "raw profile type "
 _MAX_TEXTS = 4 * MAX_TEXT
 """How much the texts of one PNG may hold together, unpacked: small chunks can unfold to gigabytes."""
 _XMP = re.compile(rb"\s*<(?:\?xpacket|x:xmpmeta|rdf:RDF|\?xml)")
+_PROFILE = re.compile(r"\s*[^\n]*\n\s*\d+\s+(.*)", re.DOTALL)
+"""A profile as a text: a line with its name, which may be several words, its length, and bytes in hexadecimal."""
 _IIM_START = b"\x1c"
 
 
@@ -55,8 +57,9 @@ def _take_chunk(found: Carried, kind: bytes, chunk: bytes) -> int:
 
 def _take_profile(found: Carried, written: str) -> None:
     """Take a profile in hexadecimal: a name, a length, and bytes, which tell better than any name what they are."""
+    profile = _PROFILE.match(written)
     try:
-        raw = bytes.fromhex("".join(written.split()[2:]))
+        raw = bytes.fromhex("".join(profile[1].split())) if profile else b""
     except ValueError:
         return
     if raw.startswith(XMP_START) or _XMP.match(raw):
