@@ -123,7 +123,8 @@ class Mirror:
         facts = entry.facts
         shared = target.name.rpartition(".")[0] == place.stem and place.stem != place.name
         extension = place.suffix.lstrip(".") if shared and self._names and _is_raw(entry.path) else ""
-        said = Said(answer.description, answer.tags, facts.caption or "", facts.keywords, extension)
+        paths = tuple(word for word in facts.words if "|" in word and word.rpartition("|")[2] in facts.keywords)
+        said = Said(answer.description, answer.tags, facts.caption or "", facts.keywords, paths, extension)
         try:
             merged = merge(begun.packet if begun else b"", said)
         except NotXmp as fault:

@@ -8,11 +8,17 @@ from typing import Any, cast
 from lxml import etree
 
 from indexer.media.metadata.own_words import same
-from indexer.media.metadata.xmp_packet import ARRAYS, DC, OURS, PHOTOSHOP, RDF, NotXmp, parse
+from indexer.media.metadata.xmp_packet import ARRAYS, DC, OURS, PHOTOSHOP, RDF, TREE, NotXmp, parse
 from indexer.media.metadata.xmp_tree import texts
 
 _ABOUT, _DESCRIPTION, _ITEM = f"{RDF}about", f"{RDF}Description", f"{RDF}li"
-_PREFIXES = {RDF[1:-1]: "rdf", DC[1:-1]: "dc", OURS[1:-1]: "captionary", PHOTOSHOP[1:-1]: "photoshop"}
+_PREFIXES = {
+    RDF[1:-1]: "rdf",
+    DC[1:-1]: "dc",
+    OURS[1:-1]: "captionary",
+    PHOTOSHOP[1:-1]: "photoshop",
+    TREE[1:].partition("}")[0]: "lr",
+}
 
 Element = etree._Element
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from indexer.export.xmp_document import Document, new
-from indexer.media.metadata.own_words import CARRIED, DESCRIPTION, NAMES, SUBJECT, Written, alike, same
+from indexer.media.metadata.own_words import CARRIED, CARRIED_TREE, DESCRIPTION, NAMES, SUBJECT, Written, alike, same
 from indexer.media.metadata.xmp_packet import ARRAYS, DC, LANGUAGE, OURS, PHOTOSHOP, RDF, TAGS_LIST, TREE
 
 _ALT, _BAG, _SEQ = ARRAYS
@@ -36,6 +36,7 @@ _NEW = f"""\
 class Said:
     """What is to be merged: the answer, and what a person wrote into the picture itself.
 
+    `paths` are its hierarchical keywords, their steps joined by "|".
     `extension` is that of the one picture which the sidecar is to speak for, "" where its name says that.
     """
 
@@ -43,6 +44,7 @@ class Said:
     tags: tuple[str, ...] = ()
     caption: str = ""
     keywords: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
     extension: str = ""
 
 
@@ -91,6 +93,9 @@ def _tag(properties: Document, written: Written, said: Said) -> None:
     found = properties.values(_KEYWORDS)
     fresh = written.only_carries(found)
     properties.drop(_KEYWORDS, alike((*(found if fresh else written.subject), "")))
+    fresh_tree = fresh and written.only_carries_tree(properties.values(TREE))
+    if fresh_tree:
+        properties.drop(TREE, alike((*written.subject, *written.carried_tree)))
     trees = [tree for tree in _TREES if properties.has(tree[0])]
     for name, _, _ in trees:
         properties.drop(name, alike(written.subject))
@@ -98,8 +103,12 @@ def _tag(properties: Document, written: Written, said: Said) -> None:
     repeated = _distinct(said.keywords) if fresh else ()
     theirs = {same(word).casefold() for word in (*properties.values(_KEYWORDS), *repeated, *leaves)}
     ours = [tag for tag in _distinct(said.tags) if same(tag).casefold() not in theirs]
+    paths = _distinct(said.paths) if fresh_tree and ours and not trees else ()
     if not ours:
         repeated = ()
+    if paths:
+        properties.add(TREE, paths, _BAG)
+        trees = [_TREES[0]]
     taken_out = alike(written.subject) - alike(found)
     shown = [tag for tag in ours if same(tag) not in taken_out]
     properties.add(_KEYWORDS, [*repeated, *shown], _BAG)
@@ -108,6 +117,7 @@ def _tag(properties: Document, written: Written, said: Said) -> None:
         properties.add(name, [tag for tag in shown if sign not in tag], form)
     properties.add(SUBJECT, ours, _BAG)
     properties.add(CARRIED, repeated if fresh else written.carried, _BAG)
+    properties.add(CARRIED_TREE, paths if fresh_tree else written.carried_tree, _BAG)
 
 
 def _distinct(words: Iterable[str]) -> tuple[str, ...]:

@@ -97,14 +97,15 @@ class Run:
             approval.obtain(plan, pilot.choose(approval.photos()))
             pilot.run()
             self.project()
-            rest = pilot.plan_of_rest(approval)
-            if rest.new:
+            self.stopped = pilot.why_stopped()
+            if not self.stopped and (rest := pilot.plan_of_rest(approval)).new:
                 approval.obtain(rest)
         elif approval.needed(plan):
             approval.obtain(plan)
         approval.inherit()
         approval.choose()
-        self.advance(wait=ask.wait)
+        if not self.stopped:
+            self.advance(wait=ask.wait)
 
     def advance(self, *, wait: bool) -> None:
         """Move everything that is unfinished as far as it goes; with `wait` until nothing is out any more."""

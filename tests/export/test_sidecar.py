@@ -219,6 +219,21 @@ def test_tags_leave_those_lists_with_the_answer() -> None:
     assert lists(merge(content, Said("")).packet) == (["Zoo"], ["Places|Zoo"], ["Places/Zoo"])
 
 
+def test_hierarchies_inside_the_picture_are_not_hidden() -> None:
+    """A new sidecar repeats them with its keywords, our tags beside them; they stay the picture's until they change."""
+    said = Said("", ("dog", "rex"), keywords=("Rex",), paths=("Animals|Dogs|Rex",))
+    content = merge(b"", said).packet
+    assert lists(content) == (["Rex", "dog"], ["Animals|Dogs|Rex", "dog"], [])
+    assert (xmp.read(content).keywords, xmp.read(content).paths) == ((), ())
+    assert not merge(content, said).changed
+    moved = merge(content, Said("", ("dog",), keywords=("Rex",), paths=("Family|Rex",))).packet
+    assert lists(moved) == (["Rex", "dog"], ["Family|Rex", "dog"], [])
+    touched = moved.replace(b"Family|Rex", b"Friends|Rex", 1)
+    assert xmp.read(touched).paths == (("Friends", "Rex"),)
+    assert lists(merge(touched, said).packet)[1] == ["Friends|Rex", "dog"]
+    assert lists(merge(content, Said("")).packet) == ([], [], [])
+
+
 def test_no_list_is_made_that_nobody_keeps() -> None:
     """A sidecar without hierarchies gets none."""
     assert lists(merge(b"", SAID).packet)[1:] == ([], [])

@@ -129,6 +129,20 @@ def test_a_pilot_goes_ahead_of_photos_that_a_budget_left_waiting(
     assert len(shown[1].sample) == 3
 
 
+def test_a_budget_too_small_for_the_pilot_buys_no_batch_instead(
+    emulator: Emulator, library: Library, photos: Path
+) -> None:
+    """What was to be looked at first is asked first, also in the next run with more money."""
+    high = library.plan([photos], pilot=0, **GEMINI).most_usd / PHOTOS
+    stopped = library.index([photos], approve=True, pilot=3, budget=1.5 * high, **GEMINI)
+    assert (stopped.exit_code, emulator.books()["served"]) == (5, {"batch": 0, "interactive": 0})
+    assert stopped.stopped.endswith("or with --no-pilot (of the pilot, which goes first, photos left: 3)")
+    shown: list[Plan] = []
+    done = library.index([photos], approve=lambda plan: not shown.append(plan), pilot=3, budget=1.0, **GEMINI)
+    assert (done.files.described, [len(plan.sample) for plan in shown]) == (PHOTOS, [0, 3])
+    assert emulator.books()["served"] == {"batch": PHOTOS - 3, "interactive": 3}
+
+
 def test_a_plan_says_the_most_that_is_approved_and_which_facts_are_sent(
     tmp_path: Path, library: Library, photos: Path
 ) -> None:

@@ -1,8 +1,8 @@
 """What Captionary wrote into a sidecar, so that its words are never taken for a person's.
 
 Beside dc:description and dc:subject, properties of our own say which words in them are ours. Whatever is there and
-not said to be ours, a person wrote. Keywords that a new sidecar repeats from inside its picture, lest it hide them
-from other programs, are `carried`: as long as they stand unchanged, the picture itself speaks for them.
+not said to be ours, a person wrote. Keywords and hierarchies that a new sidecar repeats from inside its picture, lest
+it hide them from other programs, are `carried`: as long as they stand unchanged, the picture itself speaks for them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from dataclasses import dataclass
 
 from indexer.media.metadata.xmp_packet import OURS
 
-DESCRIPTION, SUBJECT, CARRIED = NAMES = (f"{OURS}description", f"{OURS}subject", f"{OURS}carried")
+DESCRIPTION, SUBJECT, CARRIED, CARRIED_TREE = NAMES = tuple(
+    f"{OURS}{name}" for name in ("description", "subject", "carried", "carriedTree")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,7 @@ class Written:
     description: tuple[str, ...] = ()
     subject: tuple[str, ...] = ()
     carried: tuple[str, ...] = ()
+    carried_tree: tuple[str, ...] = ()
 
     def captions(self, found: Iterable[str]) -> tuple[str, ...]:
         """Return those of the descriptions `found` that a person wrote."""
@@ -36,6 +39,10 @@ class Written:
         """Return the hierarchical keywords `found`, steps joined by `sign`, that a person wrote; ours have one step."""
         ours = alike(self.subject)
         return tuple(text for text in found if sign in text or same(text) not in ours)
+
+    def only_carries_tree(self, found: Iterable[str]) -> bool:
+        """Say whether, but for our own words, the hierarchies `found` are those that we carried over."""
+        return alike(_without(found, self.subject)) == alike(self.carried_tree)
 
     def only_carries(self, found: Iterable[str]) -> bool:
         """Say whether, but for our own words, the keywords `found` are those that we carried over."""

@@ -75,9 +75,10 @@ def _claims(told: Sequence[Element]) -> Claims:
     def text(*names: str) -> str:
         return next((found[name][0] for name in names if found.get(name)), "")
 
-    paths = [
-        tuple(word.split(sign)) for name, sign in _TREES for word in written.keywords_in_tree(found.get(name, ()), sign)
-    ]
+    subject, tree = found.get(_DC + "subject", ()), found.get(TREE, ())
+    repeated = TREE if written.only_carries(subject) and written.only_carries_tree(tree) else ""
+    trees = [(found.get(name, ()), sign) for name, sign in _TREES if name != repeated]
+    paths = [tuple(word.split(sign)) for words, sign in trees for word in written.keywords_in_tree(words, sign)]
     spoken = text(_CORE + "AltTextAccessibility"), text(_CORE + "ExtDescrAccessibility")
     caption = next(iter(written.captions(found.get(_DC + "description", ()))), "")
     created, shown = (list(_locations(told, f"{_EXT}Location{name}")) for name in ("Created", "Shown"))
@@ -86,7 +87,7 @@ def _claims(told: Sequence[Element]) -> Claims:
         title=text(_DC + "title"),
         headline=text(PHOTOSHOP + "Headline"),
         caption=caption or next((each for each in spoken if each.strip()), ""),
-        keywords=(*written.keywords(found.get(_DC + "subject", ())), *(path[-1] for path in paths)),
+        keywords=(*written.keywords(subject), *(path[-1] for path in paths)),
         people=tuple(name for each in told for name in people.names(each) if name.strip()),
         paths=tuple(path for path in paths if len(path) > 1),
         words=tuple(word for word in (*spoken, *(", ".join(place) for place in shown)) if word.strip()),

@@ -54,6 +54,14 @@ class Pilot:
         number = questions.known_question(self._session.ledger, self._ask.question) or 0
         CallSender(self._session, self._ask.question, number, Mode.INTERACTIVE, "pilot").run(budget.left(self._session))
 
+    def why_stopped(self) -> str:
+        """Say why photos of the pilot were not asked about, "" when all were: nothing else is bought before them."""
+        number = questions.known_question(self._session.ledger, self._ask.question) or 0
+        left = items.unsent(self._session.ledger, number, Mode.INTERACTIVE)
+        if not left or not (told := budget.why_stopped(self._session, number, Mode.INTERACTIVE)):
+            return ""
+        return f"{told}, or with --no-pilot (of the pilot, which goes first, photos left: {left:,})"
+
     def plan_of_rest(self, approval: Approval) -> Plan:
         """Return the plan of what is left, priced by what the pilot measured, with its photos and their sheet.
 
