@@ -97,11 +97,13 @@ def _tiers(
         words = Words.of(query.text, sample.statistics, date)
         fresh = [row for row in rows if row not in seen]
         candidates = view.candidates(fresh, vector, query.when)
-        split = [row for row in sieves[0].by_pairs(view, _pairs(query, candidates, words), pool) if row not in rows]
-        fresh += (new := [row for row in split if row not in seen])
-        seen.update(fresh)
-        candidates += view.candidates(new, vector, query.when)
         scored = ranking.rank(candidates, words, sample.statistics)
+        split = [row for row in sieves[0].by_pairs(view, _pairs(query, scored, words), pool) if row not in rows]
+        if new := [row for row in split if row not in seen]:
+            fresh += new
+            candidates += view.candidates(new, vector, query.when)
+            scored = ranking.rank(candidates, words, sample.statistics)
+        seen.update(fresh)
         if isinstance(query.min_score, str):
             kept = (verdict := verdict or Verdict.of(scored, sample.statistics)).hits(scored, first=pool == POOLS[0])
             waiting += verdict.weaker(scored, kept)
@@ -135,9 +137,10 @@ def _likenesses(view: View, query: Query, sieve: Sieve, vector: np.ndarray) -> I
             return
 
 
-def _pairs(query: Query, candidates: Sequence[Candidate], words: Words) -> list[tuple[str, str]]:
+def _pairs(query: Query, scored: Sequence[Scored], words: Words) -> list[tuple[str, str]]:
     """The halves of words that no candidate holds: such a word may stand as two."""
-    unknown = [term for term, needles in ranking.spelled(candidates, words).items() if not needles]
+    known = {term for one in scored for term in one.matched}
+    unknown = [term for term in words.weights if term not in known]
     return [pair for term in unknown[:_UNKNOWN] for pair in halves(term, query.text)]
 
 

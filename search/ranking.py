@@ -8,10 +8,12 @@ were fitted on human captions (`benchmarks/bench_ranking.py`, `benchmarks/bench_
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import compress, repeat
 
 from indexer.table.words import query_terms
+from search.pool import Pool
 from search.spelling import spellings, wanted
 
 COSINE_SHARE = 0.75
@@ -28,6 +30,9 @@ is 0.55 (rare words) to 0.64 (sentences), and at half of the words no lower than
 
 TIMELY = 0.35
 """The share of what a score lacks that being taken when the query says makes up for."""
+
+_TOGETHER = 4_096
+"""Candidates that are scored at a time."""
 
 _PRIOR_ROWS = 200
 _PRIOR_HOLDERS = 1
@@ -130,52 +135,49 @@ class Scored:
 
 def rank(candidates: Sequence[Candidate], words: Words, statistics: Statistics) -> list[Scored]:
     """Return the candidates with their scores, best first."""
-    needles = spelled(candidates, words)
-    scored = [_scored(candidate, words, needles, statistics) for candidate in candidates]
+    starts = range(0, len(candidates), _TOGETHER)
+    scored = [one for at in starts for one in _scored(candidates[at : at + _TOGETHER], words, statistics)]
     scored.sort(key=lambda one: (-one.score, one.candidate.row))
     return scored
 
 
-def spelled(candidates: Sequence[Candidate], words: Words) -> dict[str, list[str]]:
-    """Return for each term the needles, its own and others as good, that any of the candidates holds."""
-    pool = "".join(candidate.line for candidate in candidates)
-    held = set(pool.split(" "))
+def _scored(candidates: Sequence[Candidate], words: Words, statistics: Statistics) -> Iterator[Scored]:
+    """Score some candidates together: term by term, so that sums come out as they would one by one."""
+    import numpy as np
 
-    def stands(needle: str) -> bool:
-        """A scan of the whole pool is dear: what is one word, or begins with one, is looked up first."""
-        first, _, rest = needle.removeprefix(" ").partition(" ")
-        if not needle.startswith(" ") or not needle.endswith(" "):
-            return needle in pool
-        return first in held and (not rest or needle in pool)
+    lines = [candidate.line for candidate in candidates]
+    counts = _counted(Pool(lines), words)
+    coverage, lexical, total = np.zeros(len(lines)), np.zeros(len(lines)), words.total
+    if total:
+        lengths = np.array([line.count(" ") - 1 for line in lines])
+        damping = _K1 * (1 - _B + _B * lengths / statistics.length)
+        for term, numbers in counts.items():
+            count = np.array(numbers)
+            coverage += words.weights[term] * (count > 0)
+            lexical += words.weights[term] * count * (_K1 + 1) / (count + damping)
+        coverage, lexical = coverage / total, lexical / (total * (_K1 + 1))
+    # A photo that nobody has described has no cosine.
+    cosine = np.array([np.nan if one.cosine is None else one.cosine for one in candidates], float)
+    meaning = np.maximum(np.maximum(cosine, 0.0), MEANT_BY_WORDS * coverage)
+    meaning = np.where(np.isnan(cosine), MEANT_UNSEEN * coverage, meaning)
+    scores = COSINE_SHARE * meaning + (1 - COSINE_SHARE) * lexical if total else meaning
+    held = zip(*counts.values(), strict=True) if counts else repeat(())
+    for one, score, covered, holding in zip(candidates, scores.tolist(), coverage.tolist(), held, strict=False):
+        dated = tuple(term for term in words.date if f" {term} " in one.line)
+        timely = bool(words.date) and (one.timely or len(dated) == len(words.date))
+        matched = (*compress(counts, holding), *dated)
+        yield Scored(one, round(_preferred(score, timely), 4), covered, matched)
 
-    return {
-        term: [needle for needle in (f" {term} ", *words.also.get(term, ())) if stands(needle)]
-        for term in words.weights
-    }
 
-
-def _scored(candidate: Candidate, words: Words, needles: Mapping[str, Sequence[str]], statistics: Statistics) -> Scored:
-    line = candidate.line
-    counted = {term: line.count(some[0]) + sum(map(line.count, some[1:])) for term, some in needles.items() if some}
-    found = {term: count for term, count in counted.items() if count}
-    dated = tuple(term for term in words.date if f" {term} " in line)
-    timely = bool(words.date) and (candidate.timely or len(dated) == len(words.date))
-    total = words.total
-    coverage = sum(words.weights[term] for term in found) / total if total else 0.0
-    meaning = _meaning(candidate.cosine, coverage)
-    if not total:
-        return Scored(candidate, round(_preferred(meaning, timely), 4), 0.0, dated)
-    length = candidate.line.count(" ") - 1
-    damping = _K1 * (1 - _B + _B * length / statistics.length)
-    bm25 = sum(words.weights[term] * count * (_K1 + 1) / (count + damping) for term, count in found.items())
-    lexical = bm25 / (total * (_K1 + 1))
-    score = COSINE_SHARE * meaning + (1 - COSINE_SHARE) * lexical
-    return Scored(candidate, round(_preferred(score, timely), 4), coverage, (*found, *dated))
+def _counted(pool: Pool, words: Words) -> dict[str, list[int]]:
+    """How often each line holds each term, its own spelling or another one; only terms that any line holds."""
+    counted: dict[str, list[int]] = {}
+    for term in words.weights:
+        found = [some for needle in (f" {term} ", *words.also.get(term, ())) if (some := pool.counts(needle))]
+        if found:
+            counted[term] = found[0] if len(found) == 1 else [sum(numbers) for numbers in zip(*found, strict=True)]
+    return counted
 
 
 def _preferred(score: float, timely: bool) -> float:
     return score + TIMELY * (1 - score) if timely else score
-
-
-def _meaning(cosine: float | None, coverage: float) -> float:
-    return MEANT_UNSEEN * coverage if cosine is None else max(0.0, cosine, MEANT_BY_WORDS * coverage)

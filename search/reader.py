@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from itertools import islice, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -147,10 +148,14 @@ class View:
         """The number of the version."""
         return int(self._dataset.version)
 
+    @cached_property
+    def _columns(self) -> list[str]:
+        return list(self._dataset.schema.names)
+
     @property
     def own(self) -> list[Field]:
         """The fields of people's own schemas that the table has columns for."""
-        return [field for name in self._dataset.schema.names if (field := field_of(name))]
+        return [field for name in self._columns if (field := field_of(name))]
 
     def count(self, where: str | None = None) -> int:
         """Return the number of rows, of those that `where` is true of."""
@@ -252,7 +257,7 @@ class View:
 
     def has(self, column: str) -> bool:
         """Say whether the table has a column: those of earlier versions lack some."""
-        return column in self._dataset.schema.names
+        return column in self._columns
 
     def people(self) -> list[str]:
         """Return the distinct names of people."""
