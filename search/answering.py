@@ -87,7 +87,7 @@ def _tiers(
     verdict: Verdict | None = None
     waiting: list[Scored] = []
     least = 1.0
-    for pool in POOLS:
+    for number, pool in enumerate(size // len(sieves) for size in POOLS):
         rows = dict.fromkeys(row for sieve in sieves for row in (sieve.by_words(view, terms, pool) if terms else ()))
         sample, vector = sampled(), encoded()
         if sample.centre is None:
@@ -105,7 +105,7 @@ def _tiers(
             scored = ranking.rank(candidates, words, sample.statistics)
         seen.update(fresh)
         if isinstance(query.min_score, str):
-            kept = (verdict := verdict or Verdict.of(scored, sample.statistics)).hits(scored, first=pool == POOLS[0])
+            kept = (verdict := verdict or Verdict.of(scored, sample.statistics)).hits(scored, first=number == 0)
             waiting += verdict.weaker(scored, kept)
         else:
             kept = _above(scored, query.min_score)

@@ -87,6 +87,7 @@ class Reader:
         self._dataset = open_dataset(database)
         self._sample: Sample | None = None
         self._told: dict[str, tuple[int, object]] = {}
+        self._orders: dict[Sorting, list[int]] = {}
 
     def is_replaced(self) -> bool:
         """Say whether another table stands where this one was opened: a rebuild has put it there."""
@@ -100,7 +101,8 @@ class Reader:
             if self._dataset.latest_version != self._dataset.version:
                 session = self._dataset.session()
                 self._dataset = lance.dataset(str(self._dataset.uri), session=session)
-            return View(self._database, self._dataset)
+                self._orders = {}
+            return View(self._database, self._dataset, self._orders)
 
     def sample(self, view: View) -> Sample:
         """Return a sample that still fits the table."""
@@ -137,11 +139,12 @@ class Reader:
 
 
 class View:
-    """One version of the table."""
+    """One version of the table; its views share `orders`, in which all its rows were listed."""
 
-    def __init__(self, database: Path, dataset: lance.LanceDataset) -> None:
+    def __init__(self, database: Path, dataset: lance.LanceDataset, orders: dict[Sorting, list[int]]) -> None:
         self._database = database
         self._dataset = dataset
+        self._orders = orders
 
     @property
     def version(self) -> int:
@@ -230,8 +233,13 @@ class View:
 
     def listing(self, where: str | None, sorting: Sorting = NEWEST) -> list[int]:
         """Return the rows that `where` is true of, sorted: newest first if nothing else is said."""
+        if where is None and sorting in self._orders:
+            return self._orders[sorting]
         table = self._scan(columns=["path", *(name for name, _ in sorting.keys)], filter=where)
-        return [int(row) for row in table.column("_rowid").take(sorting.indices(table)).to_pylist()]
+        rows: list[int] = table.column("_rowid").take(sorting.indices(table)).to_pylist()
+        if where is None:
+            self._orders[sorting] = rows
+        return rows
 
     def distinct(self, column: str, where: str | None) -> int:
         """Return how many values of `column` the rows have that `where` is true of."""
