@@ -84,7 +84,7 @@ class _Task:
 class _Seat:
     """A worker with the tasks it has been handed, the first of them in work."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Worker[Examined]) -> None:
         self.worker = worker
         self.tasks: deque[_Task] = deque()
         self.handed = 0
@@ -202,10 +202,11 @@ class _Pool:
             self._suspects.append(task)
 
     def _given_up(self, found: Found, code: int) -> Examined:
-        return Examined(found, failure=_epitaph(code, self._options.seconds), grounds=self._options.grounds().limits)
+        return Examined(found, failure=epitaph(code, self._options.seconds), grounds=self._options.grounds().limits)
 
 
-def _epitaph(code: int, seconds: float) -> Failure:
+def epitaph(code: int, seconds: float) -> Failure:
+    """Say how a worker ended that died over a file, by its exit code or minus a signal."""
     if code == -signal.SIGALRM:
         return Failure(Reason.UNREADABLE, f"its decoder did not finish within {seconds:g} seconds")
     if code == -signal.SIGKILL:

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from multiprocessing.connection import Connection
+from typing import Any, Generic, TypeVar
 
 from indexer.crawl.inspect import Examined, WorkOptions
 from indexer.crawl.listing import Found
@@ -24,6 +25,7 @@ from indexer.storage.objects import credentials
 Look = Callable[[Found], Examined]
 Examiners = Callable[[WorkOptions], Look]
 """What makes, in the worker, the callable that opens files; sent by name, so it must be importable there."""
+Told = TypeVar("Told")
 
 _BOOT = (
     "import sys; asked, told, *sys.path = sys.argv[1:]; "
@@ -31,10 +33,10 @@ _BOOT = (
 )
 
 
-class Worker:
-    """A process that examines files; `connection` becomes readable when it has something to say or is dead."""
+class Worker(Generic[Told]):
+    """A process that opens files; `connection` becomes readable when it has something to say or is dead."""
 
-    def __init__(self, examiners: Examiners, options: WorkOptions) -> None:
+    def __init__(self, examiners: Callable[[WorkOptions], Callable[[Any], Told]], options: WorkOptions) -> None:
         # Two pipes, because a run without a key opens no socket, not even to itself.
         asked, asking = os.pipe()
         telling, told = os.pipe()
@@ -53,13 +55,13 @@ class Worker:
         with suppress(ConnectionError):
             self._asking.send(message)
 
-    def receive(self) -> Examined | None:
+    def receive(self) -> Told | None:
         """Return the next result, None when it says only that it is ready.
 
         Raises `EOFError` or `OSError` when it died, `CaptionaryError` when it never lived.
         """
         try:
-            result: Examined | None = self.connection.recv()
+            result: Told | None = self.connection.recv()
         except (EOFError, OSError):
             if not self._ready:
                 raise self._stillborn() from None
@@ -67,9 +69,13 @@ class Worker:
         self._ready = True
         return result
 
+    def stop(self) -> None:
+        """Kill it; whoever waits for it sees that it is dead."""
+        self._process.kill()
+
     def end(self) -> int:
         """End it at once and return how it ended: an exit code, or minus a signal. It only reads: nothing is lost."""
-        self._process.kill()
+        self.stop()
         code = self._process.wait()
         self.connection.close()
         self._asking.close()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from indexer.crawl.decoders import Decoders
+from indexer.crawl.inspect import WorkOptions
 from indexer.domain.errors import MissingPath, UsageError
 from indexer.domain.plan import Cost
 from indexer.domain.progress import Progress
@@ -22,6 +24,9 @@ from indexer.library.backup import Backup, back_up
 from indexer.library.opened import Opened, scope_of
 from indexer.pipeline.report import Report, RunFacts
 from indexer.storage.paths import AnyPath, is_address, resolve_root, to_bytes, to_text
+
+_PATIENCE = 30.0
+"""Seconds that somebody who looks at a page waits for one picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,10 @@ class Reading(Opened):
         """Return the picture's file at `path`, spelled as a hit spells it; None for a path that the library lacks."""
         with self._access.reading() as ledger:
             return known_photo.known_file(ledger, to_bytes(path))
+
+    def decoders(self) -> Decoders:
+        """Return what makes small copies of pictures, within the limits of the settings; close it."""
+        return Decoders(WorkOptions(max_pixels=self._access.config().max_pixels, seconds=_PATIENCE))
 
     def people(self) -> list[PersonCount]:
         """Return the people whom files name, those with most photos first."""

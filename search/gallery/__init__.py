@@ -7,7 +7,8 @@ be read. Nothing here writes to photos, and nothing spends.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,8 +50,9 @@ def app(library: Library, *, cache: Path | None = None) -> Starlette:
         middleware=[Middleware(Guard, token=token)],
         exception_handlers={CaptionaryError: _troubled, Forged: _forged},
         max_body_size=_LONGEST_FORM,
+        lifespan=_living,
     )
-    made.state.desk = Desk(library, Pictures(kept), token, show)
+    made.state.desk = Desk(library, Pictures(kept, library.decoders()), token, show)
     made.state.token = token
     made.state.pause = asyncio.sleep
     return made
@@ -60,6 +62,13 @@ def address(made: Starlette, port: int, *, once: bool = False) -> str:
     """Return the address that opens the gallery `made` on `port`; `once`: one that lets a single browser in."""
     token: Token = made.state.token
     return f"http://127.0.0.1:{port}/?token={token.once if once else token.value}"
+
+
+@asynccontextmanager
+async def _living(made: Starlette) -> AsyncIterator[None]:
+    """Serve; in the end no process that opens pictures stays behind."""
+    yield
+    made.state.desk.pictures.close()
 
 
 def _route(path: str, page: Callable[..., Any], *methods: str) -> Route:

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from indexer.media.refusal import PictureError
 from indexer.storage.bounded_cache import BoundedCache
 from indexer.storage.paths import is_address
 from indexer.storage.places import source
 
 if TYPE_CHECKING:
+    from indexer.crawl.decoders import Decoders
     from indexer.ledger.views.known_photo import KnownFile
 
 THUMBNAIL, PREVIEW = "thumbnail", "preview"
@@ -36,11 +38,11 @@ class Copy:
 
 
 class Pictures:
-    """Makes and keeps small copies; each is made by one thread, and no more at once than there are processors."""
+    """Keeps small copies, each of which is made once; `decoders` make them, in processes of their own."""
 
-    def __init__(self, cache: BoundedCache) -> None:
+    def __init__(self, cache: BoundedCache, decoders: Decoders) -> None:
         self._cache = cache
-        self._room = threading.Semaphore(os.cpu_count() or 1)
+        self._decoders = decoders
         self._waiting: Counter[str] = Counter()
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
@@ -58,17 +60,18 @@ class Pictures:
                 return Copy(kept, f'"{name}"')
             return self._made(file, kind, name)
 
-    def _made(self, file: KnownFile, kind: str, name: str) -> Copy | None:
-        from indexer.media.rendition import PictureError, shrink
+    def close(self) -> None:
+        """End the processes that make copies."""
+        self._decoders.close()
 
+    def _made(self, file: KnownFile, kind: str, name: str) -> Copy | None:
         path = Path(os.fsdecode(file.path))
         remote = is_address(file.path)  # what is fetched is as new as it gets
         is_same = remote or _is_same(path, file)
         if is_same is None or (not is_same and path.is_symlink()):
             return None
         try:
-            with self._room:
-                jpeg = shrink(source(file.path) if remote else path, SIDES[kind], quality=_QUALITY[kind])
+            jpeg = self._decoders.shrink(source(file.path) if remote else path, SIDES[kind], quality=_QUALITY[kind])
         except (PictureError, OSError):
             return None
         if not is_same:  # it has changed since it was indexed: these may be other pixels

@@ -36,7 +36,7 @@ def configured(made: Starlette) -> uvicorn.Config:
         loop="asyncio",
         http="h11",
         ws="none",
-        lifespan="off",
+        lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import httpx
 import pillow_heif
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,6 +27,7 @@ from search import Index
 from search.gallery import address, app
 from search.gallery.asked import Asked
 from tests.support.gallery import Served, raw, serving
+from tests.support.hostile import png_bomb
 from tests.support.odd import cr3, preview_jpeg
 
 SIDECAR = """<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
@@ -178,6 +180,23 @@ def test_a_picture_has_a_small_copy_that_is_made_once(client: httpx.Client, fold
             assert (image.format, image.mode, image.size) == ("JPEG", "RGB", size)
         again = client.get(answer.url, headers={"if-none-match": answer.headers["etag"]})
         assert (again.status_code, again.content) == (304, b"")
+
+
+def test_a_photo_that_became_a_bomb_takes_no_page_down(client: httpx.Client, folder: Path) -> None:
+    """It is decoded by a process of its own and by the crawl's limits: it has no picture, the others have theirs."""
+    path = folder / "turned.jpg"
+    before = path.read_bytes()
+    try:
+        path.write_bytes(png_bomb(40_000, 40_000))
+        assert client.get("/preview", params={"path": str(path)}).status_code == 404
+        decoding = [one for one in psutil.Process().children() if "indexer.crawl.worker" in " ".join(one.cmdline())]
+        assert decoding
+        for worker in decoding:
+            worker.kill()  # as a system does when memory is short
+        assert client.get("/preview", params={"path": str(folder / "cmyk.jpg")}).status_code == 200
+        assert client.get("/").status_code == 200
+    finally:
+        path.write_bytes(before)
 
 
 def test_hostile_names_are_text(client: httpx.Client, folder: Path) -> None:

@@ -1,13 +1,16 @@
-"""Examiners for workers of a cluster: one that dies over some files, one that is slow enough to be killed."""
+"""What dies or is slow in workers: examiners of a cluster, and what makes small copies."""
 
 from __future__ import annotations
 
 import os
 import signal
 import time
+from pathlib import Path
 
+from indexer.crawl.decoders import Shrinker, Wanted
 from indexer.crawl.inspect import Examined, Examiner
 from indexer.crawl.listing import Found
+from indexer.media.refusal import PictureError
 
 POISON = b"7.jpg"
 
@@ -29,3 +32,19 @@ class Slow(Examiner):
         """Wait, then examine."""
         time.sleep(0.05)
         return super().__call__(found)
+
+
+class Deadly(Shrinker):
+    """Logs what it opens; dies over one name, and never finishes with another."""
+
+    def __call__(self, wanted: Wanted) -> bytes | PictureError:
+        """Die, hang, or make the copy."""
+        name = wanted.source.stem if isinstance(wanted.source, Path) else ""
+        if isinstance(wanted.source, Path) and name in ("dies", "hangs"):
+            with wanted.source.with_suffix(".log").open("a") as log:
+                log.write("opened\n")
+        if name == "dies":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if name == "hangs":
+            time.sleep(600)
+        return super().__call__(wanted)
