@@ -16,6 +16,7 @@ from pathlib import Path
 
 from indexer.domain.errors import LibraryError, LibraryNewer, LibraryUnwritable
 from indexer.ledger.schema import MIGRATIONS
+from indexer.storage.atomic import sync_file
 from indexer.storage.file_system import journal
 from indexer.storage.layout import LEDGER_FILE
 
@@ -89,10 +90,7 @@ class Ledger:
             connection.execute(f"PRAGMA cache_size={-_CACHE_KB}")
             _migrate(connection, path)
         except (sqlite3.OperationalError, OSError) as fault:
-            raise LibraryUnwritable(
-                f"the library at {folder} cannot be written: {fault}",
-                hint="check its owner, permissions and free space, or name another with --library",
-            ) from fault
+            raise _unwritable(folder, fault) from fault
         except sqlite3.DatabaseError as fault:
             raise _damaged(path, fault) from fault
         connection.execute("PRAGMA foreign_keys=ON")
@@ -189,6 +187,25 @@ class Ledger:
         return {name[len(start) :]: value for name, value in rows}
 
     @contextmanager
+    def synced_together(self) -> Iterator[None]:
+        """Let what the block commits be durable at its end, not within the commit, where every other writer waits.
+
+        Processes that commit at the same time then share a sync of the log. Raises `LibraryUnwritable`.
+        """
+        if self.connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+            yield
+            return
+        self.connection.execute("PRAGMA synchronous=NORMAL")
+        try:
+            yield
+        finally:
+            self.connection.execute("PRAGMA synchronous=FULL")
+        try:
+            sync_file(self.path.with_name(f"{self.path.name}-wal"))
+        except OSError as fault:
+            raise _unwritable(self.path.parent, fault) from fault
+
+    @contextmanager
     def leaving_no_trace(self) -> Iterator[None]:
         """Overwrite what the block deletes, in the file and in its log, instead of only forgetting where it lies."""
         self.connection.execute("PRAGMA secure_delete=ON")
@@ -220,6 +237,13 @@ def _connect(path: Path, how: str) -> sqlite3.Connection:
     connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=30, check_same_thread=False)
     _refuse_newer(connection, path)
     return connection
+
+
+def _unwritable(folder: Path, fault: Exception) -> LibraryUnwritable:
+    return LibraryUnwritable(
+        f"the library at {folder} cannot be written: {fault}",
+        hint="check its owner, permissions and free space, or name another with --library",
+    )
 
 
 def _damaged(path: Path, fault: Exception) -> LibraryError:

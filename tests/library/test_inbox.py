@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import re
+import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -154,6 +158,44 @@ def test_many_add_at_once(library: Library, checks: Path) -> None:
     found = settled(inbox)
     assert len({verdict.id for verdict in found}) == 40
     assert {verdict.decision for verdict in found} == {"approve"}
+
+
+@pytest.mark.parametrize("size", [1_000, 600_000])
+def test_an_upload_is_on_disk_when_add_returns(tmp_path: Path, size: int) -> None:
+    """The system is told to sync the ledger's log, and a file of its own where there is one, after the last write."""
+    watching = [
+        "strace",
+        "-f",
+        "-qq",
+        "-y",
+        "-e",
+        "trace=pwrite64,write,fsync,fdatasync",
+        "-e",
+        "signal=none",
+        "-s",
+        "9",
+    ]
+    if not shutil.which("strace") or subprocess.run(["strace", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("system calls can be watched where strace is installed and allowed")
+    code = f"""
+import sys
+from indexer import Library
+inbox = Library.open(sys.argv[1]).inbox("marketplace", provider="local")
+for number in range(2):
+    inbox.add(f"post {{number}}", bytes({size} + number))
+    print("added", flush=True)
+"""
+    log = tmp_path / "log"
+    command = [*watching, "-o", str(log), sys.executable, "-c", code, str(tmp_path / "library")]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    first, second, _ = re.split(r".*added.*\n", log.read_text())
+    for calls in (first, second):
+        written = set(re.findall(r"write(?:64)?\(\d+<([^>]*/library/[^>]*)>", calls))
+        assert any(path.endswith("-wal") for path in written)
+        assert any(len(Path(path).name) == 64 for path in written) == (size > 500_000)
+        for path in (path for path in written if not path.endswith("-shm")):
+            calls_of = re.findall(rf"(\w+)\(\d+<{re.escape(path)}>", calls)
+            assert calls_of[-1] in ("fsync", "fdatasync"), path
 
 
 @pytest.mark.parametrize(
