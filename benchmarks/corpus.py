@@ -157,3 +157,8 @@ def interval(values: np.ndarray, other: np.ndarray | None = None) -> str:
         return f"{values.mean():.4f} [{means[25]:.4f}, {means[975]:.4f}]"
     ratios = np.sort([values[pick].mean() / other[pick].mean() for pick in picks])
     return f"{values.mean() / other.mean():.3f} [{ratios[25]:.3f}, {ratios[975]:.3f}]"
+
+
+def told(kept: bool) -> str:
+    """How a row of figures says whether its claim held."""
+    return "yes" if kept else "**no**"

@@ -28,6 +28,7 @@ _FILTERS = (
     *("tags", "any_tags", "no_tags", "not_words", "since", "until", "camera", "person", "rating"),
     *("within", "near", "where", "like"),
 )
+_MULTILINGUAL = "for other languages than English, set text_model in captionary.toml to a multilingual model"
 _UNDESCRIBED = (
     "these photos are known by captions, dates, names and colours; with a key, a model describes what is in them: "
     "index --provider gemini FOLDER"
@@ -193,6 +194,8 @@ def _notes(index: Index, words: tuple[str, ...], answered: Answered, options: di
         _say(f"{coverage.described:,} of {coverage.rows:,} photos are described so far; the others are on their way")
     if len(words) == 1 and Path(words[0]).is_file():
         _say("this is a file", f"for photos like it: search --like {words[0]}")
+    if answered.unread:
+        _say("searched by words only: the text model cannot read this query", _MULTILINGUAL)
     for word, meant in answered.meant.items():
         instead = f"; showing photos of {meant}" if answered.corrected else ""
         _say(f"no photo has the word {word}: did you mean {meant}?{instead}")

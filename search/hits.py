@@ -57,6 +57,7 @@ class Answered:
 
     `total` is how many hits there are on all pages, None where nobody asked, `more` whether there may be still more.
     `meant` maps words that the library does not have to those it has; `corrected` says that these were searched.
+    `unread`: the text encoder does not know the language of the query, which went by its words alone.
     """
 
     hits: list[Hit]
@@ -64,6 +65,7 @@ class Answered:
     more: bool = False
     meant: Mapping[str, str] = field(default_factory=dict)
     corrected: bool = False
+    unread: bool = False
 
     @property
     def good(self) -> bool:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -16,7 +17,7 @@ from indexer.domain.errors import LibraryError, UsageError
 from indexer.storage.layout import BATCHES_FOLDER, TABLE_FOLDER, default_folder
 from indexer.table.dataset import among, open_table
 from indexer.table.encoder.load import open_encoder
-from indexer.table.encoder.onnx import Encoder, Manifest
+from indexer.table.encoder.onnx import DEFAULT_NAME, Encoder, Manifest
 from search.answering import answering, dated, listed, resembling
 from search.elsewhere import database, encoder_home
 from search.filters import Collapse, Filters, Query, Sort, matching, named, typed
@@ -24,9 +25,10 @@ from search.hits import Answered, Found, Hit, page
 from search.language import understood
 from search.likeness import example
 from search.ranking import Words
-from search.reader import Reader
+from search.reader import Reader, Sample
 from search.sieve import Sieve
 from search.spelling import corrected, unknown, wanted
+from search.tongue import unread
 
 if TYPE_CHECKING:
     import numpy as np
@@ -171,8 +173,10 @@ class Index:
         if vector is not None:
             sampled = self._background.submit(reader.sample, view)
             sieves = [sieve, then] if then else [sieve]
-            found = answering(view, query, sieves, sampled.result, vector.result)
-            return page(found, view, query, Words.of(text, sampled.result().statistics, said))
+            encoded = partial(self._read, text, vector.result, sampled.result)
+            found = answering(view, query, sieves, sampled.result, encoded)
+            answered = page(found, view, query, Words.of(text, sampled.result().statistics, said))
+            return replace(answered, unread=sampled.result().centre is not None and encoded() is None)
         if query.like is not None:
             found = resembling(view, query, sieve, example(view, self._directory, query.like))
         elif then is not None:
@@ -243,6 +247,14 @@ class Index:
         """The vector of `text`, None where nothing is embedded yet, or where the encoder cannot read it."""
         encoder = self._loaded()
         return encoder.encode([text])[0] if encoder is not None and encoder.reads(text) else None
+
+    def _read(
+        self, text: str, encoded: Callable[[], np.ndarray | None], sampled: Callable[[], Sample]
+    ) -> np.ndarray | None:
+        """The vector of `text`, None where it says nothing: in a language that the default encoder does not know."""
+        vector = encoded()
+        english = self._encoder is not None and self._encoder.name == DEFAULT_NAME
+        return None if english and unread(text, sampled().statistics) else vector
 
     def _loaded(self) -> Encoder | None:
         directory = encoder_home(self._directory, self._database)

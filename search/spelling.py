@@ -83,16 +83,24 @@ def corrected(view: View, word: str) -> str | None:
     if len(own) != 1 or len(own[0]) < _LEAST_MISSPELT or not own[0].isalpha():
         return None
     most = 2 if len(own[0]) >= _TWO_FAULTS else 1
-    rows = view.by_likeness(own[0], most, _ROWS)
+    # The word index counts two swapped letters as two faults, and the ending of a word tells after the swap.
+    swapped = {term for each in _swapped(fold(word)) for term in terms(each)}
+    rows = list(dict.fromkeys((*view.by_likeness(own[0], most, _ROWS), *view.by_words(sorted(swapped), None, _ROWS))))
     holders: dict[str, int] = {}
     for one in view.candidates(rows, None):
         for term in dict.fromkeys(one.line.split()):
-            if abs(len(term) - len(own[0])) <= most and faults(term, own[0], most) <= most:
+            near = abs(len(term) - len(own[0])) <= most and faults(term, own[0], most) <= most
+            if near or term in swapped:
                 holders[term] = holders.get(term, 0) + 1
     if not holders or own[0] in holders:
         return None
-    best = min(holders, key=lambda term: (faults(term, own[0], most), -holders[term], term))
+    best = min(holders, key=lambda term: (1 if term in swapped else faults(term, own[0], most), -holders[term], term))
     return _surface(view, rows, best)
+
+
+def _swapped(word: str) -> Iterable[str]:
+    """A word with two neighbours swapped: "dgos" is "dogs"."""
+    return (word[:at] + word[at + 1] + word[at] + word[at + 2 :] for at in range(len(word) - 1))
 
 
 def faults(one: str, other: str, most: int) -> int:

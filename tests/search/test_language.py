@@ -122,6 +122,21 @@ def test_what_cannot_be_meant_is_usage(index: Index, text: str) -> None:
         index.search(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "name", "meant"),
+    [
+        ("umberlla", "umbrella", "umbrella"),
+        ("rboot", "robot", "robot"),
+        ("childern", "tide", "children"),
+        ("hlils", "hill", "hill"),
+    ],
+)
+def test_swapped_letters_are_one_fault(index: Index, text: str, name: str, meant: str) -> None:
+    """In short words too, and before an ending."""
+    assert holding(index, text) == [name]
+    assert index.answer(Query(text=text)).meant == {text: meant}
+
+
 def test_a_misspelt_word_is_searched_as_what_the_library_has(index: Index) -> None:
     """A single word that finds nothing is corrected; others are offered."""
     assert holding(index, "umbrela") == ["umbrella"]
