@@ -14,17 +14,20 @@ _TELLING = frozenset(
     re.findall(
         r"\w+",
         """
-    der das dem und auf ein eine einem einen einer eines im am vom beim zum zur mit ohne uber neben zwischen hinter vor
-    une dans avec sous aux chez pres devant derriere sans
+    der das dem und auf ein eine einem einen einer eines vom beim zum zur mit ohne uber neben zwischen hinter vor
+    une dans avec aux chez pres devant derriere
     una unos unas junto sobre bajo entre desde hacia para
     gli della delle dello degli nel nella nelle sul sulla dalla
-    uma com sem dos pela pelo
+    uma com sem pela pelo
     het een naast zonder achter voor
         """,
     )
 )
 _SHARED = frozenset(
-    re.findall(r"\w+", "de du des la le les el los las del en et est y un il lo di da do na em um con sin sur au")
+    re.findall(
+        r"\w+",
+        "de du des la le les el los las del en et est y un il lo di da do na em um con sin sur au am im sous sans dos",
+    )
 )
 """Small words that names of places bring into English too: two of them tell."""
 _ENGLISH = frozenset(re.findall(r"\w+", "the and of with at from is are to for by on a"))
