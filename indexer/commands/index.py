@@ -91,5 +91,9 @@ for command in (*_WORK, *_BOOKS, config, completion, doctor, evaluate, check):
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and leave with its exit code; every failure is one line with what to do next."""
-    ends = Ending("index", failure=1, interrupted="everything done so far is kept; run the same command again to go on")
+    ends = Ending(
+        "index",
+        failure=1,
+        interrupted="everything done so far is kept; the same command goes on and makes it searchable",
+    )
     ends.run(cli, arguments)

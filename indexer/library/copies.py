@@ -7,6 +7,7 @@ from pathlib import Path
 
 from indexer.domain.errors import CaptionaryError
 from indexer.ledger.store import Ledger
+from indexer.ledger.work import shards
 from indexer.storage.layout import LEDGER_FILE
 from indexer.storage.paths import shown
 
@@ -21,20 +22,24 @@ def of_another(ledger: Ledger, folder: Path) -> str:
     with ledger.transaction("home", uncounted=True) as transaction:
         transaction.set_setting(_HOME, here)
     other = Path(os.fsdecode(bytes.fromhex(before))) if before else folder
-    if other == folder or not (other / LEDGER_FILE).exists() or _id(other) != ledger.library_id:
+    if other == folder or not (other / LEDGER_FILE).exists() or (told := _jobs(other, ledger.library_id)) is None:
         return ""
     return (
         f"this library is a copy of {shown(os.fsencode(other))}: photos that both send are paid twice, and neither "
-        "knows of the other's jobs. Go on with one of them only"
+        f"fetches the other's jobs{told}. Go on with one of them only"
     )
 
 
-def _id(folder: Path) -> str:
+def _jobs(folder: Path, library: str) -> str | None:
+    """Say what the library in `folder` has at a service; None where it is another library, or cannot be read."""
     try:
         ledger = Ledger.read(folder)
     except CaptionaryError:
-        return ""
+        return None
     try:
-        return ledger.library_id
+        if ledger.library_id != library:
+            return None
+        jobs, photos = shards.at_service(ledger)
+        return f", of which {jobs:,} with {photos:,} photos are out now" if jobs else ""
     finally:
         ledger.close()

@@ -25,8 +25,11 @@ from indexer.library.api import Report, Seams
 from indexer.media.rendition_cache import Remembered, Spool
 from indexer.media.versions import DIGEST_VERSION
 from search import Index
+from tests.fakes.gemini import Emulator
 from tests.support import commands, hostile
+from tests.support.commands import SAMPLES
 from tests.support.nobody import as_nobody
+from tests.support.virtual import opened
 
 MODEL, SOFTWARE, DATE = 0x110, 0x131, 0x132
 
@@ -473,6 +476,25 @@ def test_two_copies_of_a_library_say_so(archive: Archive) -> None:
     assert any("is a copy of" in note and "first" in note for note in archive.notes)
     archive.index()
     assert not any("is a copy of" in note for note in archive.notes)
+
+
+def test_a_copy_is_told_of_the_jobs_of_the_other(tmp_path: Path, emulator: Emulator) -> None:
+    """What the library that it was copied from has at the service, before the copy sends the same."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for path in SAMPLES.glob("*.jpg"):
+        shutil.copy(path, photos)
+    first, second = tmp_path / "first", tmp_path / "second"
+    with Library.open(first, seams=Seams(environ={})) as held:
+        held.index([photos], provider="local", workers=0)
+    shutil.copytree(first, second)
+    with opened(first, emulator) as held:
+        report = held.index([photos], provider="gemini", approve=True, pilot=0, wait=False, workers=0)
+    assert report.requests.submitted == 11
+    notes: list[str] = []
+    with Library.open(second, seams=Seams(environ={}), note=notes.append) as copy:
+        copy.rebuild()
+    assert any("is a copy of" in note and "1 with 11 photos are out now" in note for note in notes), notes
 
 
 def test_everything_that_is_left_out_is_counted(archive: Archive) -> None:

@@ -130,6 +130,14 @@ def open_shards(ledger: Ledger) -> list[Shard]:
     return [_shard(row) for row in rows]
 
 
+def at_service(ledger: Ledger) -> tuple[int, int]:
+    """Return how many jobs are, or may be, at a service, and how many photos they hold; older ledgers tell it too."""
+    row = ledger.connection.execute(
+        "SELECT count(*), total(requests) FROM shards WHERE state IN ('creating', 'submitted')"
+    ).fetchone()
+    return int(row[0]), int(row[1])
+
+
 def _shard(row: Sequence[Any]) -> Shard:
     columns = dict(zip(Shard.__slots__, row, strict=True))
     return Shard(**{**columns, "job_state": JobState(columns["job_state"])})
