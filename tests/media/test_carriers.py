@@ -22,9 +22,9 @@ CAMERA, CAPTION = "Canon EOS 5D Mark IV", "Two dogs at a window."
 KEYWORDS = ("dogs", "Fenster", "犬")
 
 
-def hexadecimal(name: str, raw: bytes) -> bytes:
-    """A PNG with a profile as ImageMagick writes it."""
-    return with_chunks(PNG, text_chunk(f"Raw profile type {name}", f"\n{name}\n{len(raw):8}\n{raw.hex()}\n"))
+def hexadecimal(name: str, raw: bytes, title: str = "") -> bytes:
+    """A PNG with a profile as ImageMagick writes it; `title` is the line above the profile, by itself its name."""
+    return with_chunks(PNG, text_chunk(f"Raw profile type {name}", f"\n{title or name}\n{len(raw):8}\n{raw.hex()}\n"))
 
 
 def box(kind: bytes, content: bytes) -> bytes:
@@ -105,7 +105,7 @@ BY_WORDS = {
 BY_AGENCY = {
     "PNG profile, bare": hexadecimal("iptc", IIM),
     "PNG profile as resources": hexadecimal("8bim", resource(0x0404, IIM)),
-    "PNG profile whose name is two words": hexadecimal("IPTC profile", resource(0x0404, IIM)),
+    "PNG profile whose name is two words": hexadecimal("iptc", resource(0x0404, IIM), "IPTC profile"),
     "JPEG 2000": JP2 + uuid(IPTC_BOX, IIM),
     "Photoshop's document": document(resource(0x03ED, b"x") + resource(0x0404, IIM)),
 }

@@ -15,7 +15,7 @@ import pytest
 
 from indexer.domain.photo import Facts
 from indexer.media.metadata import read_facts
-from tests.media.test_carriers import IPTC_BOX, XMP_BOX, box, document, gif, hexadecimal, uuid
+from tests.media.test_carriers import CANON_BOX, CR3, IPTC_BOX, XMP_BOX, box, document, gif, hexadecimal, uuid
 from tests.media.test_metadata import IIM, JPEG, NOW, array, packet
 from tests.media.test_sidecars import MICROSOFT, SPACES, region, regions
 from tests.support import hostile
@@ -24,34 +24,40 @@ from tests.support.hostile import resource, saved, scene, text_chunk, with_chunk
 Tags = Mapping[int, str | int | bytes | tuple[Fraction, ...]]
 
 
-def tiff(order: str, main: Tags, shot: Tags, gps: Tags) -> bytes:
-    """A TIFF structure with the directories of EXIF and GPS, in either byte order."""
-    start = b"II*\0" if order == "<" else b"MM\0*"
-    body = bytearray(start + struct.pack(f"{order}I", 8))
-    room = 2 + 12 * (len(main) + 2) + 4
+def tiff(order: str, main: Tags, *below: tuple[int, Tags], wide: bool = False) -> bytes:
+    """A TIFF structure with directories below its main one, in either byte order; `wide` as BigTIFF has it."""
+    mark = b"II" if order == "<" else b"MM"
+    start = struct.pack(f"{order}HHHQ", 43, 8, 0, 16) if wide else struct.pack(f"{order}HI", 42, 8)
+    body = bytearray(mark + start)
+    at, room = len(body), _room(len(main) + len(below), wide=wide)
     body += bytes(room)
-    places = {0x8769: _directory(body, order, shot), 0x8825: _directory(body, order, gps)}
-    body[8 : 8 + room] = _entries(body, order, {**main, **places})
+    places = {pointer: _directory(body, order, tags, wide=wide) for pointer, tags in below}
+    body[at : at + room] = _entries(body, order, {**main, **places}, wide=wide)
     return bytes(body)
 
 
-def _directory(body: bytearray, order: str, tags: Tags) -> int:
-    at, room = len(body), 2 + 12 * len(tags) + 4
+def _room(tags: int, *, wide: bool) -> int:
+    return 8 + 20 * tags + 8 if wide else 2 + 12 * tags + 4
+
+
+def _directory(body: bytearray, order: str, tags: Tags, *, wide: bool) -> int:
+    at, room = len(body), _room(len(tags), wide=wide)
     body += bytes(room)
-    body[at : at + room] = _entries(body, order, tags)
+    body[at : at + room] = _entries(body, order, tags, wide=wide)
     return at
 
 
-def _entries(body: bytearray, order: str, tags: Tags) -> bytes:
-    out = struct.pack(f"{order}H", len(tags))
+def _entries(body: bytearray, order: str, tags: Tags, *, wide: bool) -> bytes:
+    number, width = ("Q", 8) if wide else ("I", 4)
+    out = struct.pack(f"{order}{'Q' if wide else 'H'}", len(tags))
     for tag in sorted(tags):
         kind, count, value = _value(order, tag, tags[tag])
-        if len(value) > 4:
-            place, value = struct.pack(f"{order}I", len(body)), value + bytes(len(value) % 2)
+        if len(value) > width:
+            place, value = struct.pack(f"{order}{number}", len(body)), value + bytes(len(value) % 2)
             body += value
             value = place
-        out += struct.pack(f"{order}HHI", tag, kind, count) + value.ljust(4, b"\0")
-    return out + bytes(4)
+        out += struct.pack(f"{order}HH{number}", tag, kind, count) + value.ljust(width, b"\0")
+    return out + bytes(width)
 
 
 def _value(order: str, tag: int, value: str | int | bytes | tuple[Fraction, ...]) -> tuple[int, int, bytes]:
@@ -96,9 +102,27 @@ SINGLE = {
     "microsoft": packet(MICROSOFT, f"{SPACES} MicrosoftPhoto:Rating='75'"),
     "regions": packet(regions(region(Name="Ada", Type="Face"), region(Name="Bob", Type="Face")), SPACES),
     "hierarchy": packet(array("lr:hierarchicalSubject", "Animals|Birds|Kingfisher"), SPACES),
+    "digikam": packet(array("digiKam:TagsList", "Animals/Birds/Kingfisher", kind="Seq"), SPACES),
+    "windows": packet(array("MicrosoftPhoto:LastKeywordXMP", "Animals/Birds/Kingfisher"), SPACES),
+    "mediapro": packet(array("mediapro:CatalogSets", "Animals|Birds|Kingfisher"), SPACES),
+    "faces": packet(MICROSOFT, SPACES),
+    "signed": packet(attributes="exif:GPSLatitude='-33.5' exif:GPSLongitude='70.25'"),
+    "lens": packet(attributes="xmlns:exifEX='http://cipa.jp/exif/1.0/' exifEX:LensModel='50mm f/1.8'"),
     "rejected": packet(attributes="xmp:Rating='-1'"),
 }
+JXL = b"\0\0\0\x0cJXL \r\n\x87\n" + box(b"ftyp", b"jxl \0\0\0\0jxl ")
+TREES = {
+    "lr:HierarchicalSubject": "|",
+    "digiKam:TagsList": "/",
+    "microsoft:LastKeywordXMP": "/",
+    "mediapro:CatalogSets": "|",
+}
 KINDS = {"webp": "WEBP", "avif": "AVIF", "heic": "HEIF"}
+
+
+def photoshop(resources: bytes) -> bytes:
+    """The segment of a JPEG in which Photoshop keeps its resources."""
+    return hostile.segment(0xED, b"Photoshop 3.0\0" + resources)
 
 
 def corpus() -> dict[str, bytes]:
@@ -106,7 +130,8 @@ def corpus() -> dict[str, bytes]:
     png, jp2 = saved(scene(), "PNG"), saved(scene(), "JPEG2000")
     found: dict[str, bytes] = {}
     for name, order in (("little", "<"), ("big", ">")):
-        block = tiff(order, MAIN, SHOT, GPS)
+        below = (0x8769, SHOT), (0x8825, GPS)
+        block = tiff(order, MAIN, *below)
         found |= {f"exif-{name}.{end}": saved(scene(), kind, exif=b"Exif\0\0" + block) for end, kind in KINDS.items()}
         found[f"exif-{name}.jpg"] = with_segments(JPEG, hostile.exif_segment(block))
         found[f"exif-{name}.png"] = with_chunks(png, hostile.chunk(b"eXIf", block))
@@ -114,6 +139,16 @@ def corpus() -> dict[str, bytes]:
         found[f"exif-{name}.tif"] = block
         found[f"exif-{name}.jp2"] = jp2 + box(b"uuid", b"JpgTiffExif->JP2" + block)
         found[f"exif-{name}.psd"] = document(resource(0x0422, block))
+        plain = {tag: value for tag, value in MAIN.items() if tag != 0x9C9E}
+        # exiftool reads Windows' words and further directories of a BigTIFF wrong.
+        found[f"exif-{name}-wide.tif"] = tiff(order, plain, wide=True)
+        found[f"exif-{name}.nef"] = block
+        found[f"exif-{name}-bare.png"] = hexadecimal("exif", block)
+        found[f"exif-{name}-resource.jpg"] = with_segments(JPEG, photoshop(resource(0x0422, block)))
+        found[f"exif-{name}.jxl"] = JXL + box(b"Exif", bytes(4) + block)
+        apart = [(1, MAIN), (2, SHOT), (4, GPS)]
+        canon = b"".join(box(b"CMT%d" % number, tiff(order, tags)) for number, tags in apart)
+        found[f"exif-{name}.cr3"] = CR3 + box(b"moov", uuid(CANON_BOX, canon))
     found |= {f"xmp.{end}": saved(scene(), kind, xmp=WORDS) for end, kind in KINDS.items()}
     found["xmp.jpg"] = with_segments(JPEG, hostile.xmp_segment(WORDS))
     found["xmp.png"] = with_chunks(png, text_chunk("XML:com.adobe.xmp", WORDS.decode()))
@@ -121,10 +156,17 @@ def corpus() -> dict[str, bytes]:
     found["xmp.jp2"] = jp2 + uuid(XMP_BOX, WORDS)
     found["xmp.psd"] = document(resource(0x0424, WORDS))
     found["xmp.tif"] = saved(scene(), "TIFF", tiffinfo={700: WORDS})
+    found["xmp-profile.png"] = hexadecimal("xmp", WORDS)
+    found["xmp.jxl"] = JXL + box(b"xml ", WORDS)
+    found["xmp.cr3"] = CR3 + uuid(XMP_BOX, WORDS)
+    found["xmp-utf-16.jpg"] = with_segments(JPEG, hostile.xmp_segment(WORDS.decode().encode("utf-16")))
+    found["sidecar.jpg.xmp"], found["sidecar-utf-16.jpg.xmp"] = WORDS, WORDS.decode().encode("utf-16")
     found |= {f"xmp-{name}.jpg": with_segments(JPEG, hostile.xmp_segment(single)) for name, single in SINGLE.items()}
     found["iptc.jpg"] = with_segments(JPEG, hostile.iptc_segment(IIM))
     found["iptc.tif"] = saved(scene(), "TIFF", tiffinfo={33723: IIM})
     found["iptc.jp2"] = jp2 + uuid(IPTC_BOX, IIM)
+    found["iptc-profile.png"] = hexadecimal("iptc", resource(0x0404, IIM), "IPTC profile")
+    found["iptc-resources.png"] = hexadecimal("8bim", resource(0x0404, IIM))
     found["iptc.psd"] = document(resource(0x0404, IIM))
     found["comment.jpg"] = with_segments(JPEG, hostile.segment(0xFE, "Grüße".encode()))
     found["comment.gif"] = gif(b"\x21\xfe\x06Gr\xc3\xbcn!\0")
@@ -191,7 +233,7 @@ def keywords(record: Mapping[str, Any]) -> tuple[str, ...]:
     """Keywords, and the leaves of hierarchies."""
     flat = first(record, "XMP-dc:Subject", "IPTC:Keywords")
     windows = record.get("IFD0:XPKeywords")
-    leaves = [text.rpartition("|")[2] for text in listed(record.get("XMP-lr:HierarchicalSubject"))]
+    leaves = [text.rpartition(sign)[2] for name, sign in TREES.items() for text in listed(record.get(f"XMP-{name}"))]
     return (*listed(flat), *leaves) or tuple(windows.split(";") if windows else ())
 
 
@@ -209,13 +251,17 @@ def near(theirs: float | None, ours: float | None) -> bool:
 
 
 @pytest.mark.parametrize("name", CORPUS)
-def test_it_reads_what_we_read(name: str, theirs: dict[str, dict[str, Any]]) -> None:
+def test_it_reads_what_we_read(name: str, theirs: dict[str, dict[str, Any]], tmp_path: Path) -> None:
     """Date, position, camera, lens, keywords, caption, people and rating are the same."""
-    record, found = theirs[name], read_facts(Path("/nowhere") / name, CORPUS[name], now=NOW)
+    record, picture, content = theirs[name], tmp_path / name, CORPUS[name]
+    if name.endswith(".xmp"):
+        picture.write_bytes(content)
+        picture, content = picture.with_suffix(""), JPEG
+    found = read_facts(picture, content, now=NOW)
     assert found != Facts(), "each file says something"
     assert (found.taken_at, found.caption, found.rating) == (date(record), caption(record), stars(record))
     assert (found.keywords, found.people) == (keywords(record), people(record))
-    assert found.lens == first(record, "ExifIFD:LensModel", "XMP-aux:Lens")
+    assert found.lens == first(record, "ExifIFD:LensModel", "XMP-exifEX:LensModel", "XMP-aux:Lens")
     assert found.camera == first(record, "IFD0:Model", "XMP-tiff:Model")
     latitude, longitude = (
         first(record, f"Composite:GPS{side}", f"XMP-exif:GPS{side}") for side in ("Latitude", "Longitude")
