@@ -11,7 +11,7 @@ from indexer.domain.answer_fields import NAME, Field, Kind, fitted
 from indexer.domain.errors import UsageError
 from indexer.table.dataset import quoted
 
-_CONDITION = re.compile(rf"\s*({NAME.pattern})\s*(<=|>=|!=|==?|<|>|~)\s*(.*?)\s*", re.DOTALL)
+_CONDITION = re.compile(rf"({NAME.pattern})\s*(<=|>=|!=|==?|<|>|~)(.*)", re.DOTALL)
 _EQUALITY = frozenset({"=", "!="})
 _ORDER = frozenset({"<", "<=", ">", ">="})
 _MEANT = {
@@ -43,12 +43,12 @@ def parse(texts: Sequence[str]) -> tuple[Condition, ...]:
 
 
 def _parsed(text: str) -> Condition:
-    found = _CONDITION.fullmatch(text)
+    found = _CONDITION.fullmatch(text.strip())
     if not found:
         hint = "for example people>=2, document=receipt, shop~deli"
         raise UsageError(f"{text!r} is not a condition on a field", hint=hint)
     name, sign, value = found.groups()
-    return Condition(name, "=" if sign == "==" else sign, value)
+    return Condition(name, "=" if sign == "==" else sign, value.strip())
 
 
 def compiled(conditions: Iterable[Condition], fields: Sequence[Field]) -> list[str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from indexer.domain.errors import MissingPath, UsageError
 from indexer.storage.paths import resolve_root, to_text
+from indexer.storage.regular import open_regular
 from indexer.table.dataset import among, quoted
 from search.reader import View
 
@@ -49,7 +50,7 @@ def _texts(name: str) -> list[str]:
 def _photo(library: Path, image: Path) -> str | None:
     """The photo of a file with the same bytes, as the ledger knows it."""
     try:
-        with image.expanduser().open("rb") as stream:
+        with open_regular(image.expanduser()) as stream:
             content = hashlib.file_digest(stream, "sha256").hexdigest()
     except FileNotFoundError:
         raise MissingPath(f"{image}: there is no such file", hint="--like takes a picture") from None

@@ -5,12 +5,12 @@ A needle is one or more terms with a space around each, to be looked for in the 
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from indexer.domain.characters import normal
 from indexer.table.words import STOP_WORDS, fold, phrase, query_terms, terms, tokens
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def _split(spoken: list[str]) -> Iterable[tuple[str, list[str]]]:
 
 def _umlauts(text: str, spoken: list[str]) -> Iterable[tuple[str, list[str]]]:
     """Umlauts as two letters and back: "Müller" is "Mueller"."""
-    spread = tokens(unicodedata.normalize("NFC", text).lower().translate(_SPREAD))
+    spread = tokens(normal("NFC", text).lower().translate(_SPREAD))
     for token, wide in zip(spoken, spread, strict=False):
         if wide != token and len(spread) >= len(spoken):
             yield token, _needles(wide)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from indexer.crawl.known_names import IGNORE_FILE
 from indexer.domain.errors import BadSetting
+from indexer.storage.regular import read_regular
 
 _SLASH = ord("/")
 _STAR = re.compile(r"(\[\^/\]\*)")
@@ -119,7 +120,7 @@ def read_ignore_file(base: bytes) -> IgnoreFile | None:
     path = Path(os.fsdecode(base + IGNORE_FILE))
     if not path.is_file():  # also a pipe, which would never end
         return None
-    return level_of(base, path.read_bytes())
+    return level_of(base, read_regular(path))
 
 
 def level_of(base: bytes, content: bytes) -> IgnoreFile:

@@ -28,6 +28,7 @@ from indexer.media.versions import DIGEST_VERSION
 from indexer.storage import objects
 from indexer.storage.paths import is_address
 from indexer.storage.places import laid_down
+from indexer.storage.regular import open_regular
 
 DRAWING, SMALL = "drawing", "small"
 """What a picture may be that is not a photo."""
@@ -197,7 +198,7 @@ class Examiner:
         from indexer.media.tiff import FileSpan
 
         beside, named = found.sidecar_mtime_ns != 0, Path(os.fsdecode(found.path))
-        with path.open("rb") as stream:  # what cannot be read now keeps the facts it has
+        with open_regular(path) as stream:  # what cannot be read now keeps the facts it has
             return Examined(found, facts=placed(read_facts(path, FileSpan(stream), beside=beside, named=named)))
 
     def _photo(self, sha256: str) -> str | None:

@@ -165,7 +165,7 @@ def read_checks(text: str, where: str = "checks.toml") -> Checks:
     """Return what a checks file says; raises `UsageError` that names the line, the wrong part and the fix."""
     try:
         told = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as fault:
+    except (ValueError, RecursionError) as fault:
         raise UsageError(f"{where} is not TOML: {fault}", hint="fix that line") from fault
     file = _File(text, where)
     for name in told.keys() - {"moderation", "check", "inbox"}:
@@ -193,8 +193,8 @@ class _File:
 
     def at(self, word: str) -> str:
         """Where `word` stands as a name: "checks.toml, line 3"; the file alone where it cannot be found."""
-        named = re.compile(rf"\s*\[*\s*[\"']?{re.escape(word)}[\"']?\s*[\]=.]")
-        return self._line(lambda line: bool(named.match(line)), 1)
+        named = re.compile(rf"[\"']?{re.escape(word)}[\"']?\s*[\]=.]")
+        return self._line(lambda line: bool(named.match(line.lstrip("[ \t"))), 1)
 
     def check(self, number: int) -> str:
         """Where the check of this number begins."""

@@ -11,8 +11,8 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from unicodedata import normalize
 
+from indexer.domain.characters import normal
 from indexer.domain.errors import UsageError
 from indexer.domain.keys import canonical_json
 
@@ -100,7 +100,7 @@ def distinct(*groups: Iterable[str]) -> tuple[str, ...]:
 
     That is in lower case, with single spaces, and with an accent in one character with its letter (NFC).
     """
-    spelled = (normalize("NFC", " ".join(tag.split()).lower()) for group in groups for tag in group)
+    spelled = (normal("NFC", " ".join(tag.split()).lower()) for group in groups for tag in group)
     return tuple(dict.fromkeys(tag for tag in spelled if tag))
 
 

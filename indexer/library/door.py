@@ -14,6 +14,7 @@ from indexer.media.limits import DEFAULT_LIMITS
 from indexer.media.sniff import HEAD_BYTES, by_content
 from indexer.storage.atomic import sync_file, sync_folder, whole_file
 from indexer.storage.paths import AnyPath, for_terminal
+from indexer.storage.regular import open_regular, read_regular
 
 MOST_BYTES = 200 << 20
 _ID = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,200}")
@@ -39,7 +40,7 @@ def read_upload(picture: AnyPath) -> bytes:
     try:
         if not path.is_file():
             raise UsageError(f"there is no file {for_terminal(str(path))}", hint="give a file or bytes")
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             return stream.read(MOST_BYTES + 1)
     except OSError as fault:
         raise UsageError(f"{for_terminal(str(path))} cannot be read: {fault.strerror}", hint="check it") from fault
@@ -80,7 +81,7 @@ def keep_bytes(target: Path, raw: bytes) -> None:
     try:
         descriptor = _create(target)
     except FileExistsError:
-        if target.stat().st_size == len(raw) and target.read_bytes() == raw:
+        if target.stat().st_size == len(raw) and read_regular(target) == raw:
             sync_file(target)  # whoever wrote it may not have come so far yet
         else:  # torn by a power loss, or being written
             with whole_file(target) as stream:
@@ -105,7 +106,7 @@ def _create(target: Path) -> int:
 def is_picture(path: bytes) -> bool:
     """Say whether the bytes at `path` begin as a picture does."""
     try:
-        with Path(os.fsdecode(path)).open("rb") as stream:
+        with open_regular(Path(os.fsdecode(path))) as stream:
             return by_content(stream.read(HEAD_BYTES)) is not None
     except OSError:
         return False

@@ -19,6 +19,7 @@ from indexer.media.limits import DEFAULT_LIMITS, PictureLimits
 from indexer.media.refusal import PictureError
 from indexer.media.sniff import Kind
 from indexer.media.tiff import FileSpan, Span, first_directory
+from indexer.storage.regular import open_regular
 
 __all__ = [
     "DECODED",
@@ -74,7 +75,7 @@ DECODER_FAULTS = (
 @contextmanager
 def content(source: Path | bytes, limits: PictureLimits) -> Iterator[BinaryIO]:
     """Open `source` for reading, unless it is empty or too long."""
-    with source.open("rb") if isinstance(source, Path) else io.BytesIO(source) as stream:
+    with open_regular(source) if isinstance(source, Path) else io.BytesIO(source) as stream:
         length = stream.seek(0, os.SEEK_END)
         stream.seek(0)
         if not length:

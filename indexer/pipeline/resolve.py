@@ -149,7 +149,7 @@ def with_settings(base: Question, options: IndexOptions, config: Config) -> Ques
         base,
         model=options.get("model") or config.model or base.model,
         template=_template(options["prompt"]) if "prompt" in options else base.template,
-        schema=_schema(options["schema"]) if "schema" in options else base.schema,
+        schema=read_schema(options["schema"]) if "schema" in options else base.schema,
         settings=replace(base.settings, **told),
     )
     return in_language(asked)
@@ -179,10 +179,11 @@ def _template(file: AnyPath) -> str:
     return text
 
 
-def _schema(file: AnyPath) -> str:
+def read_schema(file: AnyPath) -> str:
+    """Return the JSON Schema in `file` as canonical JSON; raises `UsageError` where it is none that can be asked."""
     try:
         told = json.loads(_read(file, "schema"))
-    except ValueError as fault:
+    except (ValueError, RecursionError) as fault:
         raise UsageError(f"{shown(file)} is not JSON: {fault}", hint="give a JSON Schema of an object") from fault
     named = told.get("properties") if isinstance(told, dict) and told.get("type") == "object" else None
     if not isinstance(named, dict) or "description" not in named:

@@ -20,6 +20,8 @@ _FENCE = re.compile(r"```(?:json|JSON)?\s*(?=\{)")
 _UNSTORABLE = re.compile(f"[{CONTROLS_WITHIN_LINES}{HALVES}]")
 _DECODER = json.JSONDecoder(strict=False)
 _ASKED = frozenset({"description", "tags", "visible_text"})
+_DEEPEST = 100
+"""How deep a field may nest: deeper ones cannot be written to and read from every place that they pass."""
 
 
 def clean(text: str) -> str:
@@ -91,14 +93,16 @@ def _as_tags(value: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(None, tags)))
 
 
-def _storable(value: object) -> Any:
+def _storable(value: object, depth: int = 0) -> Any:
     """Further fields keep their shape; what neither JSON nor a database can hold is cleaned out of them."""
+    if depth > _DEEPEST:
+        raise ValueError("the answer nests too deep")
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, list):
-        return [_storable(item) for item in value]
+        return [_storable(item, depth + 1) for item in value]
     if isinstance(value, dict):
-        return {clean(name): _storable(item) for name, item in value.items()}
+        return {clean(name): _storable(item, depth + 1) for name, item in value.items()}
     return value

@@ -44,7 +44,8 @@ _MOST_OF_AN_ERROR = 1 << 16
 _MOST_REDIRECTS = 3
 _PORTS = {"http": 80, "https": 443}
 _SPANS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-_SPAN = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_SPAN = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)(ms|s|m|h|d)")
+_LONGEST_MOMENT = 64
 _CREDIT = re.compile(
     r"insufficient[_ ](?:quota|balance|credits?|funds)|credit balance is too low|exceeded your current quota"
     r"|billing[_ ]hard[_ ]limit|payment required|spend(?:ing)? limit"
@@ -342,15 +343,15 @@ def _number(told: str | None) -> float | None:
 
 def _until(told: str, now: datetime) -> float | None:
     try:
-        moment = parsedate_to_datetime(told)
-    except ValueError:
+        moment = parsedate_to_datetime(told[:_LONGEST_MOMENT])
+    except (ValueError, OverflowError):
         return None
     return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds())
 
 
 def _span(told: str) -> float | None:
     """Seconds in "1s", "6m0s" or "20ms"; None for anything else."""
-    parts = _SPAN.findall(told)
+    parts = _SPAN.findall(told[: _LONGEST_MOMENT + 1])
     whole = "".join(number + unit for number, unit in parts) == told.strip()
     return sum(float(number) * _SPANS[unit] for number, unit in parts) if parts and whole else None
 

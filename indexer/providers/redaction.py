@@ -18,9 +18,9 @@ _SHORTEST = 8  # a shorter value of a variable is no key, and would be found in 
 _PROXIES = re.compile(r"(?:HTTPS?|ALL)_PROXY", re.IGNORECASE)
 _MARKS = ("sk-", "AIza", "AQ.", "ya29.", "api_key:")  # looked for first: it is much quicker than the expression
 _SHAPES = re.compile(
-    r"\bsk-(?:ant-|or-|proj-)?(?=[\w-]*\d)[\w-]{12,}|\bAIza[\w-]{10,}|\bAQ\.[\w-]{10,}|\bya29\.[\w.-]{10,}"
-    r"|(?<=api_key:)[^\s\"\\',}]+"
+    r"\bsk-[\w-]{12,}|\bAIza[\w-]{10,}|\bAQ\.[\w-]{10,}|\bya29\.[\w.-]{10,}|(?<=api_key:)[^\s\"\\',}]+"
 )
+_DIGIT = re.compile(r"\d")
 
 
 def secrets_of(environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -41,7 +41,12 @@ def redacted(text: str, secrets: Iterable[str] = ()) -> str:
     for spelling, letters in _spellings(tuple(secrets)):
         if "\\u00" in text or spelling in lower:
             text = letters.sub(STRUCK, text)
-    return _SHAPES.sub(STRUCK, text) if any(mark in text for mark in _MARKS) else text
+    return _SHAPES.sub(_struck, text) if any(mark in text for mark in _MARKS) else text
+
+
+def _struck(found: re.Match[str]) -> str:
+    """Words joined by hyphens may begin like a key, "sk-...", but hold no digit."""
+    return found[0] if found[0].startswith("sk-") and not _DIGIT.search(found[0]) else STRUCK
 
 
 def redacted_line(text: str, *secrets: str) -> str:

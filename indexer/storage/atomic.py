@@ -103,7 +103,7 @@ def _link(partial: Path, path: Path) -> None:
 
 def write_plain(path: Path, text: str) -> None:
     """Write a small file that only we can read, following no link; `OSError` where a link lies there."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | _NO_LINK, 0o600)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK | os.O_CLOEXEC | _NO_LINK, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         stream.write(text)
 

@@ -8,6 +8,8 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
+from indexer.storage.regular import read_regular
+
 _SWEEP_EVERY = 256
 _LEAVES = 0.8
 """A sweep goes on until this share of the bound is left, so that the next one is not due at once."""
@@ -29,8 +31,7 @@ class BoundedCache:
         """Return what is kept under `name`, None when nothing is."""
         path = self._path(name)
         try:
-            with path.open("rb") as stream:
-                found = stream.read()
+            found = read_regular(path)
             os.utime(path)
         except OSError:
             return None

@@ -10,6 +10,7 @@ from filelock import FileLock, Timeout
 
 from indexer.domain.errors import LibraryLocked, LibraryUnwritable
 from indexer.storage.atomic import write_plain
+from indexer.storage.regular import read_regular
 
 
 class WriterLock:
@@ -44,7 +45,7 @@ class WriterLock:
 
     def _who(self) -> str:
         try:
-            return self._holder.read_text() or "another process"
+            return read_regular(self._holder).decode("utf-8", "replace") or "another process"
         except OSError:
             return "another process"
 

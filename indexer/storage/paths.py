@@ -25,6 +25,7 @@ _STORES = (b"s3", b"gs", b"az")
 _ODD_PARTS = frozenset({b"", b".", b".."})
 _CONTROL = re.compile(f"[{CONTROLS}{SEPARATORS}{HALVES}{DIRECTIONS}]")
 _CHUNK = 1 << 16
+_LONGEST_PATH = 4096
 
 
 def to_text(path: bytes) -> str:
@@ -111,7 +112,7 @@ def spellings(path: bytes) -> tuple[bytes, ...]:
 
     Systems differ in how they write a name, and a person cannot see the difference.
     """
-    if path.isascii():
+    if path.isascii() or len(path) > _LONGEST_PATH:
         return (path,)
     try:
         text = path.decode()

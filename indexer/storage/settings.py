@@ -15,6 +15,7 @@ from indexer.domain.nearest import did_you_mean
 from indexer.domain.tags import MOST_TAGS
 from indexer.domain.workers import WANTED, Workers, is_workers
 from indexer.storage.layout import SETTINGS_FILE
+from indexer.storage.regular import read_regular
 
 ENV_PREFIX = "CAPTIONARY_"
 _ELSEWHERE = ("library", "preview", "inbox_token", "inbox_secret")  # what is set outside the library, and secrets
@@ -79,11 +80,13 @@ def read_config(folder: Path, environ: Mapping[str, str]) -> Config:
 
 def _from_file(path: Path) -> Config:
     try:
-        told = tomllib.loads(path.read_text("utf-8"))
+        told = tomllib.loads(read_regular(path).decode("utf-8"))
     except FileNotFoundError:
         return Config()
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
+    except (ValueError, RecursionError) as fault:
         raise BadSetting(f"{path} is not TOML: {fault}", hint="fix that line or delete the file") from fault
+    except OSError as fault:
+        raise BadSetting(f"{path} cannot be read: {fault.strerror}", hint="check that file, or delete it") from fault
     config = Config()
     for name, value in _in_place(told).items():
         if isinstance(value, dict) and name not in _KINDS:

@@ -8,10 +8,11 @@ exactly what found it. Changing anything here but the stop words, which only que
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 from itertools import pairwise
+
+from indexer.domain.characters import normal
 
 STOP_WORDS = frozenset(
     re.findall(
@@ -78,8 +79,8 @@ def fold(text: str) -> str:
     """Return `text` without case and accents: "Café" and "cafe" are one word."""
     if text.isascii():
         return text.lower()
-    bare = _ACCENT.sub("", unicodedata.normalize("NFKD", text.casefold()))
-    return unicodedata.normalize("NFC", bare).translate(_LETTERS)
+    bare = _ACCENT.sub("", normal("NFKD", text.casefold()))
+    return normal("NFC", bare).translate(_LETTERS)
 
 
 def terms(text: str) -> list[str]:

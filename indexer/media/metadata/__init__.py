@@ -26,6 +26,7 @@ from indexer.media.metadata.name_dates import in_names
 from indexer.media.metadata.raw_facts import Claims
 from indexer.media.metadata.sidecar_file import sidecar_of, takeout_of
 from indexer.media.tiff import FileSpan, Span
+from indexer.storage.regular import open_regular
 
 MAX_TEXT = 8_000
 MAX_LINE = 500
@@ -103,7 +104,7 @@ def read_facts(
     if content is not None:
         return _weighed(_told(*sidecars, carried(content)), named, now)
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             return _weighed(_told(*sidecars, carried(FileSpan(stream))), named, now)
     except OSError:
         return _weighed(_told(*sidecars, Carried()), named, now)

@@ -7,10 +7,10 @@ it hide them from other programs, are `carried`: as long as they stand unchanged
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from indexer.domain.characters import normal
 from indexer.media.metadata.xmp_packet import OURS
 
 DESCRIPTION, SUBJECT, CARRIED, CARRIED_TREE = NAMES = tuple(
@@ -51,7 +51,7 @@ class Written:
 
 def same(text: str) -> str:
     """Return what two texts share when only spaces or the composition of letters differ: programs rewrite both."""
-    return unicodedata.normalize("NFC", " ".join(text.split()))
+    return normal("NFC", " ".join(text.split()))
 
 
 def alike(texts: Iterable[str]) -> frozenset[str]:

@@ -25,7 +25,7 @@ _CREDIT_HINT = (
 _CREDIT = re.compile(
     r"credits? (?:balance|is|are|has|have)\b|prepa(?:y|id)|insufficient (?:credit|fund|balance)|no credit"
     r"|enable billing|billing (?:account|is|has|not)|billing to be enabled|paid (?:tier|plan)"
-    r"|free[ _]tier (?:is not|does not|do not)|free_tier\S*,? limit: 0\b|spend(?:ing)? (?:cap|limit)",
+    r"|free[ _]tier (?:is not|does not|do not)|free_tier\S{0,80},? limit: 0\b|spend(?:ing)? (?:cap|limit)",
     re.IGNORECASE,
 )
 _KEY = re.compile(
@@ -33,7 +33,9 @@ _KEY = re.compile(
     r"|API key expired|consumer \S+ has been suspended|reported as leaked|unregistered callers",
     re.IGNORECASE,
 )
-_FILE_GONE = re.compile(r"permission to access the file|may not exist|file .*(?:expired|not found)", re.IGNORECASE)
+_FILE_GONE = re.compile(
+    r"permission to access the file|may not exist|file .{0,200}(?:expired|not found)", re.IGNORECASE
+)
 _EVERY_PHOTO = re.compile(
     r"unknown name|invalid json payload|thinking|schema|generation_?config|media_?resolution|not supported",
     re.IGNORECASE,

@@ -20,7 +20,6 @@ from indexer.providers.google.wire import Spelling, encode_request, read_error, 
 LABEL = "captionary"
 RESULT = re.compile(rb'"(?:request|response|status|processed_time)"\s*:')
 _RESCUED = re.compile(rb'"captionary"\s*:\s*"([a-z0-9_-]{1,63})"')
-_INNER = re.compile(r"\{.*\}", re.DOTALL)
 _PASSING = re.compile(
     r"internal|unavailable|deadline|exhausted|try again|timed? ?out|\b(?:429|499|5\d\d)\b", re.IGNORECASE
 )
@@ -66,9 +65,9 @@ def _key(found: Mapping[str, Any]) -> str | None:
 def _failure(status: object) -> Failure:
     """Words, often with the service's own error as JSON among them."""
     words = status if isinstance(status, str) else json.dumps(status)
-    inner = _INNER.search(words)
+    inner = words[max(words.find("{"), 0) : words.rfind("}") + 1]
     try:
-        told = json.loads(inner[0]) if inner else None
+        told = json.loads(inner)
     except (ValueError, RecursionError):
         told = None
     error = told.get("error", told) if isinstance(told, dict) else None

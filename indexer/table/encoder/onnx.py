@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from indexer.domain.errors import LibraryError, first_line
+from indexer.storage.regular import open_regular, read_regular
 from indexer.table.encoder.numpy_import import import_numpy
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Manifest:
     def read(cls, directory: Path) -> Manifest | None:
         """Return the manifest in `directory`, or None when there is no usable encoder of this version."""
         try:
-            found = json.loads((directory / MANIFEST).read_text("utf-8"))
+            found = json.loads(read_regular(directory / MANIFEST))
             manifest = cls(**{each.name: found[each.name] for each in fields(cls) if each.name in found})
         except (OSError, ValueError, TypeError, KeyError):
             return None
@@ -76,7 +77,7 @@ class Manifest:
 
 def _sha256(path: Path) -> str:
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError:
         return ""
