@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -136,11 +137,13 @@ def _compile(lines: Sequence[str]) -> tuple[tuple[Pattern, ...], tuple[str, ...]
     """Return the patterns of `lines`, the last first, and the lines that are none."""
     patterns: list[Pattern] = []
     faults: list[str] = []
-    for line in lines:
-        try:
-            patterns += _parsed(line)
-        except (ValueError, re.error):
-            faults.append(line)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # Python's of "[[]", which git's grammar allows
+        for line in lines:
+            try:
+                patterns += _parsed(line)
+            except (ValueError, re.error):
+                faults.append(line)
     return tuple(reversed(patterns)), tuple(faults)
 
 

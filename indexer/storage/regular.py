@@ -8,7 +8,7 @@ import stat
 from io import BufferedReader
 from pathlib import Path
 
-_WORDS = "it is a pipe, a device or a folder, not a file"
+_WORDS = "it is a pipe or a device, not a file"
 
 
 def open_regular(path: Path) -> BufferedReader:
@@ -18,7 +18,10 @@ def open_regular(path: Path) -> BufferedReader:
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+        if not stat.S_ISREG(mode):
             raise OSError(errno.EINVAL, _WORDS, os.fspath(path))
         return os.fdopen(descriptor, "rb")
     except BaseException:

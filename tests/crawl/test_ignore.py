@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pathspec import GitIgnoreSpec
 
@@ -90,6 +90,8 @@ def test_ignore_files_mean_what_they_mean_to_git(tmp_path: Path, top: list[str],
     st.lists(st.text(st.sampled_from("abx."), min_size=1, max_size=8), min_size=1, max_size=4),
 )
 @settings(max_examples=400, deadline=None)
+@example("[[]", ["a"])
+@pytest.mark.filterwarnings("ignore:Possible nested set:FutureWarning")
 def test_patterns_in_linear_time_mean_the_same(line: str, names: list[str]) -> None:
     """Every path that a pattern named before, and no other."""
     path = "/".join(names)

@@ -125,8 +125,7 @@ class Encoder:
         """
         import numpy as np
 
-        # A lone surrogate has no UTF-8 form, and a tokenizer would refuse the text for it.
-        clean = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
+        clean = [_storable(text) for text in texts]
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
         if threads > 1 and len(texts) > 1:
             with ThreadPoolExecutor(threads) as pool:
@@ -172,6 +171,11 @@ def _onnx(manifest: Manifest, directory: Path) -> tuple[Callable[[str], Any], Ca
         latin = sum(letter < _BEYOND_LATIN for letter in letters)
         if letters and latin * 2 < len(letters):
             return False
-        return bool(letters) or any(token not in _SPECIAL for token in tokenizer.encode(text).tokens)
+        return bool(letters) or any(token not in _SPECIAL for token in tokenizer.encode(_storable(text)).tokens)
 
     return encode_one, reads
+
+
+def _storable(text: str) -> str:
+    """A lone surrogate has no UTF-8 form, and a tokenizer would refuse the text for it."""
+    return text.encode("utf-8", "replace").decode("utf-8")
