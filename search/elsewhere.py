@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from indexer.domain.errors import BadSetting, LibraryMissing
+from indexer.domain.errors import LibraryMissing
 from indexer.storage.layout import ENCODER_FOLDER, TABLE_FOLDER
 from indexer.table.dataset import dataset_uri
 
@@ -21,17 +21,14 @@ def database(folder: Path) -> Path:
     if dataset_uri(local).is_dir():
         return local
     from indexer.storage.settings import read_config
+    from indexer.table.published import address_in
 
-    told = read_config(folder, os.environ).tables.get("table", {})
-    uri = str(told.get("uri", ""))
-    if not uri:
+    tables = read_config(folder, os.environ).tables
+    if not (uri := address_in(tables)):
         raise LibraryMissing(f"nothing is indexed in {folder}", hint="index a folder first: index ~/Photos")
-    if uri.startswith("db:"):
-        hint = "lancedb.connect opens it; or search where the library lies"
-        raise BadSetting(f"the table at {uri} is searched by LanceDB's own client only", hint=hint)
     from indexer.table.local_copy import local_copy
 
-    return local_copy(uri, _home(), int(float(told.get("cache_gb", _CACHE_GB)) * 1e9))
+    return local_copy(uri, _home(), int(float(tables["table"].get("cache_gb", _CACHE_GB)) * 1e9))
 
 
 def encoder_home(folder: Path, database: Path) -> Path:

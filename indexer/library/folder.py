@@ -14,7 +14,7 @@ from platformdirs import user_cache_path
 
 from indexer import providers
 from indexer.crawl.walk import refuse_inside
-from indexer.domain.errors import BadSetting, LedgerLost, LibraryMissing, LibraryUnwritable, UsageError
+from indexer.domain.errors import LedgerLost, LibraryMissing, LibraryUnwritable, UsageError
 from indexer.domain.tags import Policy
 from indexer.ledger.store import Ledger, no_step
 from indexer.ledger.work.refill import is_new
@@ -39,6 +39,7 @@ from indexer.storage.places import refuse_absent
 from indexer.storage.private import make_private
 from indexer.storage.settings import Config, read_config
 from indexer.table.projector import Projector
+from indexer.table.published import address_in
 
 REFILL = "index rebuild --from-table"
 _LOCK_PATIENCE = 600.0
@@ -166,7 +167,7 @@ class Access:
             ledger=ledger,
             spool=Spool(batches / RENDITIONS_FILE),
             batches=batches,
-            projector=Projector(ledger, self.folder, cache, config.text_model, _uri(config)),
+            projector=Projector(ledger, self.folder, cache, config.text_model, address_in(config.tables)),
             provider=self.provider,
             spec=self.spec,
             options=self.options,
@@ -252,15 +253,6 @@ def _make_folder(path: Path) -> None:
             f"the library {path} cannot be made: {fault.strerror}",
             hint="choose another place with --library or CAPTIONARY_LIBRARY",
         ) from fault
-
-
-def _uri(config: Config) -> str:
-    """Where a copy of the table is kept level, "" for nowhere; raises `BadSetting` for what is no such place."""
-    uri = str(config.tables.get("table", {}).get("uri", ""))
-    if uri and not uri.startswith(("s3://", "gs://", "az://", "db://")):
-        hint = "s3://BUCKET/PREFIX, gs://..., az://... or db://NAME"
-        raise BadSetting(f"[table] uri = {uri!r} is not an address", hint=hint)
-    return uri
 
 
 def _keep_price(ledger: Ledger, options: IndexOptions) -> None:

@@ -45,8 +45,7 @@ def maintain(table: LanceTable, database: Path) -> None:
     What LanceDB's `optimize` does in one is done here in parts, on the dataset behind the table: `optimize` rewrites
     every fragment below a million rows, which costs all that is there and not what is new.
     """
-    _index_scalars(table)
-    _index_vectors(table)
+    index_columns(table)
     table.checkout_latest()
     dataset = table.to_lance()
     _compact(dataset, dataset_uri(database))
@@ -54,6 +53,12 @@ def maintain(table: LanceTable, database: Path) -> None:
         dataset.optimize.optimize_indices()
     dataset.cleanup_old_versions(older_than=_KEPT, error_if_tagged_old_versions=False)
     table.checkout_latest()
+
+
+def index_columns(table: LanceTable) -> None:
+    """Make the indexes that pay at the size of the table, wherever it lies."""
+    _index_scalars(table)
+    _index_vectors(table)
 
 
 def purge(table: LanceTable) -> None:
@@ -67,8 +72,7 @@ def purge(table: LanceTable) -> None:
     for name in there:
         table.drop_index(name)
     index_words(table)
-    _index_scalars(table)
-    _index_vectors(table)
+    index_columns(table)
     table.to_lance().cleanup_old_versions(older_than=timedelta(0), error_if_tagged_old_versions=False)
     table.checkout_latest()
 

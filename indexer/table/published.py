@@ -1,22 +1,23 @@
 """The table on object storage: a copy that other machines search, kept level with the one in the library.
 
-It is written through LanceDB's own client, so that `s3://`, `gs://`, `az://` and `db://` go by one door. The library's
-own table stays where it is: composing and searching here cost nothing more, and the copy can be made again from it.
+It is written through LanceDB's own client, so that `s3://`, `gs://` and `az://` go by one door. The library's own table
+stays where it is: composing and searching here cost nothing more, and the copy can be made again from it.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from indexer.domain.answer_fields import Field
-from indexer.domain.errors import LibraryLocked, LibraryUnwritable
+from indexer.domain.errors import BadSetting, LibraryLocked, LibraryUnwritable
 from indexer.storage import objects
 from indexer.table.dataset import TABLE, connect_to, index_words, open_table
+from indexer.table.maintenance import index_columns
 from indexer.table.photo_table import PhotoRow, PhotoTable
 
 if TYPE_CHECKING:
@@ -64,9 +65,11 @@ class Published:
             return self._opened().count() if TABLE in self._connected().table_names() else -1
 
     def maintain(self) -> None:
-        """Compact and index what was written, as the store does it."""
+        """Compact and index what was written, so that the copy is searched as quickly as the table here."""
         with _told(self.uri), suppress(NotImplementedError):
-            self._connected().open_table(TABLE).optimize(cleanup_older_than=_KEPT)
+            table = self._connected().open_table(TABLE)
+            index_columns(table)
+            table.optimize(cleanup_older_than=_KEPT)
 
     def _opened(self) -> PhotoTable:
         if self._table is None:
@@ -96,6 +99,17 @@ class Published:
             )
 
 
+def address_in(tables: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the `uri` of the table [table], "" for nowhere; raises `BadSetting` for one that cannot hold a copy."""
+    uri = str(tables.get("table", {}).get("uri", ""))
+    if uri.startswith("db:"):
+        hint = "name a bucket; LanceDB Cloud and Enterprise import from object storage themselves"
+        raise BadSetting(f"[table] uri = {uri!r}: tables of LanceDB Cloud and Enterprise are not supported", hint=hint)
+    if uri and not uri.startswith(("s3://", "gs://", "az://")):
+        raise BadSetting(f"[table] uri = {uri!r} is not an address", hint="s3://BUCKET/PREFIX, gs://... or az://...")
+    return uri
+
+
 def storage(uri: str) -> dict[str, str]:
     """What LanceDB must be told of a store beside what it finds in the environment."""
     plain = any(os.environ.get(name, "").startswith("http://") for name in objects.ENDPOINTS)
@@ -105,8 +119,6 @@ def storage(uri: str) -> dict[str, str]:
 
 def _refuse_unconditional(uri: str) -> None:
     """Raise `LibraryUnwritable` for a store that lets two writers make the same object."""
-    if uri.startswith("db:"):
-        return
     if not objects.has_conditional_writes(uri.encode()):
         raise LibraryUnwritable(
             f"the store of {uri} lacks conditional writes, without which two writers destroy a table",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -84,6 +85,29 @@ class Bucket:
         """Delete the bucket with all in it."""
         self.delete(*self.listed())
         self._client.delete_bucket(Bucket=self.name)
+
+
+@contextmanager
+def careless() -> Iterator[str]:
+    """Another door to the same buckets that makes an object anew whatever the request's conditions; gives its URL."""
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+    from werkzeug.serving import make_server
+
+    moto = DomainDispatcherApplication(create_backend_app)
+
+    def heedless(environ: dict[str, Any], start: Any) -> Any:
+        environ.pop("HTTP_IF_NONE_MATCH", None)
+        return moto(environ, start)
+
+    server = make_server("127.0.0.1", 0, heedless, threaded=True, request_handler=MotoRequestHandler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 @contextmanager

@@ -18,10 +18,11 @@ from indexer import Library
 from indexer.crawl.buckets import cut
 from indexer.crawl.ignore import compile_excludes, excluding
 from indexer.crawl.walk import WalkOptions, walk
-from indexer.domain.errors import LibraryError, LibraryLocked, MissingPath, UsageError
+from indexer.domain.errors import BadSetting, LibraryError, LibraryLocked, LibraryUnwritable, MissingPath, UsageError
 from indexer.pipeline.report import Report
 from indexer.storage import objects
-from indexer.table.dataset import connect_to
+from indexer.table import maintenance
+from indexer.table.dataset import connect_to, open_table
 from indexer.table.local_copy import local_copy
 from indexer.table.published import storage
 from search import Index
@@ -29,7 +30,7 @@ from tests.export.test_sidecar import alt
 from tests.fakes.clouds import cloud
 from tests.fakes.gemini import Emulator
 from tests.media.test_metadata import packet
-from tests.support.buckets import SECRET, Bucket, Store, serving
+from tests.support.buckets import SECRET, Bucket, Store, careless, serving
 from tests.support.commands import SAMPLES, index, search
 from tests.support.virtual import opened
 
@@ -372,6 +373,20 @@ def test_the_table_is_kept_level_on_object_storage(bucket: Bucket, published: Pa
     assert rows_at(uri) == sorted(photos[1:])
 
 
+def test_the_copy_has_the_indexes_of_the_library(
+    bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What makes a search of many rows quick is made there too."""
+    monkeypatch.setattr(maintenance, "SMALL_ROWS", 1)
+    tmp_path.joinpath("captionary.toml").write_text(f'[table]\nuri = "{bucket.address}/table"\n')
+    crawled(tmp_path, f"{bucket.address}/2024")
+    uri = f"{bucket.address}/table"
+    near, far = open_table(tmp_path / "lancedb"), connect_to(uri, storage(uri)).open_table("photos")
+    indexes = [sorted((one.index_type, one.columns) for one in table.list_indices()) for table in (near, far)]
+    assert indexes[0] == indexes[1]
+    assert len(indexes[0]) == 6
+
+
 def test_another_machine_searches_the_table_from_a_bounded_cache(
     bucket: Bucket, published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -403,3 +418,26 @@ def test_two_libraries_do_not_write_one_table(bucket: Bucket, published: Path, t
         crawled(second, f"{bucket.address}/2024/winter")
     assert rows_at(f"{bucket.address}/table") == before
     assert Index.open(second).coverage().rows == 2
+
+
+def test_a_store_without_conditional_writes_is_told(
+    bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two writers would destroy a table there: nothing is written, and the library's own table is whole."""
+    (tmp_path / "captionary.toml").write_text(f'[table]\nuri = "{bucket.address}/table"\n')
+    with careless() as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        with pytest.raises(LibraryUnwritable, match="lacks conditional writes"):
+            crawled(tmp_path, f"{bucket.address}/2024")
+    assert [key for key in bucket.listed() if not key.startswith("2024/")] == []
+    assert Index.open(tmp_path).coverage().rows == 4
+
+
+@pytest.mark.parametrize(("uri", "words"), [("db://photos", "not supported"), ("/mnt/table", "not an address")])
+def test_a_place_that_cannot_hold_the_table_is_refused(uri: str, words: str, tmp_path: Path) -> None:
+    """By whoever would write there, and by whoever would search there."""
+    (tmp_path / "captionary.toml").write_text(f'[table]\nuri = "{uri}"\n')
+    with pytest.raises(BadSetting, match=words):
+        crawled(tmp_path, str(SAMPLES))
+    with pytest.raises(BadSetting, match=words):
+        Index.open(tmp_path)
