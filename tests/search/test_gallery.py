@@ -233,6 +233,27 @@ def test_a_form_of_another_page_changes_nothing(client: httpx.Client) -> None:
     assert client.post("/tags/change", data=told, headers={"origin": "http://evil.example"}).status_code == 403
 
 
+@pytest.mark.parametrize("page", ["/tags/change", "/correct", "/correct/undo", "/folder"])
+def test_every_form_needs_its_token_and_a_known_photo(client: httpx.Client, folder: Path, page: str) -> None:
+    """Each address that changes something refuses a form that is not ours, a plain link, and a path outside."""
+    told = {"path": str(folder / "wide.jpg"), "description": "taken over", "act": "undo"}
+    for wrong in ({}, {"form_token": ""}, {"form_token": "wrong"}):
+        assert client.post(page, data={**told, **wrong}).status_code == 403
+    assert client.get(page, params=told).status_code == 405
+    token = re.findall(r'name="form_token" value="([^"]+)"', client.get("/tags").text)[0]
+    answer = client.post(page, data={"form_token": token, "path": "/etc/passwd", "description": "x"})
+    assert answer.status_code in (400, 404)
+    assert "taken over" not in client.get("/photo", params={"path": told["path"]}).text
+
+
+@pytest.mark.parametrize("cookie", ["", "wrong", "é"])
+def test_a_wrong_cookie_opens_nothing(served: Served, cookie: str) -> None:
+    """Nor does the form token in its place."""
+    port = served.origin.rpartition(":")[2]
+    headers = {"cookie": f"captionary-{port}={cookie}".encode()}
+    assert httpx.get(served.origin, headers=headers, trust_env=False).status_code == 403
+
+
 def test_tags_are_banned_and_brought_back(client: httpx.Client, served: Served) -> None:
     """The page of tags does what the commands do, and says what it did once."""
     token = re.findall(r'name="form_token" value="([^"]+)"', client.get("/tags").text)[0]
