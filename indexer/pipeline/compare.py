@@ -128,7 +128,7 @@ def _obtain(
         ends = approvals.deadline(session.ledger)
         campaign = approvals.begin_campaign(transaction)
         held = approvals.budget(session.ledger, campaign)
-        cap = max(held.cap, held.spent + held.reserved) + plan.most_usd
+        cap = held.cap_with(plan.most_usd)
         approvals.approve(transaction, campaign, Yes(json.dumps(asdict(plan)), cap, ends, kind="compare"))
         for ask, fresh in zip(asks, new, strict=True):
             items.want(transaction, ask.question, fresh, campaign, ask.mode)

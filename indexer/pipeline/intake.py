@@ -134,7 +134,7 @@ class Intake:
     def _raise_cap(self, transaction: Transaction, by: float) -> int:
         campaign = approvals.begin_campaign(transaction)
         held = approvals.budget(self._ledger, campaign)
-        cap = max(held.cap, held.spent + held.reserved) + by
+        cap = held.cap_with(by)
         approvals.approve(transaction, campaign, Yes(json.dumps({"most_usd": by}), cap, kind="inbox"))
         return campaign
 

@@ -15,7 +15,7 @@ from indexer.ledger.scope import Scope
 from indexer.ledger.store import Ledger
 from indexer.ledger.views import counts, durations
 from indexer.ledger.work import questions, shards
-from indexer.ledger.work.shards import Shard
+from indexer.ledger.work.shards import Shard, ShardState
 from indexer.pipeline.turnaround import Next, expect
 from indexer.providers.spec import Rank, Spec
 
@@ -177,7 +177,7 @@ def job_line(ledger: Ledger, shard: Shard, now: float) -> JobLine:
     asked = questions.question_of(ledger, shard.question)
     others = [one for one in durations.jobs(ledger, asked.provider, now) if one.submitted_at != shard.submitted_at]
     next_job = Next(asked.model, shard.requests, shard.submitted_at)
-    expected = expect(others, next_job) if shard.state == "submitted" else None
+    expected = expect(others, next_job) if shard.state is ShardState.SUBMITTED else None
     return JobLine(
         name=shard.job,
         shard=shard.id,

@@ -21,7 +21,7 @@ from indexer.ledger.spend.approvals import Yes
 from indexer.ledger.views import counts
 from indexer.ledger.work import items, modes, moments, partners, questions, shards
 from indexer.ledger.work.items import Work
-from indexer.ledger.work.shards import Shard
+from indexer.ledger.work.shards import UNSENT, Shard, ShardState
 from indexer.media.versions import DIGEST_VERSION
 from indexer.pipeline import budget
 from indexer.pipeline.compare import Comparison, compare
@@ -130,7 +130,7 @@ class Run:
 
     def _tell_waiting(self) -> None:
         """Show how the oldest job at the service stands, and how many photos are out."""
-        out = [shard for shard in shards.open_shards(self.ledger) if shard.state == "submitted"]
+        out = [shard for shard in shards.open_shards(self.ledger) if shard.state is ShardState.SUBMITTED]
         if not out:
             return
         oldest = min(out, key=lambda shard: shard.submitted_at or 0.0)
@@ -147,7 +147,7 @@ class Run:
         self._session.watcher.progress(told)
 
     def _at_service(self) -> bool:
-        return any(shard.state == "submitted" for shard in shards.open_shards(self.ledger))
+        return any(shard.state is ShardState.SUBMITTED for shard in shards.open_shards(self.ledger))
 
     def _pass(self) -> bool:
         """One look at everything; True when something moved, so that another look may move more."""
@@ -228,8 +228,8 @@ class Run:
         if not self._is_given_up(shard.question):
             return True
         looked = self._session.clock.time() - (shard.created_at or 0.0)
-        unsure = shard.state == "creating" and looked < _LOOKS * self._session.config.lookup_seconds
-        return shard.state in ("packed", "intended", "collected") or unsure
+        unsure = shard.state is ShardState.CREATING and looked < _LOOKS * self._session.config.lookup_seconds
+        return shard.state in (*UNSENT, ShardState.COLLECTED) or unsure
 
     def _is_given_up(self, number: int) -> bool:
         return bool(self._given_up) and questions.question_of(self.ledger, number).provider in self._given_up
@@ -267,7 +267,7 @@ class Run:
         with self.ledger.transaction("retry") as transaction:
             campaign = approvals.begin_campaign(transaction)
             held = approvals.budget(self.ledger, campaign)
-            cap = max(held.cap, held.spent + held.reserved) + plan.most_usd
+            cap = held.cap_with(plan.most_usd)
             yes = Yes(json.dumps(asdict(plan)), cap, kind="retry" if covered else "plan")
             approvals.approve(transaction, campaign, yes)
             items.want_again(transaction, failed, campaign, mode)
@@ -284,7 +284,7 @@ class Run:
         sender = BatchSender(self._session)
         for shard in shards.open_shards(self.ledger):
             asked = questions.question_of(self.ledger, shard.question)
-            if asked.provider == provider and shard.state in ("packed", "intended"):
+            if asked.provider == provider and shard.state in UNSENT:
                 sender.advance(shard)
         with self.ledger.transaction("route given up") as transaction:
             items.give_up(transaction, provider)

@@ -24,6 +24,10 @@ class Budget:
         """What can still be reserved."""
         return self.cap - self.spent - self.reserved
 
+    def cap_with(self, more: float) -> float:
+        """The cap under which `more` can be reserved on top of what was agreed to before."""
+        return max(self.cap, self.spent + self.reserved) + more
+
 
 def current_campaign(ledger: Ledger) -> int | None:
     """Return the campaign that still has unfinished work, None when nothing is unfinished."""

@@ -9,7 +9,6 @@ from indexer.domain.mode import Mode
 from indexer.ledger.store import Ledger, Transaction
 from indexer.ledger.work.items import Work
 
-WAITING, LATE, DONE = "waiting", "late", "done"
 _ASKED = "w.question IN (SELECT id FROM questions WHERE prompt_version || ' ' || schema_version = ?)"
 
 

@@ -18,7 +18,23 @@ from indexer.ledger.store import Ledger, Transaction
 from indexer.ledger.work.answers import Booking
 from indexer.ledger.work.items import Work
 
-_QUEUED = ("packed", "intended", "creating", "submitted")
+
+class ShardState(StrEnum):
+    """How far a shard has come; see the module's line of states."""
+
+    PACKED = "packed"
+    INTENDED = "intended"
+    CREATING = "creating"
+    SUBMITTED = "submitted"
+    ENDED = "ended"
+    FETCHED = "fetched"
+    COLLECTED = "collected"
+    CLOSED = "closed"
+
+
+UNSENT = (ShardState.PACKED, ShardState.INTENDED)
+"""Nothing of these was created at a service yet."""
+_QUEUED = (*UNSENT, ShardState.CREATING, ShardState.SUBMITTED)
 
 
 class Refusal(StrEnum):
@@ -44,7 +60,7 @@ class Shard:
     id: str
     question: int
     campaign: int
-    state: str
+    state: ShardState
     attempt: int
     requests: int
     bytes: int
@@ -140,7 +156,7 @@ def at_service(ledger: Ledger) -> tuple[int, int]:
 
 def _shard(row: Sequence[Any]) -> Shard:
     columns = dict(zip(Shard.__slots__, row, strict=True))
-    return Shard(**{**columns, "job_state": JobState(columns["job_state"])})
+    return Shard(**{**columns, "state": ShardState(columns["state"]), "job_state": JobState(columns["job_state"])})
 
 
 def queued_tokens(ledger: Ledger, provider: str, model: str) -> int:
@@ -155,7 +171,7 @@ def queued_tokens(ledger: Ledger, provider: str, model: str) -> int:
 
 def intend(ledger: Ledger, held: Shard) -> Shard:
     """Commit that this shard is about to be uploaded and created."""
-    return _move(ledger, held, "intended", "intent of job")
+    return _move(ledger, held, ShardState.INTENDED, "intent of job")
 
 
 def record_upload(ledger: Ledger, held: Shard, input_file: str) -> Shard:
@@ -163,7 +179,7 @@ def record_upload(ledger: Ledger, held: Shard, input_file: str) -> Shard:
     return _move(
         ledger,
         held,
-        "creating",
+        ShardState.CREATING,
         "upload",
         input_file=input_file,
         uploads=f"{held.uploads} {input_file}".strip(),
@@ -178,7 +194,7 @@ def record_creating(ledger: Ledger, held: Shard) -> Shard:
     return _move(
         ledger,
         held,
-        "creating",
+        ShardState.CREATING,
         "creation",
         created_at=ledger.now(),
         creates=held.creates + 1,
@@ -191,7 +207,7 @@ def record_refusal(ledger: Ledger, held: Shard, refusal: Refusal, error: str, no
     return _move(
         ledger,
         held,
-        "creating",
+        ShardState.CREATING,
         "refused job",
         created_at=ledger.now(),
         refusal=str(refusal),
@@ -214,7 +230,7 @@ def record_job(ledger: Ledger, held: Shard, job: Job, *, sure: bool) -> Shard:
     return _move(
         ledger,
         held,
-        "submitted",
+        ShardState.SUBMITTED,
         "job",
         job=job.name,
         job_state=str(job.state),
@@ -231,7 +247,7 @@ def record_poll(ledger: Ledger, held: Shard, job: Job) -> Shard:
     return _move(
         ledger,
         held,
-        "ended" if job.state.ended else "submitted",
+        ShardState.ENDED if job.state.ended else ShardState.SUBMITTED,
         "job state",
         job_state=str(job.state),
         output_file=job.output_file,
@@ -247,7 +263,7 @@ def record_queue_full(ledger: Ledger, held: Shard, error: str, not_before: float
     return _move(
         ledger,
         held,
-        "creating",
+        ShardState.CREATING,
         "full queue",
         attempt=held.attempt + 1,
         job="",
@@ -274,20 +290,20 @@ def record_cancelled(ledger: Ledger, held: Shard) -> Shard:
 
 def record_fetched(ledger: Ledger, held: Shard) -> Shard:
     """Commit that the result lines are whole on disk."""
-    return _move(ledger, held, "fetched", "results on disk")
+    return _move(ledger, held, ShardState.FETCHED, "results on disk")
 
 
 def record_collected(transaction: Transaction, held: Shard) -> Shard:
     """Mark a shard collected, inside the transaction that keeps its answers."""
-    return _set(transaction, held, {"state": "collected"})
+    return _set(transaction, held, {"state": ShardState.COLLECTED})
 
 
 def close(ledger: Ledger, held: Shard) -> Shard:
     """Commit that nothing of this shard is left to do, here or at the service."""
-    return _move(ledger, held, "closed", "closed shard")
+    return _move(ledger, held, ShardState.CLOSED, "closed shard")
 
 
-def _move(ledger: Ledger, held: Shard, state: str, name: str, **columns: object) -> Shard:
+def _move(ledger: Ledger, held: Shard, state: ShardState, name: str, **columns: object) -> Shard:
     with ledger.transaction(name) as transaction:
         return _set(transaction, held, {"state": state, **columns})
 

@@ -91,6 +91,7 @@ class Approval:
         with self._ledger.transaction("approval") as transaction:
             campaign = approvals.begin_campaign(transaction)
             held = approvals.budget(self._ledger, campaign)
+            # The plan counts all that still waits, so what was agreed to before for it is not added again.
             cap = held.spent + held.reserved + plan.most_usd if ask.budget is None else ask.budget
             ends = None if ask.deadline is None else self._session.clock.time() + ask.deadline
             approvals.approve(transaction, campaign, Yes(json.dumps(asdict(replace(plan, sample=()))), cap, ends))

@@ -27,10 +27,11 @@ from indexer.domain.job import Job, JobState
 from indexer.domain.keys import job_name
 from indexer.ledger.spend import approvals
 from indexer.ledger.work import modes, questions, shards
-from indexer.ledger.work.shards import Refusal, Shard
+from indexer.ledger.work.shards import Refusal, Shard, ShardState
 from indexer.pipeline.send.collect import collect_results, end_without_results, looks_damaged
 from indexer.pipeline.send.framing import compress
 from indexer.pipeline.send.outcomes import LOST_JOB, LOST_RESULTS, NOT_SENT, REFUSED, ending_of
+from indexer.pipeline.send.settling import Step, Unsettled
 from indexer.pipeline.send.unknown_model import explained, forget_work
 from indexer.pipeline.session import Session
 from indexer.providers.seam import BatchFile, BatchService, Match
@@ -38,7 +39,6 @@ from indexer.providers.spec import Spec
 
 log = logging.getLogger("captionary.batch")
 _RESULTS_PATIENCE = 3600.0
-_REFUSALS = 3
 _MOST_UPLOADS = 3  # a file that is gone each time is not what the service misses
 _QUEUE_WAIT = 60.0
 _QUEUE_WAIT_MOST = 900.0
@@ -79,29 +79,31 @@ class BatchSender:
     def advance(self, shard: Shard) -> None:
         """Take `shard` as far as it goes without waiting; what lasts is raised."""
         service = self._session.batch_service(questions.question_of(self._ledger, shard.question).provider)
-        while shard.state != "closed":
+        while True:
             moved = self._step(shard, service)
-            if moved.state == shard.state:
+            if moved.state is shard.state:
                 return
             self.moved = True
             shard = moved
 
     def _step(self, shard: Shard, service: BatchService) -> Shard:
         match shard.state:
-            case "packed":
+            case ShardState.PACKED:
                 return shards.intend(self._ledger, shard)
-            case "intended":
+            case ShardState.INTENDED:
                 return self._upload(shard, service)
-            case "creating":
+            case ShardState.CREATING:
                 return self._settle(shard, service)
-            case "submitted":
+            case ShardState.SUBMITTED:
                 return self._poll(shard, service)
-            case "ended":
+            case ShardState.ENDED:
                 return self._fetch(shard, service)
-            case "fetched":
+            case ShardState.FETCHED:
                 return self._collect(shard, service)
-            case _:
+            case ShardState.COLLECTED:
                 return self._close(shard, service)
+            case ShardState.CLOSED:
+                return shard
 
     def _file(self, shard: Shard) -> BatchFile:
         ends, now = approvals.deadline(self._ledger), self._session.clock.time()
@@ -129,37 +131,40 @@ class BatchSender:
 
     def _settle(self, shard: Shard, service: BatchService) -> Shard:
         """Look for the job of a create whose outcome is not known; only when there is none, create."""
-        now = self._session.clock.time()
-        looking = now < (shard.created_at or 0.0) + self._session.config.lookup_seconds
-        wanted = modes.wants_batch(self._ledger, shard.id)
-        full = now < shard.not_before
-        if shard.creates and (looking or not wanted or not full):
+        stands = self._unsettled(shard)
+        if stands.looks_first:
             found = self._look(shard, service)
             if found is not None:
                 return found
-        if (shard.creates and looking) or (wanted and full):
-            return shard
-        if not wanted:
-            return end_without_results(self._session, shard, NOT_SENT)
-        if shard.refusal == Refusal.REFUSED_TWICE:
-            return end_without_results(self._session, shard, REFUSED.because(shard.error))
-        if self._never_fits(shard):
-            return self._halve(shard)
-        if not shard.input_file and not self._is_whole(shard):
-            # The file would travel with the create, and is gone.
-            return end_without_results(self._session, shard, NOT_SENT)
-        if shard.refusal == Refusal.FILE or now - (shard.uploaded_at or 0.0) > self._spec(shard).file_seconds:
-            return shards.intend(self._ledger, shard)
-        return self._create(shard, service)
+        match stands.next_step():
+            case Step.WAIT:
+                return shard
+            case Step.DROP:
+                return end_without_results(self._session, shard, NOT_SENT)
+            case Step.REFUSE:
+                return end_without_results(self._session, shard, REFUSED.because(shard.error))
+            case Step.HALVE:
+                return self._halve(shard)
+            case Step.UPLOAD:
+                return shards.intend(self._ledger, shard)
+            case Step.CREATE:
+                return self._create(shard, service)
+
+    def _unsettled(self, shard: Shard) -> Unsettled:
+        now = self._session.clock.time()
+        return Unsettled(
+            shard=shard,
+            looking=now < (shard.created_at or 0.0) + self._session.config.lookup_seconds,
+            wanted=modes.wants_batch(self._ledger, shard.id),
+            full=now < shard.not_before,
+            alone=not any(other.state is ShardState.SUBMITTED for other in shards.open_shards(self._ledger)),
+            held=bool(shard.input_file) or self._is_whole(shard),
+            expired=now - (shard.uploaded_at or 0.0) > self._spec(shard).file_seconds,
+        )
 
     def _is_whole(self, shard: Shard) -> bool:
         path = shard_file(self._session, shard.id)
         return path.exists() and path.stat().st_size == shard.bytes
-
-    def _never_fits(self, shard: Shard) -> bool:
-        """A queue that is full for this shard while nothing of ours is in it is smaller than the shard."""
-        alone = not any(other.state == "submitted" for other in shards.open_shards(self._ledger))
-        return shard.refusal == Refusal.QUEUE and shard.creates >= _REFUSALS and shard.requests > 1 and alone
 
     def _halve(self, shard: Shard) -> Shard:
         question = questions.question_of(self._ledger, shard.question)
