@@ -71,7 +71,9 @@ def _compiled(condition: Condition, fields: Sequence[Field]) -> str:
     parts = [part for field in named if (part := _part(field, condition))]
     if not parts:
         kinds = ", ".join(field.kind for field in named)
-        raise UsageError(f"{condition}: a field of kind {kinds} is not compared so", hint="see search --help, --where")
+        raise UsageError(
+            f"{condition}: a field of type {kinds} cannot be compared this way", hint="see search --help, --where"
+        )
     return f"({' OR '.join(parts)})"
 
 

@@ -1,4 +1,4 @@
-"""Every sentence that commands say to a person: plans, reports, counts and times."""
+"""What commands say about a run: plans, reports, counts and times."""
 
 from __future__ import annotations
 

@@ -230,7 +230,7 @@ def refuse_lost(folder: Path, ledger: Ledger | None = None) -> None:
     missing = "empty" if path.exists() else "missing"
     refill = f"refill it from the table: {REFILL}" if TABLE_FOLDER in standing else f"move {standing[0]} away"
     raise LedgerLost(
-        f"the ledger of {folder} is {missing}, but {' and '.join(standing)} stand: going on would buy all again",
+        f"the ledger of {folder} is {missing}, but {' and '.join(standing)} remain: a new one would pay for all again",
         hint=f"restore {LEDGER_FILE} from a backup, or {refill}",
     )
 

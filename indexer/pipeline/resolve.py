@@ -164,7 +164,7 @@ def _model_name(told: str) -> str:
 
 def _refresh(wished: str | None) -> bool:
     if wished not in (None, "given"):
-        raise BadSetting(f"there is nothing called {wished!r} to refresh", hint="given")
+        raise BadSetting(f"{wished!r} cannot be refreshed", hint="use: --refresh given")
     return wished is not None
 
 

@@ -61,7 +61,7 @@ class Run:
         self._prepared: set[str] = set()
         if not session.ledger.rehearsing:
             if moments.set_right(session.ledger):
-                session.watcher.note("this clock is behind what the library remembers: what waits does so from now on")
+                session.watcher.note("the clock of this machine was set back: waiting times start again from now")
             sweep(session)
         items.doubt_calls(session.ledger)
 
@@ -337,7 +337,7 @@ class Run:
         self.project()
         self._session.watcher.note(
             f"photos described by the file: {told.described:,}; answers that cannot be used: {told.unusable:,}; "
-            f"lines of no photo that waits: {told.strangers:,}"
+            f"lines about photos that were not asked for: {told.strangers:,}"
         )
 
     def set_bounds(self, budget: float | None, deadline: float | None, *, approved: bool) -> None:

@@ -10,6 +10,7 @@ from indexer.domain.errors import BadSetting, UsageError
 from indexer.providers.spec import Spec
 
 _TRUTH = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+_KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 
 
 def read_options(spec: Spec, table: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,7 +60,7 @@ def _fit(where: str, value: object, kind: Any) -> object:
     if get_origin(kind) is tuple and isinstance(value, list):
         return tuple(value)
     if not isinstance(value, wanted) or (isinstance(value, bool) and kind is not bool):
-        raise BadSetting(f"{where} = {value!r} is not a {getattr(kind, '__name__', kind)}", hint="fix that setting")
+        raise BadSetting(f"{where} = {value!r} is not {_KINDS.get(kind, 'a list')}", hint=f"change {where}")
     return value
 
 
@@ -69,7 +70,7 @@ def _parsed(where: str, text: str, kind: Any) -> object:
             return _TRUTH[text.lower()]
         return tuple(text.split(",")) if get_origin(kind) is tuple else kind(text)
     except (ValueError, KeyError, TypeError):
-        raise BadSetting(f"{where} = {text!r} is not a {getattr(kind, '__name__', kind)}", hint="fix it") from None
+        raise BadSetting(f"{where} = {text!r} is not {_KINDS.get(kind, 'a list')}", hint=f"change {where}") from None
 
 
 def _shown(choices: tuple[object, ...]) -> str:

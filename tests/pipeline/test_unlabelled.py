@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,9 @@ class Shop:
         """The newest shard, as the ledger has it."""
         ledger = Ledger.read(self.library.folder)
         try:
-            return shards._select(ledger, "1 ORDER BY packed_at DESC, id")[0]
+            names = ", ".join(field.name for field in fields(shards.Shard))
+            row = ledger.connection.execute(f"SELECT {names} FROM shards ORDER BY packed_at DESC, id").fetchone()
+            return shards.Shard(*row)
         finally:
             ledger.close()
 

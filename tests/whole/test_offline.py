@@ -45,10 +45,16 @@ def test_answers_from_a_file_are_answers_as_any(tmp_path: Path) -> None:
         assert library.export_requests(requests, MODEL) == 5
         run_batch(requests, answers, 2)
         report = library.collect(source=answers)
-        assert "described by the file: 4; answers that cannot be used: 1; lines of no photo that waits: 0" in notes[-1]
+        assert (
+            "described by the file: 4; answers that cannot be used: 1; lines about photos that were not asked for: 0"
+            in notes[-1]
+        )
         assert (report.cost.spent_usd, report.rows) == (0, 5)
         library.collect(source=answers)
-        assert "described by the file: 0; answers that cannot be used: 1; lines of no photo that waits: 4" in notes[-1]
+        assert (
+            "described by the file: 0; answers that cannot be used: 1; lines about photos that were not asked for: 4"
+            in notes[-1]
+        )
         assert library.export_requests(tmp_path / "again.jsonl", MODEL) == 1
         assert not library.accounts().faults
     hits = Index.open(tmp_path / "library").search("known", limit=0, min_score=0)
@@ -66,7 +72,7 @@ def test_a_file_of_another_library_describes_nothing(tmp_path: Path) -> None:
     with Library.open(tmp_path / "other", seams=Seams(environ={}), note=notes.append) as library:
         library.collect(source=tmp_path / "answers.jsonl")
     assert "described by the file: 0;" in notes[-1]
-    assert "lines of no photo that waits: 5" in notes[-1]
+    assert "lines about photos that were not asked for: 5" in notes[-1]
 
 
 def test_the_commands_say_what_is_missing(tmp_path: Path) -> None:

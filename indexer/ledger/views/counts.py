@@ -28,7 +28,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class WorkCount:
-    """How the work items of a scope stand with a question; `answered_before` those that a run found answered."""
+    """How the work items of a scope stand with a question."""
 
     planned: int
     described: int
