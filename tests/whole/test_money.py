@@ -14,6 +14,7 @@ from indexer.domain.errors import ApprovalRequired
 from indexer.domain.money import dollars
 from indexer.domain.plan import Plan
 from indexer.library.api import Library
+from indexer.storage.atomic import SPARE_BYTES
 from tests.fakes.gemini import Emulator
 from tests.support.commands import SAMPLES, index
 from tests.support.virtual import VirtualTime, opened
@@ -49,6 +50,7 @@ def test_a_blind_estimate_holds(emulator: Emulator, library: Library, photos: Pa
     plan = library.plan([photos], pilot=0, **GEMINI)
     assert emulator.books()["requests"] == {}
     assert plan.cost.high <= 3 * plan.cost.low
+    assert plan.disk_bytes >= plan.upload_bytes + SPARE_BYTES
     library.index([photos], approve=True, pilot=0, **GEMINI)
     books = emulator.books()
     assert plan.input_tokens == pytest.approx(books["input_tokens"], rel=0.02)
