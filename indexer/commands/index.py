@@ -94,6 +94,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ends = Ending(
         "index",
         failure=1,
-        interrupted="everything done so far is kept; the same command goes on and makes it searchable",
+        interrupted="everything done so far is kept; run it again to go on and to search it",
     )
     ends.run(cli, arguments)
