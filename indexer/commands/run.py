@@ -42,6 +42,7 @@ from indexer.storage.paths import files_from, for_terminal, is_address, resolve_
 @click.option("--no-pilot", is_flag=True, help="Describe none first. [20 from 50 photos on]")
 @bounded
 @click.option("--max-per-1000", type=Dollars(), metavar="USD", help="With best: no dearer route than this for 1,000.")
+@click.option("--hedge", is_flag=True, help="With best: ask another provider as well about photos that would be late.")
 @click.option("--price", metavar="IN,OUT", help="US dollars per million tokens, for a model without a known price.")
 @click.option(
     "--gate", multiple=True, metavar="NAME=VALUE", help="What the first photos must show: valid, refused, length, cost."
@@ -152,4 +153,5 @@ def _wishes(options: dict[str, Any]) -> dict[str, Any]:
             raise UsageError("--pilot and --no-pilot exclude each other", hint="give only one of them")
         options["pilot"] = 0
     options["wait"] = not options.pop("no_wait")
+    options["hedge"] = options["hedge"] or None
     return {name: value for name, value in options.items() if value is not None}

@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -31,7 +32,7 @@ from indexer.library.folder import REFILL, Access, Seams, refuse_roots
 from indexer.library.inbox import Inbox, InboxOptions, open_inbox
 from indexer.library.opened import scope_of
 from indexer.library.reading import FailedPhoto, Reading
-from indexer.library.routes import BEST, Best, Offer, bounds_of, offer, offer_for
+from indexer.library.routes import BEST, Best, Offer, bounded, bounds_of, offer, offer_for
 from indexer.pipeline.compare import Comparison, calls_only
 from indexer.pipeline.index_options import IndexOptions, checked, checked_amount, checked_paths
 from indexer.pipeline.report import Report, RunFacts
@@ -85,13 +86,13 @@ class Library(Reading, Curation):
 
     def preview(self, paths: Sequence[AnyPath], **options: Unpack[IndexOptions]) -> tuple[Report, Plan]:
         """As `plan`, and how `paths` stand."""
-        options, paths = checked(options), checked_paths(paths)
+        options, paths = bounded(checked(options)), checked_paths(paths)
         best = Best(self._access, options) if options.get("provider") == BEST else None
         if best is not None:
             with self._rehearsed(paths, options) as (ledger, scope):
                 options = best.choose(ledger, scope)
         with self._access.writing("plan", options, rehearse=True) as (run, config):
-            ask = self._ask(run, paths, options, config)
+            ask = self._hedged(best, run, paths, options, config)
             run.share(ask, best.providers if best else ())
             seen = run.crawl(ask)
             plan = best.named(run.plan(ask)) if best else run.plan(ask)
@@ -104,7 +105,7 @@ class Library(Reading, Curation):
         `approve` is a yes, or is called with the plan (and again with a measured one after a pilot). Raises
         `ApprovalRequired` when it says no; then nothing was paid.
         """
-        options, paths = checked(options), checked_paths(paths)
+        options, paths = bounded(checked(options)), checked_paths(paths)
         if options.get("provider") == BEST:
             return self._index_best(paths, options, _callable(approve))
         with self._access.writing("run", options) as (run, config):
@@ -214,7 +215,7 @@ class Library(Reading, Curation):
         while True:
             chosen = self._best(best, paths, options)
             with self._access.writing("run", chosen) as (run, config), best.surviving(run):
-                ask = self._ask(run, paths, chosen, config)
+                ask = self._hedged(best, run, paths, chosen, config)
                 run.share(ask, best.providers)
                 run.follow(best.gone, ask)
                 seen = run.crawl(ask)
@@ -341,6 +342,13 @@ class Library(Reading, Curation):
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _hedged(
+        self, best: Best | None, run: Run, paths: Sequence[AnyPath], options: IndexOptions, config: Config
+    ) -> Ask:
+        """The ask, and who is asked as well about photos that would miss the deadline."""
+        ask, told = self._ask(run, paths, options, config), best.second(options) if best else None
+        return ask if told is None else replace(ask, hedge=self._ask(run, paths, told, config))
 
     def _ask(self, run: Run, paths: Sequence[AnyPath], options: IndexOptions, config: Config) -> Ask:
         access = self._access

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -123,6 +123,7 @@ class Best:
         self._dead: set[tuple[str, Mode]] = set()
         self._gone: set[str] = set()
         self._route: Route | None = None
+        self._second: Route | None = None
         self._approved: Plan | None = None
         self._told = ""
         self.first_run: int | None = None
@@ -158,6 +159,7 @@ class Best:
         self._told = f"best route: {_named(self._route)}, at most ${self._route.per_1000_usd:.2f} for 1,000 photos"
         self._told += f"; the next one: {_named(living[1])}" if len(living) > 1 else "; there is no other"
         self._access.watcher.note(self._told)
+        self._second = self._choose_second(living) if self._options.get("hedge") else None
         chosen = self._options.copy()
         chosen.pop("max_per_1000", None)
         chosen["provider"], chosen["mode"] = self._route.provider, str(self._route.mode)
@@ -166,6 +168,28 @@ class Best:
         if not self._route.model.startswith("("):
             chosen["model"] = self._route.model
         return chosen
+
+    def _choose_second(self, living: Sequence[Route]) -> Route | None:
+        """The cheapest route of another provider that answers at once; None, with a note, where that is no help."""
+        first = living[0]
+        others = (route for route in living if route.provider != first.provider and route.mode is Mode.INTERACTIVE)
+        second = next(others, None) if first.mode is Mode.BATCH else None
+        if first.mode is not Mode.BATCH:
+            self._access.watcher.note(f"--hedge changes nothing: {_named(first)} is no batch that could be late")
+        elif second is None:
+            self._access.watcher.note("--hedge changes nothing: no second provider answers at once within these bounds")
+        return second
+
+    def second(self, chosen: IndexOptions) -> IndexOptions | None:
+        """Return the options of who is asked as well about photos that would miss the deadline, None for nobody."""
+        if self._second is None:
+            return None
+        told = chosen.copy()
+        told["provider"], told["mode"] = self._second.provider, str(self._second.mode)
+        told.pop("model", None)
+        if not self._second.model.startswith("("):
+            told["model"] = self._second.model
+        return told
 
     def named(self, plan: Plan) -> Plan:
         """Return the plan with the choice, its reason and the runner-up."""
@@ -209,6 +233,16 @@ _AT_ONCE = (Mode.FLEX, Mode.INTERACTIVE)
 
 def _named(route: Route) -> str:
     return f"{route.provider} {route.model} by {route.mode}"
+
+
+def bounded(options: IndexOptions) -> IndexOptions:
+    """Return the options; raises `UsageError` for a second request that nothing could make late."""
+    if options.get("hedge") and (options.get("provider") != BEST or options.get("deadline") is None):
+        raise UsageError(
+            "--hedge works only with --provider best and a --deadline",
+            hint="for example: index ~/Photos --provider best --deadline 6h --hedge",
+        )
+    return options
 
 
 def bounds_of(deadline: float | None, budget: float | None, max_per_1000: float | None) -> Bounds:

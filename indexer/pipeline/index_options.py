@@ -18,7 +18,8 @@ class IndexOptions(TypedDict, total=False):
 
     `prompt` and `schema` are files; money is in US dollars, `deadline` in seconds from the approval, `price` "IN,OUT"
     in dollars per million tokens. Each `gate` is "NAME=VALUE"; `max_per_1000` bounds the routes of the provider "best",
-    in dollars. `refresh` "given" asks again where facts given to the prompt have changed. `one_per_burst` asks about
+    in dollars; `hedge` lets it ask another provider as well about photos that would miss the deadline.
+    `refresh` "given" asks again where facts given to the prompt have changed. `one_per_burst` asks about
     one photo of each burst, whose description the others take; False asks about these as well. `min_side` is in pixels:
     a picture neither of whose sides reaches it is left out. `reread` opens also the files that look unchanged.
     `workers` is a number of processes, "ray" or "ray://HOST:PORT".
@@ -35,6 +36,7 @@ class IndexOptions(TypedDict, total=False):
     budget: float
     deadline: float
     max_per_1000: float
+    hedge: bool
     price: str
     gate: Sequence[str]
     refresh: str

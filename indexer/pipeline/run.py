@@ -25,6 +25,7 @@ from indexer.ledger.work.shards import UNSENT, Shard, ShardState
 from indexer.media.versions import DIGEST_VERSION
 from indexer.pipeline import budget
 from indexer.pipeline.compare import Comparison, compare
+from indexer.pipeline.deadline import Deadline
 from indexer.pipeline.error_collector import Faults
 from indexer.pipeline.intake import Intake, Timing
 from indexer.pipeline.patience import Patience
@@ -59,6 +60,7 @@ class Run:
         self._given_up: frozenset[str] = frozenset()
         self._heir: Ask | None = None
         self._prepared: set[str] = set()
+        self._deadline = Deadline(session)
         if not session.ledger.rehearsing:
             if moments.set_right(session.ledger):
                 session.watcher.note("the clock of this machine was set back: waiting times start again from now")
@@ -125,7 +127,7 @@ class Run:
                 pause = self._session.config.poll_seconds
                 continue
             self._tell_waiting()
-            self._session.pause(pause)
+            self._session.pause(self._deadline.until_next(pause))
             pause = min(pause * _SLOWER, _POLL_MOST)
 
     def _tell_waiting(self) -> None:
@@ -151,7 +153,7 @@ class Run:
 
     def _pass(self) -> bool:
         """One look at everything; True when something moved, so that another look may move more."""
-        self._meet_deadline()
+        self._deadline.meet()
         sender, faults = BatchSender(self._session), Faults()
         for shard in shards.open_shards(self.ledger):
             if not faults.service_away:
@@ -159,6 +161,7 @@ class Run:
                     sender.advance(shard)
         if sender.freed:
             shards.end_waits(self.ledger)
+        sender.moved |= self._deadline.race()
         self._hand_over()
         for number, mode, count in items.open_questions(self.ledger):
             if not faults.service_away and not self._is_given_up(number):
@@ -168,16 +171,6 @@ class Run:
             self.project()
         faults.raise_worst()
         return sender.moved
-
-    def _meet_deadline(self) -> None:
-        """From the deadline on, what no batch has answered is asked by interactive requests."""
-        ends = approvals.deadline(self.ledger)
-        campaign = approvals.current_campaign(self.ledger)
-        if ends is None or campaign is None or self._session.clock.time() < ends:
-            return
-        moved = modes.leave_batch(self.ledger, campaign)
-        if moved:
-            self._session.watcher.note(f"the deadline has passed: {moved:,} photos are now asked one by one")
 
     def _send(self, number: int, mode: Mode, waiting: int, sender: BatchSender) -> None:
         if mode is not Mode.BATCH:
@@ -309,10 +302,16 @@ class Run:
         Nothing that one of them has answered, or is asked about, is asked again.
         """
         number = questions.known_question(self.ledger, ask.question)
+        if ask.hedge is not None:
+            self._register(ask.hedge.question)
         if not providers and len(partners.family(self.ledger, number)) < 2:
             return
         with self.ledger.transaction("partners") as transaction:
             partners.join(transaction, questions.question_id(transaction, ask.question), providers)
+
+    def _register(self, question: Question) -> None:
+        with self.ledger.transaction("question", uncounted=True) as transaction:
+            questions.question_id(transaction, question)
 
     def record_asked(self, ask: Ask) -> None:
         """Keep what this run asks, and let its answers win over those to earlier prompts."""

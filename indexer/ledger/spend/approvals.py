@@ -111,10 +111,17 @@ def budget(ledger: Ledger, campaign: int | None = None) -> Budget:
 
 def deadline(ledger: Ledger) -> float | None:
     """Return the moment after which the current campaign stops waiting, in seconds since the epoch."""
+    held = term(ledger)
+    return held[1] if held else None
+
+
+def term(ledger: Ledger) -> tuple[float, float] | None:
+    """Return when the deadline of the current campaign was agreed on, and when it is; None where there is none."""
     row = ledger.connection.execute(
-        "SELECT deadline_at FROM approvals WHERE campaign = ? ORDER BY id DESC LIMIT 1", (current_campaign(ledger),)
+        "SELECT approved_at, deadline_at FROM approvals WHERE campaign = ? ORDER BY id DESC LIMIT 1",
+        (current_campaign(ledger),),
     ).fetchone()
-    return row[0] if row else None
+    return (row[0], row[1]) if row and row[1] is not None else None
 
 
 def approved_at(ledger: Ledger) -> float:

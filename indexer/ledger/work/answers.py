@@ -21,6 +21,11 @@ BEST_FIRST = f"""
     {_FITS_PROMPT} DESC, {_FITS_SCHEMA} DESC, a.answered_at DESC, a.work
 """
 """The order of a photo's answers `a` (of `photo_answers`) to questions `q`: the first one is shown."""
+_CAME_SECOND = (
+    "EXISTS (SELECT 1 FROM partners p JOIN works o ON o.question = p.partner AND o.photo = w.photo"
+    " WHERE p.question = w.question AND o.campaign = w.campaign AND o.state = 'answered')"
+)
+"""Whether a partner has answered for the same run: the first answer serves, the second ranks one lower."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,8 @@ def record_answer(transaction: Transaction, booking: Booking, answer: Answer, st
     _book(transaction, booking, "answered", None, None)
     set_aside(transaction, booking.work)
     transaction.execute(
-        "INSERT OR IGNORE INTO answers SELECT w.key, w.photo, w.question, q.provider, ?, ?, ?, ?, ?, ?, ?, w.given"
+        f"INSERT OR IGNORE INTO answers SELECT w.key, w.photo, w.question, q.provider, ? - {_CAME_SECOND},"
+        " ?, ?, ?, ?, ?, ?, w.given"
         " FROM works w JOIN questions q ON q.id = w.question WHERE w.key = ?",
         (
             standing,

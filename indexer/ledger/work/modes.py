@@ -35,6 +35,27 @@ def leave_batch(ledger: Ledger, campaign: int) -> int:
         return transaction.execute(f"UPDATE works SET mode = 'interactive' WHERE {unfinished}", (campaign,)).rowcount
 
 
+def batched(ledger: Ledger, campaign: int) -> list[tuple[int, int]]:
+    """Return (question, number of work items) for all of a campaign that wait for a batch or are in one."""
+    rows = ledger.connection.execute(
+        "SELECT question, count(*) FROM ("
+        "SELECT question FROM works WHERE state = 'wanted' AND mode = 'batch' AND campaign = ?1 UNION ALL "
+        "SELECT question FROM works WHERE state = 'out' AND mode = 'batch' AND campaign = ?1) GROUP BY question",
+        (campaign,),
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def leave_batch_for_flex(ledger: Ledger, campaign: int, question: int) -> None:
+    """Commit that everything of a question that is in no mode but batch, and unfinished, goes on by flex calls."""
+    with ledger.transaction("leave batch for flex") as transaction:
+        transaction.execute(
+            "UPDATE works SET mode = 'flex' WHERE campaign = ? AND question = ? AND mode = 'batch'"
+            " AND state IN ('wanted', 'out')",
+            (campaign, question),
+        )
+
+
 def remember_room(ledger: Ledger, question: Question, requests: int) -> None:
     """Commit how many requests a batch may have at most, because the service's queue would not take more at once."""
     with ledger.transaction("room in the queue", uncounted=True) as transaction:

@@ -8,11 +8,12 @@ from dataclasses import asdict, replace
 
 from indexer.domain.errors import ApprovalRequired
 from indexer.domain.mode import Mode
+from indexer.domain.money import dollars
 from indexer.domain.plan import Cost, Plan
 from indexer.ledger.spend import approvals
 from indexer.ledger.spend.approvals import Yes
 from indexer.ledger.views import counts, prompts
-from indexer.ledger.work import bursts, items, modes, prompt_facts, questions
+from indexer.ledger.work import bursts, hedges, items, modes, prompt_facts, questions
 from indexer.ledger.work.bursts import Split
 from indexer.pipeline.plan.planner import Circumstances, make_plan
 from indexer.pipeline.request import Approve, Ask
@@ -52,7 +53,19 @@ class Approval:
         most = plan.new * self._session.pricing.quote(self._ask.question, Mode.INTERACTIVE).high_usd
         told = "photos not back by the deadline are asked one by one, at the interactive price"
         cost = Cost(plan.cost.low, max(plan.cost.high, plan.interactive_cost.high))
-        return replace(plan, cost=cost, most_usd=max(most, plan.most_usd), warnings=(*plan.warnings, told))
+        plan = replace(plan, cost=cost, most_usd=max(most, plan.most_usd), warnings=(*plan.warnings, told))
+        return plan if self._ask.hedge is None else self._with_hedge(plan, self._ask.hedge)
+
+    def _with_hedge(self, plan: Plan, hedge: Ask) -> Plan:
+        """What is still in a batch shortly before the deadline may be paid twice, so the cap must carry that too."""
+        quote = self._session.pricing.quote(hedge.question, hedge.mode)
+        more = plan.new * quote.high_usd
+        told = (
+            f"--hedge: {hedge.question.provider} {hedge.question.model} is also asked about photos that are still in a "
+            f"batch shortly before the deadline, for up to {dollars(more)} more; the first answer counts, both are paid"
+        )
+        cost = Cost(plan.cost.low, plan.cost.high + plan.new * quote.likely.high)
+        return replace(plan, cost=cost, most_usd=plan.most_usd + more, warnings=(*plan.warnings, told))
 
     def record_asked(self, run: int) -> None:
         """Keep what is asked, and by what names."""
@@ -95,6 +108,9 @@ class Approval:
             cap = held.spent + held.reserved + plan.most_usd if ask.budget is None else ask.budget
             ends = None if ask.deadline is None else self._session.clock.time() + ask.deadline
             approvals.approve(transaction, campaign, Yes(json.dumps(asdict(replace(plan, sample=()))), cap, ends))
+            if ask.hedge is not None:
+                second = questions.question_id(transaction, ask.hedge.question)
+                hedges.promise(transaction, campaign, second, ask.hedge.mode)
             items.want(transaction, ask.question, photos, campaign, mode)
             if first is not None:
                 modes.leave_batch_for(transaction, ask.question, photos)

@@ -132,7 +132,7 @@ def _route(ledger: Ledger, question: Question, mode: Mode, new: int, market: Mar
         per_1000_usd=_THOUSAND * one.high,
         ready_s=_batches(ledger, question, new, waves, market)
         if mode is Mode.BATCH
-        else _calls(ledger, question, mode, new, market),
+        else ready_by_calls(ledger, question, mode, new, market),
         waves=waves,
         trains=spec.trains,
         usable=not why_not,
@@ -148,8 +148,8 @@ def _batches(ledger: Ledger, question: Question, new: int, waves: int, market: M
     return Ready(*in_waves(one, waves), one.source if one.source == "history" else _PUBLISHED)
 
 
-def _calls(ledger: Ledger, question: Question, mode: Mode, new: int, market: Market) -> Ready:
-    """`new` calls, some at once, from the moment on from which the mode is open."""
+def ready_by_calls(ledger: Ledger, question: Question, mode: Mode, new: int, market: Market) -> Ready:
+    """Return how long `new` calls take, some at once, from the moment on from which the mode is open."""
     spec = market.pricing.spec(question.provider)
     waits = max(0.0, spec.opens_at(mode, market.now) - market.now)
     rounds = math.ceil(new / max(1, market.concurrency))
