@@ -346,9 +346,13 @@ class Library(Reading, Curation):
     def _hedged(
         self, best: Best | None, run: Run, paths: Sequence[AnyPath], options: IndexOptions, config: Config
     ) -> Ask:
-        """The ask, and who is asked as well about photos that would miss the deadline."""
-        ask, told = self._ask(run, paths, options, config), best.second(options) if best else None
-        return ask if told is None else replace(ask, hedge=self._ask(run, paths, told, config))
+        """The ask; with `best` it escalates, and may say who is asked as well about what would miss the deadline."""
+        ask = self._ask(run, paths, options, config)
+        if best is None:
+            return ask
+        told = best.second(options)
+        hedge = None if told is None else self._ask(run, paths, told, config)
+        return replace(ask, hedge=hedge, escalates=True)
 
     def _ask(self, run: Run, paths: Sequence[AnyPath], options: IndexOptions, config: Config) -> Ask:
         access = self._access

@@ -1,4 +1,4 @@
-"""What a deadline does to photos that no batch has answered: flex, a second request where one was approved, calls.
+"""What a deadline does to photos that no batch has answered: calls; before, with `best`, flex and a second request.
 
 Each step is taken as late as it can be and still help: flex costs what a batch does, the others cost more.
 """
@@ -74,7 +74,9 @@ class Deadline:
 
     def _flex_moments(self, held: tuple[float, float], campaign: int) -> list[tuple[int, float]]:
         """Return (question, moment) of all that would leave its batch for flex."""
-        found = []
+        found: list[tuple[int, float]] = []
+        if not modes.escalates(self._ledger, campaign):
+            return found
         for number, count in modes.batched(self._ledger, campaign):
             question = questions.question_of(self._ledger, number)
             if self._sells_flex(question):

@@ -22,7 +22,7 @@ class Ask:
     `one_per_burst` asks about one photo of each burst; False also asks about those that inherit, None leaves them so.
     `deadline` is seconds from the approval. `refresh` asks again where facts given to the prompt have changed; `names`
     are what people call the prompt and the schema. It is not `openable` while the provider's key is missing. `hedge` is
-    who is asked as well about photos that would miss the deadline.
+    who is asked as well about photos that would miss the deadline; what `escalates` may leave a batch for flex before.
     """
 
     roots: tuple[bytes, ...]
@@ -40,6 +40,7 @@ class Ask:
     names: tuple[str, str] = ("", "")
     openable: bool = True
     hedge: Ask | None = None
+    escalates: bool = False
 
     @property
     def scope(self) -> Scope:

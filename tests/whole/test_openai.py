@@ -155,11 +155,21 @@ def test_what_an_expired_batch_has_served_is_kept(tmp_path: Path, service: FakeO
 
 
 def test_at_the_deadline_the_batch_is_cancelled_and_the_rest_is_called(tmp_path: Path, service: FakeOpenAI) -> None:
-    """What was done by then is kept, though the job was cancelled; the rest goes by flex at the same price."""
+    """What was done by then is kept, though the job was cancelled."""
     service.fault("job", "stuck_in_progress", nth=1)
     with opened(tmp_path / "library", RIG, service) as library:
         photos = samples(tmp_path / "photos", 6)
         report = library.index([photos], approve=True, deadline=7200.0, **OPENAI)
+    assert (report.files.described, report.files.failed) == (6, 0)
+    assert service.books()["served"] == {"batch": 3, "interactive": 3}
+
+
+def test_with_best_the_rest_goes_by_flex_before_the_deadline(tmp_path: Path, service: FakeOpenAI) -> None:
+    """Flex costs what the batch does, so it comes before single calls; what the batch has served is kept."""
+    service.fault("job", "stuck_in_progress", nth=1)
+    with opened(tmp_path / "library", RIG, service) as library:
+        photos = samples(tmp_path / "photos", 6)
+        report = library.index([photos], approve=True, deadline=24 * 3600.0, **{**OPENAI, "provider": "best"})
     assert (report.files.described, report.files.failed) == (6, 0)
     assert service.books()["served"] == {"batch": 3, "flex": 3}
 

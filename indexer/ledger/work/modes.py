@@ -13,6 +13,7 @@ _UNSENT_SHARDS = (
     "SELECT t.work FROM attempts t JOIN shards s ON s.id = t.shard"
     " WHERE t.state = 'out' AND s.state IN ('packed', 'intended', 'creating')"
 )
+_ESCALATES = "campaign that escalates"
 
 
 def wants_batch(ledger: Ledger, shard: str) -> bool:
@@ -44,6 +45,16 @@ def batched(ledger: Ledger, campaign: int) -> list[tuple[int, int]]:
         (campaign,),
     )
     return [(row[0], row[1]) for row in rows]
+
+
+def let_escalate(transaction: Transaction, campaign: int) -> None:
+    """Keep that what a campaign has in batches may go on by flex before its deadline."""
+    transaction.set_setting(_ESCALATES, str(campaign))
+
+
+def escalates(ledger: Ledger, campaign: int) -> bool:
+    """Say whether what a campaign has in batches may go on by flex before its deadline."""
+    return ledger.setting(_ESCALATES) == str(campaign)
 
 
 def leave_batch_for_flex(ledger: Ledger, campaign: int, question: int) -> None:

@@ -108,6 +108,8 @@ class Approval:
             cap = held.spent + held.reserved + plan.most_usd if ask.budget is None else ask.budget
             ends = None if ask.deadline is None else self._session.clock.time() + ask.deadline
             approvals.approve(transaction, campaign, Yes(json.dumps(asdict(replace(plan, sample=()))), cap, ends))
+            if ask.escalates:
+                modes.let_escalate(transaction, campaign)
             if ask.hedge is not None:
                 second = questions.question_id(transaction, ask.hedge.question)
                 hedges.promise(transaction, campaign, second, ask.hedge.mode)
