@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import resource
 import shutil
 import subprocess
 import sys
@@ -14,6 +13,12 @@ from tests.attack.tally import Tally, Typed
 from tests.support.commands import environment
 
 _BIN = Path(sys.executable).parent
+_LIMITED = """
+import os, resource, sys
+most = int(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 
 
 def full_disks(home: Path, photos: Path, work: Path, rounds: int, seed: int) -> Tally:
@@ -56,18 +61,14 @@ def permissions(home: Path, photos: Path, work: Path) -> Tally:
 
 
 def _run(command: tuple[str | Path, ...], library: Path, most: int | None) -> Typed:
-    def limit() -> None:
-        if most is not None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
-
     name, *words = command
+    limit = () if most is None else (sys.executable, "-c", _LIMITED, str(most))
     done = subprocess.run(
-        [_BIN / name, "--library", library, *words],
+        [*limit, _BIN / name, "--library", library, *words],
         env=environment(PYTHONDONTWRITEBYTECODE="1"),
         capture_output=True,
         text=True,
         errors="replace",
-        preexec_fn=limit,
         check=False,
     )
     return Typed(done.returncode, done.stdout, done.stderr)

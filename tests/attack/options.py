@@ -142,10 +142,9 @@ def options(library: Path, photos: Path, rounds: int, seed: int) -> Tally:
     return tally
 
 
-def settings(home: Path, work: Path, photos: Path, rounds: int, seed: int) -> Tally:
+def settings(home: Path, photos: Path, rounds: int, seed: int) -> Tally:
     """Put hostile values into captionary.toml and the environment; a run is refused in a line or right."""
     tally, dice = Tally("settings"), random.Random(seed)
-    library = work / "settings"
     for _ in range(rounds):
         name, value = dice.choice(_SETTINGS), dice.choice(_VALUES)
         environ = {}
@@ -160,7 +159,6 @@ def settings(home: Path, work: Path, photos: Path, rounds: int, seed: int) -> Ta
             )
             tally.judge(f"{name} = {value} {environ} {words[0]}"[:300], done.fault((0, 1, 2)))
     (home / "captionary.toml").unlink(missing_ok=True)
-    del library
     return tally
 
 

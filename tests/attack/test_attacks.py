@@ -33,5 +33,5 @@ def test_hostile_words_are_refused_in_a_line_or_right(
     """Numbers of any size and names of any bytes, in options, queries and settings."""
     library = shutil.copytree(home, tmp_path / "library")
     monkeypatch.chdir(tmp_path)
-    for tally in (options(library, SAMPLES, 25, seed=21), settings(library, tmp_path, SAMPLES, 4, seed=22)):
+    for tally in (options(library, SAMPLES, 25, seed=21), settings(library, SAMPLES, 4, seed=22)):
         assert not tally.broken, "\n".join(tally.broken)
