@@ -240,7 +240,7 @@ def test_reading_text_without_the_extra_is_refused_in_words() -> None:
     question = Question("local", f"pixels-1{local.READS}", "", "{}")
     with pytest.raises(Refused, match="not installed") as caught:
         Local().ask(Request("k", question, render(saved(scene())).jpeg, ""))
-    assert "captionary[ocr]" in caught.value.hint
+    assert "'.[ocr]'" in caught.value.hint
 
 
 @pytest.mark.skipif(not text_installed(), reason="needs the extra `ocr`")

@@ -70,5 +70,5 @@ def _described(picture: Image.Image, model: str) -> Answer:
 
 def _text(picture: Image.Image) -> str:
     if not text_installed():
-        raise Refused("reading text is not installed", hint="pip install 'captionary[ocr]'")
+        raise Refused("reading text is not installed", hint="pip install '.[ocr]' in the folder of Captionary")
     return read_text(picture)
