@@ -98,7 +98,9 @@ def main() -> int:
             items.want(transaction, question, photos, campaign, Mode.BATCH)
         keys = [question.work_key(photo) for photo in photos]
         begun = [(items.Work(key, photo, 0), f"{key}-a-1", 0.0) for key, photo in zip(keys, photos, strict=True)]
-        items.begin_calls(ledger, begun, Mode.INTERACTIVE)
+        with ledger.transaction("intents") as transaction:
+            for work, attempt, high in begun:
+                items.begin_call(transaction, work, attempt, high, Mode.INTERACTIVE)
         answered = [(Booking(f"{key}-a-1", key, 0.0, None), said(at)) for at, key in enumerate(keys)]
         projector = Projector(ledger, home, None)
         projector._loaded = Ready()  # type: ignore[assignment]

@@ -57,7 +57,9 @@ def forge(home: Path, root: Path, known: int) -> None:
             items.want(transaction, question, wanted, campaign, Mode.INTERACTIVE)
         keys = map(question.work_key, wanted)
         begun = [(items.Work(key, photo, 0), f"{key}-a-1", 0.0) for key, photo in zip(keys, wanted, strict=True)]
-        items.begin_calls(ledger, begun, Mode.INTERACTIVE)
+        with ledger.transaction("intents") as transaction:
+            for work, attempt, high in begun:
+                items.begin_call(transaction, work, attempt, high, Mode.INTERACTIVE)
         with ledger.transaction("answers") as transaction:
             for work, attempt, _ in begun:
                 said = Answer("a dark, warm picture", ("dark",), model=question.model)

@@ -92,7 +92,9 @@ def _sighting(file: Found) -> Sighting:
 
 def _answer(ledger: Ledger, keys: Sequence[str], photos: Sequence[str]) -> None:
     begun = [(items.Work(key, photo, 0), f"{key}-a-1", 0.0) for key, photo in zip(keys, photos, strict=True)]
-    items.begin_calls(ledger, begun, Mode.INTERACTIVE)
+    with ledger.transaction("intents") as transaction:
+        for work, attempt, high in begun:
+            items.begin_call(transaction, work, attempt, high, Mode.INTERACTIVE)
     with ledger.transaction("answers") as transaction:
         for work, attempt, _ in begun:
             said = Answer("a dark, warm picture in brown and red", ("dark", "warm"), model="pixels-1")

@@ -75,9 +75,21 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Room:
+    """How many more `calls` a service takes now before it refuses, and in how many `seconds` it takes all again."""
+
+    calls: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
-    """One result line: the key it claims (None when it has none), what it says, and what it cost (None: unknown)."""
+    """One result line: the key it claims (None when it has none), what it says, and what it cost (None: unknown).
+
+    `room` is what the service said about its rates beside it (None: nothing).
+    """
 
     key: str | None
     outcome: Answer | Failure
     usage: Usage | None = None
+    room: Room | None = None

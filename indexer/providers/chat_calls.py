@@ -9,7 +9,7 @@ from typing import Any
 
 from indexer.domain.answer import Failure, Reason, Row
 from indexer.domain.errors import NotFound, Refused, Unsendable
-from indexer.providers import chat, jsonl
+from indexer.providers import chat, jsonl, rates
 from indexer.providers.http import Http
 from indexer.providers.seam import BatchFile
 
@@ -29,7 +29,7 @@ def ask(http: Http, key: str, body: bytes, *, path: str = "chat/completions", ti
         code = found["error"].get("code")
         raise http.as_error("describe the photo", replace(said, status=code if _is_status(code) else 502))
     outcome, usage = chat.read(found)
-    return Row(key, outcome, usage)
+    return Row(key, outcome, usage, rates.room_left(said.headers, usage))
 
 
 def _is_status(code: object) -> bool:

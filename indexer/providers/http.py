@@ -10,15 +10,12 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import re
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
@@ -33,6 +30,7 @@ from indexer.domain.errors import (
     Unreachable,
 )
 from indexer.providers.patience import patiently
+from indexer.providers.rates import pause_asked
 from indexer.providers.redaction import redacted_line
 
 if TYPE_CHECKING:
@@ -43,9 +41,6 @@ Result = TypeVar("Result")
 _MOST_OF_AN_ERROR = 1 << 16
 _MOST_REDIRECTS = 3
 _PORTS = {"http": 80, "https": 443}
-_SPANS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-_SPAN = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)(ms|s|m|h|d)")
-_LONGEST_MOMENT = 64
 _CREDIT = re.compile(
     r"insufficient[_ ](?:quota|balance|credits?|funds)|credit balance is too low|exceeded your current quota"
     r"|billing[_ ]hard[_ ]limit|payment required|spend(?:ing)? limit"
@@ -310,50 +305,6 @@ def _origin(url: str) -> tuple[str, str, int | None]:
     except ValueError:
         port = -1
     return parts.scheme.lower(), (parts.hostname or "").lower(), port or _PORTS.get(parts.scheme.lower())
-
-
-def pause_asked(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Return the seconds that a service asks to wait, None when it does not say.
-
-    `retry-after-ms` and `retry-after` count (seconds or a date), else the longest reset of a rate that is used up:
-    `x-ratelimit-reset-tokens: 6m0s` beside `x-ratelimit-remaining-tokens: 0`.
-    """
-    exact = _number(headers.get("retry-after-ms"))
-    if exact is not None:
-        return exact / 1000
-    told = headers.get("retry-after")
-    if told:
-        seconds = _number(told)
-        return seconds if seconds is not None else _until(told, now or datetime.now(UTC))
-    resets = (
-        _span(value)
-        for name, value in headers.items()
-        if "ratelimit-reset" in name and _number(headers.get(name.replace("-reset", "-remaining"))) == 0
-    )
-    return max(filter(None, resets), default=None)
-
-
-def _number(told: str | None) -> float | None:
-    try:
-        number = float(told) if told else math.nan
-    except ValueError:
-        return None
-    return max(0.0, number) if math.isfinite(number) else None
-
-
-def _until(told: str, now: datetime) -> float | None:
-    try:
-        moment = parsedate_to_datetime(told[:_LONGEST_MOMENT])
-    except (ValueError, OverflowError):
-        return None
-    return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds())
-
-
-def _span(told: str) -> float | None:
-    """Seconds in "1s", "6m0s" or "20ms"; None for anything else."""
-    parts = _SPAN.findall(told[: _LONGEST_MOMENT + 1])
-    whole = "".join(number + unit for number, unit in parts) == told.strip()
-    return sum(float(number) * _SPANS[unit] for number, unit in parts) if parts and whole else None
 
 
 def _told(body: bytes) -> tuple[str, str]:

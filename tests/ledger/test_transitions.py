@@ -120,7 +120,8 @@ def test_a_call_in_doubt_is_asked_again_once(ledger: Ledger) -> None:
     """Booked at its high price; the second time its work item fails, and nothing is asked for ever."""
     work = waiting(ledger)[0]
     for attempt in (1, 2):
-        items.begin_calls(ledger, [(work, f"{work.key}-lib-{attempt}", 0.2)], Mode.INTERACTIVE)
+        with ledger.transaction("intent") as transaction:
+            items.begin_call(transaction, work, f"{work.key}-lib-{attempt}", 0.2, Mode.INTERACTIVE)
         assert items.doubt_calls(ledger) == 1
         assert approvals.budget(ledger).spent == pytest.approx(0.2 * attempt)
         assert state(ledger, work.key)[0] == ("wanted" if attempt == 1 else "failed")
@@ -133,7 +134,8 @@ def test_requests_that_are_taken_and_never_served_end(ledger: Ledger) -> None:
     key = waiting(ledger)[0].key
     for attempt in range(1, 21):
         work = next(work for work in waiting(ledger) if work.key == key)
-        items.begin_calls(ledger, [(work, f"{key}-lib-{attempt}", 0.2)], Mode.INTERACTIVE)
+        with ledger.transaction("intent") as transaction:
+            items.begin_call(transaction, work, f"{key}-lib-{attempt}", 0.2, Mode.INTERACTIVE)
         with ledger.transaction("void") as transaction:
             items.void(transaction, f"{key}-lib-{attempt}", key)
     assert state(ledger, key) == ("failed", "server_error")

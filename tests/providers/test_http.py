@@ -25,7 +25,8 @@ from indexer.domain.errors import (
     Refused,
     Unreachable,
 )
-from indexer.providers.http import Http, Service, Timeouts, checked_key, checked_url, pause_asked
+from indexer.providers.http import Http, Service, Timeouts, checked_key, checked_url
+from indexer.providers.rates import pause_asked
 
 KEY = "not-in-any-shape-4711"
 SHORT = Timeouts(connect=0.5, call=0.5, ask=0.5, upload=0.5, stall=0.5)

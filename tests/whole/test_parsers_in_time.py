@@ -30,7 +30,7 @@ from indexer.media import takeout_names
 from indexer.media.metadata import clean, dates, exif, iptc, name_dates, takeout, xmp
 from indexer.pipeline.gates import parse_gates
 from indexer.pipeline.resolve import read_schema
-from indexer.providers import answer, http, jsonl, redaction
+from indexer.providers import answer, http, jsonl, rates, redaction
 from indexer.providers.google import faults
 from indexer.providers.moments import moment
 from indexer.providers.prices import parse_price
@@ -125,8 +125,11 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "an error": lambda text: _HTTP.as_error("ask", http.Said(500, {}, text.encode("utf-8", "replace"))),
     "an error of Google": lambda text: faults.as_error("ask", faults.read_refusal(400, {"message": text}), "key"),
     "a gone file": faults.is_file_gone,
-    "retry-after": lambda text: http.pause_asked({"retry-after": text}),
-    "a rate's reset": lambda text: http.pause_asked({"x-ratelimit-reset-x": text, "x-ratelimit-remaining-x": "0"}),
+    "retry-after": lambda text: rates.pause_asked({"retry-after": text}),
+    "a rate's reset": lambda text: rates.pause_asked({"x-ratelimit-reset-x": text, "x-ratelimit-remaining-x": "0"}),
+    "what is left of a rate": lambda text: rates.room_left(
+        {"x-ratelimit-remaining-x": "1", "x-ratelimit-reset-x": text}, None
+    ),
     "redaction": lambda text: redaction.redacted(text, ("a-key-of-a-test",)),
     "a prompt": lambda text: prompts.fill(text, "en"),
     "checks": read_checks,

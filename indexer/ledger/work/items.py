@@ -96,13 +96,6 @@ def open_questions(ledger: Ledger) -> list[tuple[int, Mode, int]]:
     return [(row[0], Mode(row[1]), row[2]) for row in rows]
 
 
-def begin_calls(ledger: Ledger, works: Sequence[tuple[Work, str, float]], mode: Mode) -> None:
-    """Commit the intent of single calls in `mode`: (work, attempt key, high price in dollars)."""
-    with ledger.transaction("intent of calls") as transaction:
-        for work, key, high in works:
-            begin_call(transaction, work, key, high, mode)
-
-
 def begin_call(transaction: Transaction, work: Work, key: str, high_usd: float, mode: Mode) -> None:
     """Write down that a single call is out under the attempt `key`."""
     transaction.execute("UPDATE works SET state = 'out', attempts = attempts + 1 WHERE key = ?", (work.key,))

@@ -1,18 +1,20 @@
-"""Single calls: one a photo, a few at once, each with an intent before it and its own commit after it.
+"""Single calls: one a photo, a few at once, each with an intent committed before it.
 
-A process that dies leaves at most `concurrency` calls in doubt: they stay booked at their high price and are asked
-again once. A provider that is free needs no intents, so its answers are committed in groups.
+What came back and the intents of what goes out next are one commit, because a commit waits for the disk. A process
+that dies leaves at most `concurrency` calls in doubt: they stay booked at their high price and are asked again once.
+What is computed here has nobody to wait for, so its answers are committed in groups.
 """
 
 from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from typing import NoReturn
 
-from indexer.domain.answer import Failure, Handling, Row
+from indexer.domain.answer import Failure, Handling, Room, Row
 from indexer.domain.errors import ProviderError, RateLimited, UnknownModel, Unreachable
 from indexer.domain.keys import line_key
 from indexer.domain.mode import Mode
@@ -36,6 +38,18 @@ _LONGEST_WAIT = 60.0
 _FLEX_WAIT, _FLEX_LONGEST, _FLEX_MOST_WAITS = 30.0, 600.0, 60
 
 
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A call on its way: for which work item, what is booked until its answer comes, and what is sent."""
+
+    work: Work
+    booking: Booking
+    request: Request
+
+
+_Future = Future[tuple[Row, float]]
+
+
 class CallSender:
     """Asks every waiting work of one question by single calls in one mode."""
 
@@ -52,6 +66,8 @@ class CallSender:
         ends = None if mode is Mode.INTERACTIVE else approvals.deadline(session.ledger)
         self._ends = math.inf if ends is None else ends
         self._budget = 0.0
+        self._prices: dict[Question, float] = {}
+        self._room: Room | None = None
         self._limited = 0
         self._retry_after = 0.0
         self._stopped: ProviderError | None = None
@@ -88,30 +104,51 @@ class CallSender:
         done = begun = 0
         total = items.unsent(self._ledger, self._number)
         source = self._affordable()
-        flying: dict[Future[tuple[Row, float]], Booking] = {}
+        flying: dict[_Future, _Call] = {}
+        landed: dict[_Future, _Call] = {}
         workers = 2 if self._spec.offline else self._session.config.concurrency
         with ThreadPoolExecutor(workers, thread_name_prefix="ask") as pool:
             while True:
-                if self._stopped is None:
-                    begun += self._begin(source, pool, flying)
+                if landed:
+                    self._hear(landed)
+                    if not all(map(_is_clean, landed)):
+                        done, landed = done + self._commit(landed, []), {}
+                    self._session.watcher.progress(Progress(self._stage, done, total))
+                    self._rest(idle=not flying)
+                picked = self._pick(source, len(flying))
+                done, begun = done + self._commit(landed, picked), begun + len(picked)
+                for call in picked:
+                    flying[pool.submit(self._timed, call.request)] = call
                 if not flying:
+                    self._session.watcher.progress(Progress(self._stage, done, total))
                     return done if begun else None
-                landed, _ = wait(flying, return_when=ALL_COMPLETED if self._spec.offline else FIRST_COMPLETED)
-                done += self._settle({future: flying.pop(future) for future in landed})
-                self._session.watcher.progress(Progress(self._stage, done, total))
-                self._rest()
+                finished, _ = wait(flying, return_when=ALL_COMPLETED if self._spec.offline else FIRST_COMPLETED)
+                landed = {future: flying.pop(future) for future in finished}
+
+    def _hear(self, landed: Iterable[_Future]) -> None:
+        """Learn from answers how fast to go on: how long they took, and what the service says is left of its rates."""
+        answers_now = [future.result() for future in landed if future.exception() is None]
+        for _, seconds in answers_now:
+            self._pace.answered(seconds)
+        rooms = (row.room for row, _ in answers_now if row.room is not None)
+        self._room = min(rooms, key=lambda room: room.calls, default=None)
 
     def _affordable(self) -> Iterator[tuple[Work, bytes, float]]:
         """Yield what waits, and its highest price, as long as the budget carries it; what comes cheaper is put back."""
         for work, image in self._waiting():
             if not self.is_open():
                 return
-            asked = self._question.with_room(work.reason, work.attempts)
-            high = self._session.pricing.quote(asked, self._mode).high_usd
+            high = self._high_usd(work)
             if high > self._budget:
                 return
             self._budget -= high
             yield work, image, high
+
+    def _high_usd(self, work: Work) -> float:
+        asked = self._question.with_room(work.reason, work.attempts)
+        if asked not in self._prices:
+            self._prices[asked] = self._session.pricing.quote(asked, self._mode).high_usd
+        return self._prices[asked]
 
     def _waiting(self) -> Iterator[tuple[Work, bytes]]:
         last = ""
@@ -123,42 +160,37 @@ class CallSender:
                 else:
                     yield work, image
 
-    def _begin(
-        self,
-        source: Iterator[tuple[Work, bytes, float]],
-        pool: ThreadPoolExecutor,
-        flying: dict[Future[tuple[Row, float]], Booking],
-    ) -> int:
-        begun: list[tuple[Work, str, float]] = []
-        requests: list[tuple[Booking, Request]] = []
+    def _pick(self, source: Iterator[tuple[Work, bytes, float]], flying: int) -> list[_Call]:
+        """Return the calls that may go out beside those that fly."""
+        picked: list[_Call] = []
         window = _GROUP if self._spec.offline else self._pace.window
-        while len(flying) + len(begun) < window and (found := next(source, None)):
+        if self._room is not None:  # what flies may have been counted by the service, or not yet
+            window = min(window, self._room.calls)
+        while self._stopped is None and len(picked) + flying < window and (found := next(source, None)):
             work, image, high = found
             key = line_key(work.key, self._ledger.library_id, work.attempts + 1)
-            begun.append((work, key, high))
-            requests.append((Booking(key, work.key, high, None), request(self._question, work, key, image, self._mode)))
-        if begun:
-            items.begin_calls(self._ledger, begun, self._mode)
-        for booking, asked in requests:
-            flying[pool.submit(self._timed, asked)] = booking
-        return len(begun)
+            asked = request(self._question, work, key, image, self._mode)
+            picked.append(_Call(work, Booking(key, work.key, high, None), asked))
+        return picked
 
     def _timed(self, asked: Request) -> tuple[Row, float]:
         began = self._session.clock.time()
         return self._provider.ask(asked), self._session.clock.time() - began
 
-    def _settle(self, landed: dict[Future[tuple[Row, float]], Booking]) -> int:
-        finished: list[str] = []
-        with self._ledger.transaction("answers of calls") as transaction:
-            for future, booking in landed.items():
-                if self._settle_one(transaction, future, booking):
-                    finished.append(booking.work)
-        self._session.spool.drop(items.photos_of(self._ledger, finished))
-        return len(finished)
+    def _commit(self, landed: Mapping[_Future, _Call], picked: Sequence[_Call]) -> int:
+        """Keep what came back and the intents of what goes out next; returns how many calls have ended for good."""
+        if not landed and not picked:
+            return 0
+        with self._ledger.transaction("answers and intents of calls") as transaction:
+            done = [call for future, call in landed.items() if self._settle_one(transaction, future, call.booking)]
+            for call in picked:
+                items.begin_call(transaction, call.work, call.booking.attempt, call.booking.spent_usd, self._mode)
+        self._session.spool.drop([call.work.photo for call in done])
+        return len(done)
 
-    def _settle_one(self, transaction: Transaction, future: Future[tuple[Row, float]], booking: Booking) -> bool:
+    def _settle_one(self, transaction: Transaction, future: _Future, booking: Booking) -> bool:
         try:
-            row, seconds = future.result()
+            row, _ = future.result()
         except RateLimited as fault:
             self._take_back(transaction, booking)
             self._slow_down(fault)
@@ -175,8 +207,6 @@ class CallSender:
             self._take_back(transaction, booking)
             self._stopped = fault
             return False
-        self._pace.answered(seconds)
-        self._pace.answered(seconds)
         return self._record(transaction, row, booking)
 
     def _record(self, transaction: Transaction, row: Row, booking: Booking) -> bool:
@@ -215,8 +245,20 @@ class CallSender:
         if self._limited > most:
             self._stopped = fault
 
-    def _rest(self) -> None:
-        if self._retry_after and self._stopped is None:
+    def _rest(self, *, idle: bool) -> None:
+        """Wait as long as the service asks; where nothing is left of its rates, once all calls have come home."""
+        pause = self._retry_after
+        if self._room is not None and not self._room.calls and idle:
+            pause, self._room = max(pause, min(self._room.seconds, _LONGEST_WAIT)), None
+        if pause and self._stopped is None:
             left = max(0.0, self._ends - self._session.clock.time())
-            self._session.clock.sleep(min(self._retry_after, left))
+            self._session.clock.sleep(min(pause, left))
         self._retry_after = 0.0
+
+
+def _is_clean(landed: _Future) -> bool:
+    """Whether nothing that came back says to slow down or to stop."""
+    if landed.exception() is not None:
+        return False
+    outcome = landed.result()[0].outcome
+    return not isinstance(outcome, Failure) or outcome.handling is Handling.KEEP

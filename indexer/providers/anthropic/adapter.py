@@ -20,6 +20,7 @@ from indexer.providers.anthropic import SPEC
 from indexer.providers.anthropic.check import check_file
 from indexer.providers.http import Http, Service, Timeouts, checked_key, checked_url
 from indexer.providers.moments import moment
+from indexer.providers.rates import room_left
 from indexer.providers.seam import BatchFile, Inline, Unlabelled
 from indexer.providers.spec import Opening
 from indexer.providers.strict_schema import strict
@@ -78,7 +79,7 @@ class Anthropic:
                 raise
             return Row(request.key, Failure(Reason.REJECTED, str(refusal)))
         outcome, usage = _read_message(said.json(what))
-        return Row(request.key, outcome, usage)
+        return Row(request.key, outcome, usage, room_left(said.headers, usage))
 
     def close(self) -> None:
         """Close the connections."""
