@@ -1,6 +1,7 @@
 """A server of one's own at work: probed once for what it can do, then asked the way that works.
 
 A schema is enforced where the server can (`json_schema`), else JSON is (`json_object`), else the prompt asks for it.
+What does not fit into the model's context is refused before it is asked, because servers cut it without a word.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from indexer.domain.question import Question, Request
 from indexer.providers import chat
 from indexer.providers.chat_calls import ask
 from indexer.providers.compatible import LLAMACPP, LMSTUDIO, OLLAMA, SPEC, VLLM, CompatibleOptions
+from indexer.providers.compatible.context import context_of, refuse_small
 from indexer.providers.http import Http, Service, Timeouts, checked_url
 from indexer.providers.spec import Opening, Spec
 
@@ -37,7 +39,7 @@ class Compatible:
         self._http = http
         self._seconds = seconds
         self._lock = threading.Lock()
-        self._ways: dict[str, str] = {}
+        self._ways: dict[str, tuple[str, int | None]] = {}
 
     def models(self) -> list[str]:
         """Return the names of the models on offer."""
@@ -60,10 +62,13 @@ class Compatible:
 
     def ask(self, request: Request) -> Row:
         """Ask one call; an answer that is not the JSON asked for is asked for once more."""
-        way = self._way(request.question)
+        way, context = self._way(request.question)
+        refuse_small(context, request)
         row = self._once(request, way)
         if isinstance(row.outcome, Failure) and row.outcome.reason is Reason.MALFORMED:
-            return self._once(request, way)
+            row = self._once(request, way)
+        if row.usage is not None:
+            refuse_small(context, request, row.usage)
         return row
 
     def close(self) -> None:
@@ -73,11 +78,12 @@ class Compatible:
     def _once(self, request: Request, way: str) -> Row:
         return ask(self._http, request.key, chat.body(request, chat.Dialect(schema=way)), timeout=self._seconds)
 
-    def _way(self, question: Question) -> str:
-        """How this server is held to a schema, found out with one small picture a model."""
+    def _way(self, question: Question) -> tuple[str, int | None]:
+        """How this server is held to a schema, found out with one small picture a model, and the model's context."""
         with self._lock:
             if question.model not in self._ways:
-                self._ways[question.model] = self._probe(question)
+                way = self._probe(question)  # first: some servers know the context of a model that is loaded
+                self._ways[question.model] = way, context_of(self._http, question.model)
             return self._ways[question.model]
 
     def _probe(self, question: Question) -> str:
