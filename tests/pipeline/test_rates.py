@@ -93,10 +93,7 @@ def test_no_call_is_refused_where_the_service_tells_its_rate(tmp_path: Path) -> 
         Image.new("RGB", (80, 60), (number * 20, 90, 200)).save(tmp_path / "photos" / f"{number}.png")
     options: dict[str, Any] = {"provider": "deepseek", "mode": "interactive", "pilot": 0, "approve": True, "workers": 0}
     with Metered() as service:
-        began, told = (
-            service.now,
-            {"DEEPSEEK_API_KEY": service.key, "DEEPSEEK_BASE_URL": service.url, "CAPTIONARY_CONCURRENCY": "4"},
-        )
+        began, told = service.now, {"DEEPSEEK_API_KEY": service.key, "DEEPSEEK_BASE_URL": service.url}
         with Library.open(tmp_path / "library", seams=Seams(environ=told, clock=Clock(service))) as library:
             report = library.index([tmp_path / "photos"], **options)
         assert (report.files.described, service.refused) == (10, 0)
