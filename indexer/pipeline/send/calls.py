@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import NoReturn
@@ -40,11 +40,12 @@ _FLEX_WAIT, _FLEX_LONGEST, _FLEX_MOST_WAITS = 30.0, 600.0, 60
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """A call on its way: for which work item, what is booked until its answer comes, and what is sent."""
+    """A call on its way: for which work item, what is booked until its answer comes, what is sent, and when."""
 
     work: Work
     booking: Booking
     request: Request
+    begun: int  # after how many looks at what came back
 
 
 _Future = Future[tuple[Row, float]]
@@ -68,6 +69,7 @@ class CallSender:
         self._budget = 0.0
         self._prices: dict[Question, float] = {}
         self._room: Room | None = None
+        self._looks = self._room_of = 0
         self._limited = 0
         self._retry_after = 0.0
         self._stopped: ProviderError | None = None
@@ -125,13 +127,23 @@ class CallSender:
                 finished, _ = wait(flying, return_when=ALL_COMPLETED if self._spec.offline else FIRST_COMPLETED)
                 landed = {future: flying.pop(future) for future in finished}
 
-    def _hear(self, landed: Iterable[_Future]) -> None:
-        """Learn from answers how fast to go on: how long they took, and what the service says is left of its rates."""
-        answers_now = [future.result() for future in landed if future.exception() is None]
-        for _, seconds in answers_now:
+    def _hear(self, landed: Mapping[_Future, _Call]) -> None:
+        """Learn from answers how fast to go on: how long they took, and what the service says is left of its rates.
+
+        Of calls that were out at the same time nobody knows which was served first, so the least that they tell
+        counts; more is believed of a call that went out after that was told.
+        """
+        self._looks += 1
+        for future, call in landed.items():
+            if future.exception() is not None:
+                continue
+            row, seconds = future.result()
             self._pace.answered(seconds)
-        rooms = (row.room for row, _ in answers_now if row.room is not None)
-        self._room = min(rooms, key=lambda room: room.calls, default=None)
+            if row.room is not None and self._is_news(row.room, call):
+                self._room, self._room_of = row.room, self._looks
+
+    def _is_news(self, room: Room, call: _Call) -> bool:
+        return self._room is None or room.calls < self._room.calls or call.begun >= self._room_of
 
     def _affordable(self) -> Iterator[tuple[Work, bytes, float]]:
         """Yield what waits, and its highest price, as long as the budget carries it; what comes cheaper is put back."""
@@ -170,7 +182,7 @@ class CallSender:
             work, image, high = found
             key = line_key(work.key, self._ledger.library_id, work.attempts + 1)
             asked = request(self._question, work, key, image, self._mode)
-            picked.append(_Call(work, Booking(key, work.key, high, None), asked))
+            picked.append(_Call(work, Booking(key, work.key, high, None), asked, self._looks))
         return picked
 
     def _timed(self, asked: Request) -> tuple[Row, float]:
