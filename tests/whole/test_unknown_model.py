@@ -50,6 +50,33 @@ def test_every_service_is_asked_for_its_models(name: str, tmp_path: Path) -> Non
         assert not service.served
 
 
+_NO_MODEL = {"message": "The model `gpt-6-lun` does not exist", "code": "model_not_found"}
+ROWS = {
+    "openai": {"response": {"status_code": 404, "body": {"error": _NO_MODEL}}, "error": None},
+    "mistral": {"response": {"status_code": 400, "body": {"message": "Invalid model: x", "type": "invalid_model"}}},
+    "anthropic": {"type": "errored", "error": {"error": {"type": "not_found_error", "message": "model: x"}}},
+}
+
+
+@pytest.mark.parametrize("name", list(ROWS))
+def test_a_batch_whose_every_row_blames_the_model_is_not_sent_again(name: str, tmp_path: Path) -> None:
+    """Exit 1 and the names that the service has; one job, nothing booked, no photo blamed, nothing left to send."""
+    shop = SHOPS[name]
+    with shop.service() as service, library(tmp_path / "library", environ(shop, service)) as ours:
+        service.fail_once("/models", Answer(body={"data": [{"id": "some-vision-1"}]}), times=9)
+        faults = service.rows if name == "anthropic" else service.lines_fault
+        faults.update(dict.fromkeys(range(3), ROWS[name]))
+        pictures = photos(tmp_path / "photos", 3)
+        asked = {"provider": name, "mode": "batch", "pilot": 0, "price": "0.1,0.4", "model": "some-vision-2"}
+        with pytest.raises(UnknownModel) as fault:
+            ours.index([pictures], approve=True, **asked)
+        assert (fault.value.exit_code, "some-vision-1" in fault.value.hint) == (1, True)
+        ours.collect(wait=True)
+        report = ours.status()
+        assert (len(service.jobs), report.cost.spent_usd, report.files.failed) == (1, 0, 0)
+        assert report.jobs == []
+
+
 def test_a_file_that_is_never_found_is_not_uploaded_for_ever(emulator: Emulator, tmp_path: Path) -> None:
     """Not found although the model is there: three uploads at most, then the service's words and exit 1."""
     emulator.fault("create", "404", times=50)

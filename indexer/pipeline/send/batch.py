@@ -20,6 +20,7 @@ from indexer.domain.errors import (
     ProviderError,
     RateLimited,
     Refused,
+    UnknownModel,
     Unreachable,
     Unsendable,
 )
@@ -28,7 +29,7 @@ from indexer.domain.keys import job_name
 from indexer.ledger.spend import approvals
 from indexer.ledger.work import modes, questions, shards
 from indexer.ledger.work.shards import Refusal, Shard, ShardState
-from indexer.pipeline.send.collect import collect_results, end_without_results, looks_damaged
+from indexer.pipeline.send.collect import collect_results, end_without_results, looks_damaged, refusal_of_all
 from indexer.pipeline.send.framing import compress
 from indexer.pipeline.send.outcomes import LOST_JOB, LOST_RESULTS, NOT_SENT, REFUSED, ending_of
 from indexer.pipeline.send.settling import Step, Unsettled
@@ -190,9 +191,21 @@ class BatchSender:
         meaning = explained(self._session, question, fault)
         if meaning is fault:
             return self._record_refusal(shard, fault)
+        self._forget(shard, service)
+        raise meaning
+
+    def _blame_model(self, shard: Shard, service: BatchService, words: str) -> None:
+        """Raise `UnknownModel` where a job served nobody because the service has no such model; `words` are its own."""
+        if "model" not in words.lower():
+            return
+        meaning = explained(self._session, questions.question_of(self._ledger, shard.question), NotFound(words))
+        if isinstance(meaning, UnknownModel):
+            self._forget(shard, service)
+            raise meaning
+
+    def _forget(self, shard: Shard, service: BatchService) -> None:
         self._close(end_without_results(self._session, shard, NOT_SENT), service)
         forget_work(self._session, shard.question)
-        raise meaning
 
     def _record_refusal(self, shard: Shard, fault: ProviderError) -> Shard:
         """Believe no answer but a clean one; what a person must fix is raised all the same."""
@@ -265,6 +278,7 @@ class BatchSender:
 
     def _fetch(self, shard: Shard, service: BatchService) -> Shard:
         if not shard.output_file:
+            self._blame_model(shard, service, shard.error)
             outlived = (shard.ended_at or 0.0) - (shard.uploaded_at or 0.0) > self._spec(shard).file_seconds
             return end_without_results(self._session, shard, ending_of(shard, outlived=outlived))
         try:
@@ -288,6 +302,7 @@ class BatchSender:
     def _collect(self, shard: Shard, service: BatchService) -> Shard:
         """Judge the result lines; where one is damaged, only after the results were fetched a second time, for free."""
         results = [results_file(self._session, shard.id)]
+        self._blame_model(shard, service, refusal_of_all(service, results[0]))
         again = self._session.batches / f"{shard.id}.again.jsonl"
         if looks_damaged(self._session, shard, service, results[0]):
             try:

@@ -37,6 +37,17 @@ def looks_damaged(session: Session, shard: Shard, batches: BatchService, results
     return any(_is_doubtful(batches.decode(line), waiting) for line in read_lines(results))
 
 
+def refusal_of_all(batches: BatchService, results: Path) -> str:
+    """Return why the service refused the first photo, if it refused every one; "" otherwise."""
+    words = ""
+    for line in read_lines(results):
+        outcome = batches.decode(line).outcome
+        if not isinstance(outcome, Failure) or outcome.reason is not Reason.REJECTED:
+            return ""
+        words = words or outcome.detail
+    return words
+
+
 def _is_doubtful(row: Row, asked: Container[str]) -> bool:
     malformed = isinstance(row.outcome, Failure) and row.outcome.reason is Reason.MALFORMED
     return malformed or row.key is None or row.key not in asked

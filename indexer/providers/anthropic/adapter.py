@@ -38,6 +38,7 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _CACHED_FROM = (("claude-haiku-4", 4096), ("claude-opus-4", 4096), ("claude-haiku", 2048), ("claude", 1024))
 _TEMPERED = re.compile(r"-4(?:-|$)")  # later models choose it themselves: the API's own client knows no such field
 _CREDIT = "credit balance is too low"
+_REFUSED = ("invalid_request_error", "not_found_error", "request_too_large")
 
 
 class Anthropic:
@@ -261,7 +262,7 @@ def _read_error(error: object) -> Failure:
     detail = f"{words or 'the service gave no reason'} ({kind or 'error'})"
     if _CREDIT in words or kind in ("authentication_error", "billing_error"):
         return Failure(Reason.REJECTED, detail, Handling.PAUSE)
-    return Failure(Reason.REJECTED if kind == "invalid_request_error" else Reason.SERVER_ERROR, detail)
+    return Failure(Reason.REJECTED if kind in _REFUSED else Reason.SERVER_ERROR, detail)
 
 
 def _read_job(found: object) -> Job | None:
