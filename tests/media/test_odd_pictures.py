@@ -259,6 +259,14 @@ def test_a_photo_that_ends_in_grey_is_whole() -> None:
         assert render(saved(image, "JPEG", **options)).height == 480
 
 
+def test_scans_are_counted_by_markers_not_by_bytes() -> None:
+    """What looks like a thousand scans inside a segment of metadata paints nothing."""
+    jpeg = saved(scene((640, 480)), "JPEG")
+    segment = b"\xff\xda" * 1000
+    noted = jpeg[:2] + b"\xff\xe7" + (len(segment) + 2).to_bytes(2, "big") + segment + jpeg[2:]
+    assert render(noted).digest == render(jpeg).digest
+
+
 @pytest.mark.parametrize(
     ("masks", "bits"),
     [((0x3FC, 0xFF000, 0x3FC00000), 32), ((0x3FF, 0xFFC00, 0x3FF00000), 32), ((0xF000, 0xF00, 0xF0), 16)],
@@ -285,19 +293,21 @@ def test_a_photoshop_document_is_its_composite(mode: int, depth: int, packed: bo
 
 
 PREVIEW = odd.preview_jpeg()
-UPRIGHT = {"cr3": odd.cr3(PREVIEW), "crw": odd.crw(PREVIEW), "x3f": odd.x3f(PREVIEW)}
+UPRIGHT = {"cr3": odd.cr3(PREVIEW), "crw": odd.crw(PREVIEW), "x3f": odd.x3f(PREVIEW), "rw2": odd.rw2(PREVIEW)}
 
 
 @pytest.mark.parametrize("name", UPRIGHT)
 def test_raw_files_show_their_preview(name: str) -> None:
-    """Canon's boxes and heaps, Sigma's directory."""
+    """Canon's boxes and heaps, Sigma's directory, Panasonic's."""
     found = render(UPRIGHT[name])
     assert (found.format, found.width, found.height) == ("raw", 600, 400)
     assert shows_the_scene(found)
 
 
 @pytest.mark.parametrize(
-    "data", [odd.cr3(PREVIEW, 6), odd.crw(PREVIEW, 90), odd.mrw(PREVIEW)], ids=["cr3", "crw", "mrw"]
+    "data",
+    [odd.cr3(PREVIEW, 6), odd.crw(PREVIEW, 90), odd.mrw(PREVIEW), odd.rw2(PREVIEW, 6)],
+    ids=["cr3", "crw", "mrw", "rw2"],
 )
 def test_raw_files_are_turned_as_they_say(data: bytes) -> None:
     """By their TIFF, by degrees; and a Minolta's preview is found though its first byte is wrong."""

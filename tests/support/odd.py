@@ -159,6 +159,13 @@ def cr3(preview: bytes, orientation: int = 1) -> bytes:
     return start + box(b"moov", box(b"uuid", metadata)) + box(b"uuid", preview_box) + box(b"mdat", bytes(5000))
 
 
+def rw2(preview: bytes, orientation: int = 1) -> bytes:
+    """An RW2 as Panasonic's cameras lay it out: a directory that names its JPEG, sensor data behind."""
+    start = 24 + 2 + 2 * 12 + 4
+    entries = struct.pack("<HHII", 0x2E, 7, len(preview), start) + struct.pack("<HHIHH", 0x112, 3, 1, orientation, 0)
+    return b"IIU\0\x18\0\0\0" + bytes(16) + struct.pack("<H", 2) + entries + bytes(4) + preview + bytes(5000)
+
+
 def crw(preview: bytes, degrees: int = 0) -> bytes:
     """A CRW: heaps, each with its table at the end."""
     info = struct.pack("<IIfiIII", 600, 400, 1.0, degrees, 24, 24, 0)
