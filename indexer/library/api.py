@@ -41,7 +41,7 @@ from indexer.pipeline.resolve import Surroundings, crawl_options, make_ask, with
 from indexer.pipeline.run import Run
 from indexer.pipeline.send.offline import PROVIDER as OFFLINE
 from indexer.pipeline.session import Watcher
-from indexer.storage.paths import AnyPath, resolve_root
+from indexer.storage.paths import AnyPath, resolve_new, resolve_root
 from indexer.storage.settings import Config
 
 if TYPE_CHECKING:
@@ -232,7 +232,7 @@ class Library(Reading, Curation):
         Returns how many there are; `collect(source=...)` takes in what the model answered.
         Raises `UsageError` where a file is in the way.
         """
-        target = Path(os.fsdecode(resolve_root(to)))
+        target = Path(os.fsdecode(resolve_new(to)))
         if target.exists():
             raise UsageError(f"{target} exists, and is not replaced", hint="name a new file after --to")
         with self._access.writing("export") as (run, _):

@@ -23,7 +23,7 @@ from indexer.ledger.work import questions
 from indexer.library.backup import Backup, back_up
 from indexer.library.opened import Opened, scope_of
 from indexer.pipeline.report import Report, RunFacts
-from indexer.storage.paths import AnyPath, is_address, resolve_root, to_bytes, to_text
+from indexer.storage.paths import AnyPath, is_address, resolve_new, resolve_root, to_bytes, to_text
 
 _PATIENCE = 30.0
 """Seconds that somebody who looks at a page waits for one picture."""
@@ -105,7 +105,7 @@ class Reading(Opened):
             done = export(
                 ledger,
                 format,
-                resolve_root(to),
+                resolve_root(to) if format == "xmp" else resolve_new(to),
                 scope,
                 ExportOptions(sidecar_names, bom),
                 lambda done: watcher.progress(Progress("exporting", done)),

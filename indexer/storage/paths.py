@@ -84,6 +84,16 @@ def resolve_root(path: str | bytes | os.PathLike[str]) -> bytes:
     return os.path.realpath(raw)
 
 
+def resolve_new(path: str | bytes | os.PathLike[str]) -> bytes:
+    """As `resolve_root` for a file to be made: its folder may lie behind a link, but a link is not a new file."""
+    whole = resolve_root(path)
+    if is_address(whole):
+        return whole
+    raw = path if isinstance(path, bytes) else os.fsencode(os.path.expanduser(path))  # noqa: PTH111
+    folder, name = os.path.split(raw.rstrip(b"/"))
+    return os.path.join(os.path.realpath(folder), name) if name not in (b"", b".", b"..") else whole  # noqa: PTH118
+
+
 def is_address(path: bytes) -> bool:
     """Say whether `path`, which is resolved, is the address of an object or of several: `s3://bucket/key`."""
     return path.startswith((b"s3://", b"gs://", b"az://"))

@@ -446,6 +446,22 @@ def test_a_sidecar_keeps_its_permissions(world: World) -> None:
     assert as_persons(place.read_bytes()).caption == "Picture 0."
 
 
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
+def test_an_export_never_goes_where_a_link_points(world: World, kind: str) -> None:
+    """A link that leads nowhere is in the way like a file; the folder may lie behind a link."""
+    folder = world.folder.parent
+    (folder / "link").symlink_to(folder / f"elsewhere-{kind}")
+    with pytest.raises(UsageError):
+        world.library.export(kind, folder / "link")
+    (folder / "link").unlink()
+    assert not (folder / f"elsewhere-{kind}").exists()
+    (folder / "there").symlink_to(folder / "real", target_is_directory=True)
+    (folder / "real").mkdir(exist_ok=True)
+    world.library.export(kind, folder / "there" / f"rows.{kind}")
+    assert (folder / "real" / f"rows.{kind}").stat().st_size
+    (folder / "there").unlink()
+
+
 @pytest.mark.parametrize("there", [b"", packet()], ids=["empty", "sidecar"])
 def test_a_link_in_the_place_of_a_sidecar_is_left_alone(world: World, there: bytes) -> None:
     """It may lead anywhere: neither read nor written."""
