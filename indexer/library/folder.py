@@ -36,7 +36,7 @@ from indexer.storage.layout import BATCHES_FOLDER, LEDGER_FILE, RENDITIONS_FILE,
 from indexer.storage.lock import WriterLock
 from indexer.storage.paths import AnyPath, resolve_root
 from indexer.storage.places import refuse_absent
-from indexer.storage.private import make_private
+from indexer.storage.private import make_private, refuse_shared
 from indexer.storage.settings import Config, read_config
 from indexer.table.projector import Projector
 from indexer.table.published import address_in
@@ -73,7 +73,7 @@ class Access:
     def to(cls, folder: AnyPath | None, *, create: bool, seams: Seams, watcher: Watcher) -> Access:
         """Find the library in `folder` (else CAPTIONARY_LIBRARY, else the user's), or make one where there is none.
 
-        Raises `LibraryMissing` without `create`, `LibraryUnwritable` where it cannot be made.
+        Raises `LibraryMissing` without `create`, `LibraryUnwritable` or `UsageError` where it cannot be made.
         """
         path = Path(os.fsdecode(folder or seams.environ.get("CAPTIONARY_LIBRARY") or default_folder())).expanduser()
         if not (path / LEDGER_FILE).exists():
@@ -82,6 +82,7 @@ class Access:
             if not create:
                 raise LibraryMissing(f"there is no library at {path}", hint="make one with: index FOLDER")
             _make_folder(path)
+            refuse_shared(path)
             make_private(path)
             watcher.note(f"new library: {path} (index config path tells it again)")
         return cls(path.resolve(), seams, watcher)

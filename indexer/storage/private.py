@@ -8,11 +8,31 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from indexer.domain.errors import LibraryUnwritable
-from indexer.storage.layout import BATCHES_FOLDER, LEDGER_FILE, RENDITIONS_FILE
+from indexer.domain.errors import LibraryUnwritable, UsageError
+from indexer.storage.layout import (
+    BATCHES_FOLDER,
+    ENCODER_FOLDER,
+    INBOX_FOLDER,
+    LEDGER_FILE,
+    RENDITIONS_FILE,
+    SETTINGS_FILE,
+    TABLE_FOLDER,
+)
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _FILES = (LEDGER_FILE, f"{LEDGER_FILE}-wal", f"{LEDGER_FILE}-shm", f"{BATCHES_FOLDER}/{RENDITIONS_FILE}")
+
+
+def refuse_shared(folder: Path) -> None:
+    """Raise `UsageError` for a folder that would be closed to others as a library, though it holds other things."""
+    ours = {BATCHES_FOLDER, ENCODER_FOLDER, INBOX_FOLDER, RENDITIONS_FILE, SETTINGS_FILE, TABLE_FOLDER}
+    if folder.stat().st_mode & _OTHERS and any(
+        name.name not in ours and name.name[0] != "." for name in folder.iterdir()
+    ):
+        raise UsageError(
+            f"{folder} holds other things, and a library is closed to everybody else",
+            hint="name a new or an empty folder with --library",
+        )
 
 
 def make_private(folder: Path) -> str:

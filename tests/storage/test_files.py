@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from indexer.domain.errors import LibraryUnwritable
+from indexer.domain.errors import LibraryUnwritable, UsageError
+from indexer.library.api import Library
 from indexer.storage.atomic import require_space, whole_file, write_plain
 from indexer.storage.lock import WriterLock
 from indexer.storage.private import make_private
@@ -73,6 +74,20 @@ def test_a_library_is_its_owner_s_alone(tmp_path: Path) -> None:
     assert "now only you can" in make_private(tmp_path)
     assert (tmp_path.stat().st_mode & 0o777, ledger.stat().st_mode & 0o777) == (0o700, 0o600)
     assert make_private(tmp_path) == ""
+
+
+def test_a_folder_with_other_things_is_not_closed_to_become_a_library(tmp_path: Path) -> None:
+    """What others may open, such as the root of a machine, stays as it is: it is refused, and nothing is made."""
+    tmp_path.chmod(0o755)
+    (tmp_path / "usr").mkdir()
+    with pytest.raises(UsageError, match="holds other things"):
+        Library.open(tmp_path)
+    assert (tmp_path.stat().st_mode & 0o777, list(tmp_path.iterdir())) == (0o755, [tmp_path / "usr"])
+    tmp_path.chmod(0o700)
+    Library.open(tmp_path).close()
+    (tmp_path / "new").mkdir(mode=0o755)
+    Library.open(tmp_path / "new").close()
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
 
 
 def test_a_library_follows_no_link(tmp_path: Path) -> None:
