@@ -20,7 +20,7 @@ from tests.support.rigs import RIGS, Fake, Rig
 
 SAMPLES = Path(__file__).parents[2] / "sample_images"
 ALL = bool(os.environ.get("CAPTIONARY_TEST_ALL_KILLS"))
-EVERY = 17
+EVERY = 23
 PHOTOS = 11
 
 Prepare = Callable[[Path, Rig, Fake, str], Scene]
