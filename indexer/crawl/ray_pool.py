@@ -1,8 +1,9 @@
 """The other side of the pool: files examined by a Ray cluster instead of by processes of this machine.
 
-Groups of files go out, what they hold comes back as it is ready. A group whose worker or node dies goes out once more,
-then each of its files alone, so that a file that kills costs itself and nothing else. Nothing here writes: the ledger
-stays with the one process that has it.
+Groups of files go out, what they hold comes back as it is ready. What was on a node that dies goes out once more. When
+a worker dies, each file of its group goes out alone, twice at most: a file that kills costs itself and nothing else,
+and one that was beside it, or unlucky once, is not blamed. Nothing here writes: the ledger stays with the one process
+that has it.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _GROUP = 32
 _FIRST_GROUP = 2  # small piles are spread over all cores, large ones travel in few parcels
+_TRIES = 2
 _AHEAD = 2  # groups out for each core, so that no core waits for us
 _LOOK = 2.0  # seconds between two looks at how large the cluster is
 _EXTRA = "pip install '.[ray]' in the folder of Captionary"
@@ -45,7 +47,7 @@ class Looked(NamedTuple):
 
 class _Group(NamedTuple):
     files: list[Found]
-    alone: bool  # each file of a group that died twice is tried by itself
+    alone: int  # each file of a group that died is tried by itself, this often so far; 0: it is a group yet
 
 
 def look_at(group: list[Found], options: WorkOptions, examiners: Examiners) -> Looked:
@@ -129,7 +131,7 @@ class _Crowd:
             return self._again.popleft()
         files = list(islice(self._files, self._size))
         self._size = min(_GROUP, self._size + 1)
-        return _Group(files, alone=False) if files else None
+        return _Group(files, alone=0) if files else None
 
     def _outcomes(self, done: Any, group: _Group) -> Iterator[Examined]:
         from ray import exceptions as faults
@@ -139,10 +141,10 @@ class _Crowd:
         except faults.RayTaskError as fault:
             raise _unfit(fault) from None
         except (faults.OutOfMemoryError, faults.WorkerCrashedError) as fault:
-            if group.alone:
+            if group.alone >= _TRIES:
                 yield Examined(group.files[0], failure=_epitaph(fault, self._seconds))
             else:
-                self._again += [_Group([found], alone=True) for found in group.files]
+                self._again += [_Group([found], group.alone + 1) for found in group.files]
             return
         except faults.RayError:  # a node went away with what it had: no file is at fault
             self._again.append(group)

@@ -48,6 +48,7 @@ def cluster() -> Iterator[Any]:
         for name, value in {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}.items():
             patch.setenv(name, value)
         patch.setenv("PYTHONPATH", str(REPOSITORY))
+        patch.delenv("CAPTIONARY_TEST_CLUSTER", raising=False)  # libraries would take it for a setting
         head = {"num_cpus": 2, "include_dashboard": False, "ray_client_server_port": CLIENTS}
         made = Cluster(initialize_head=True, head_node_args=head)
         made.add_node(num_cpus=2)
