@@ -87,14 +87,17 @@ class Clock:
 
 
 def test_no_call_is_refused_where_the_service_tells_its_rate(tmp_path: Path) -> None:
-    """Ten photos, four calls in half a minute: two waits, and not one refusal."""
+    """Ten photos, four calls in half a minute: two waits, and not one refusal; what is told goes up to the last."""
     (tmp_path / "photos").mkdir()
     for number in range(10):
         Image.new("RGB", (80, 60), (number * 20, 90, 200)).save(tmp_path / "photos" / f"{number}.png")
     options: dict[str, Any] = {"provider": "deepseek", "mode": "interactive", "pilot": 0, "approve": True, "workers": 0}
     with Metered() as service:
         began, told = service.now, {"DEEPSEEK_API_KEY": service.key, "DEEPSEEK_BASE_URL": service.url}
-        with Library.open(tmp_path / "library", seams=Seams(environ=told, clock=Clock(service))) as library:
+        seams, seen = Seams(environ=told, clock=Clock(service)), []
+        with Library.open(tmp_path / "library", seams=seams, progress=seen.append) as library:
             report = library.index([tmp_path / "photos"], **options)
         assert (report.files.described, service.refused) == (10, 0)
         assert service.now - began == pytest.approx(2 * SECONDS)
+    asking = [(each.done, each.total) for each in seen if each.stage == "asking"]
+    assert (asking == sorted(asking), asking[-1]) == (True, (10, 10))

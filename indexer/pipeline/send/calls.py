@@ -122,7 +122,8 @@ class CallSender:
                 for call in picked:
                     flying[pool.submit(self._timed, call.request)] = call
                 if not flying:
-                    self._session.watcher.progress(Progress(self._stage, done, total))
+                    if landed:  # kept just now, after the line above was told
+                        self._session.watcher.progress(Progress(self._stage, done, total))
                     return done if begun else None
                 finished, _ = wait(flying, return_when=ALL_COMPLETED if self._spec.offline else FIRST_COMPLETED)
                 landed = {future: flying.pop(future) for future in finished}
