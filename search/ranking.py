@@ -1,4 +1,4 @@
-"""How well a photo answers a query: meaning and words on one scale, and where the list of hits ends.
+"""How well a photo answers a query: meaning and words on one scale.
 
 A score is `COSINE_SHARE * cosine + (1 - COSINE_SHARE) * lexical`. The lexical part is BM25 divided by the most that
 the query could reach, so both parts lie between 0 and 1 and a score means the same from query to query. The constants

@@ -26,9 +26,8 @@ _FILES = (LEDGER_FILE, f"{LEDGER_FILE}-wal", f"{LEDGER_FILE}-shm", f"{BATCHES_FO
 def refuse_shared(folder: Path) -> None:
     """Raise `UsageError` for a folder that would be closed to others as a library, though it holds other things."""
     ours = {BATCHES_FOLDER, ENCODER_FOLDER, INBOX_FOLDER, RENDITIONS_FILE, SETTINGS_FILE, TABLE_FOLDER}
-    if folder.stat().st_mode & _OTHERS and any(
-        name.name not in ours and name.name[0] != "." for name in folder.iterdir()
-    ):
+    foreign = (path.name for path in folder.iterdir() if path.name not in ours and not path.name.startswith("."))
+    if folder.stat().st_mode & _OTHERS and any(foreign):
         raise UsageError(
             f"{folder} holds other things, and a library is closed to everybody else",
             hint="name a new or an empty folder with --library",
