@@ -45,6 +45,7 @@ class Deadline:
         held, second = approvals.term(self._ledger), hedges.promised(self._ledger)
         if held is None or second is None:
             return False
+        hedges.take_up(self._ledger, second)
         moment = self._hedge_moment(held)
         due = moment is not None and self._session.clock.time() >= moment
         if due:

@@ -12,10 +12,15 @@ from dataclasses import dataclass
 from indexer.domain.mode import Mode
 from indexer.ledger.spend.approvals import current_campaign
 from indexer.ledger.store import Ledger, Transaction
+from indexer.ledger.work.questions import question_of
 
 _PROMISE = "second route"
 _FIRSTS = "question IN (SELECT partner FROM partners WHERE question = ?2)"
 _SERVED = "photo IN (SELECT o.photo FROM works o WHERE o.question = ?2 AND o.state = 'answered' AND o.campaign = ?1)"
+_LEFT = (
+    "question = ?2 AND campaign = ?1 AND state = 'wanted' AND renewing = 0"
+    f" AND EXISTS (SELECT 1 FROM works o WHERE o.photo = works.photo AND o.campaign = ?1 AND o.{_FIRSTS})"
+)
 _SETTLED = f"campaign = ?1 AND {_FIRSTS} AND {_SERVED}"
 
 
@@ -43,6 +48,15 @@ def end(transaction: Transaction, second: Second, photos: Iterable[str]) -> None
     transaction.set_setting(_PROMISE, f"{second.campaign} {second.question} {second.mode} sent")
 
 
+def take_up(ledger: Ledger, second: Second) -> None:
+    """Let go of second requests that a process left when it died: sent ones count as sent, the others may yet be."""
+    numbers = (second.campaign, second.question)
+    if second.sent or not ledger.connection.execute(f"SELECT 1 FROM works WHERE {_LEFT} LIMIT 1", numbers).fetchone():
+        return
+    with ledger.transaction("second requests taken up") as transaction:
+        transaction.execute(f"DELETE FROM works WHERE {_LEFT}", numbers)
+
+
 def promised(ledger: Ledger) -> Second | None:
     """Return who is asked a second time in the current campaign, None for nobody."""
     told = ledger.setting(_PROMISE).split()
@@ -52,7 +66,10 @@ def promised(ledger: Ledger) -> Second | None:
 
 
 def late(ledger: Ledger, second: Second) -> list[str]:
-    """Return the photos that are in flight in batches, and that were not asked about a second time yet."""
+    """Return the photos that are in flight in batches, and that were not asked about a second time yet.
+
+    A second request whose answer a crash has lost was sent: its photo is not late again.
+    """
     rows = ledger.connection.execute(
         f"""
         SELECT photo FROM works w WHERE state = 'out' AND mode <> 'interactive' AND campaign = ?1 AND {_FIRSTS}
@@ -61,7 +78,10 @@ def late(ledger: Ledger, second: Second) -> list[str]:
         """,
         (second.campaign, second.question),
     )
-    return [row[0] for row in rows]
+    of_second = "SELECT work FROM attempts WHERE question = ? AND campaign = ? AND shard IS NULL AND state <> 'void'"
+    sent = {row[0] for row in ledger.connection.execute(of_second, (second.question, second.campaign))}
+    key_of = question_of(ledger, second.question).work_key
+    return [photo for (photo,) in rows if key_of(photo) not in sent]
 
 
 def settle(ledger: Ledger, second: Second) -> None:
