@@ -65,6 +65,9 @@ class Tariff:
         }[mode]
 
 
+_HALVES = ("flex", "off_peak")
+
+
 @dataclass(frozen=True, slots=True)
 class PriceTable:
     """Tariffs and the days on which models are switched off; for one model, the latest tariff in force holds."""
@@ -136,7 +139,7 @@ def read_table(text: str) -> PriceTable:
             model=entry["model"],
             standard=Price(*entry["standard"]),
             since=date.fromisoformat(entry["since"]) if "since" in entry else _ALWAYS,
-            **{mode: Price(*entry[mode]) if mode in entry else None for mode in ("batch", "flex", "off_peak")},
+            **{mode: Price(*entry[mode]) if mode in entry else None for mode in ("batch", *_HALVES)},
         )
         for entry in told["models"]
     )
@@ -173,18 +176,22 @@ def flat(model: str, told: Price) -> Tariff:
 
 
 def read_tariffs(mapping: Mapping[str, object]) -> tuple[Tariff, ...]:
-    """Return the tariffs in a settings mapping: `{model: "IN,OUT"}` or `{model: {standard: "IN,OUT", batch: ...}}`."""
+    """Return the tariffs in a settings mapping: `{model: "IN,OUT"}` or `{model: {standard: "IN,OUT", batch: ...}}`.
+
+    Batch costs what a call does where nothing else is said; flex and off-peak are sold where they have a price.
+    """
     tariffs = []
     for model, told in mapping.items():
         if isinstance(told, str):
             tariffs.append(flat(model, parse_price(told)))
             continue
         modes = told if isinstance(told, Mapping) else {}
-        if not modes or not set(modes) <= {"standard", "batch"} or "standard" not in modes:
+        if not modes or not set(modes) <= {"standard", "batch", *_HALVES} or "standard" not in modes:
             raise BadSetting(f"the price of {model} cannot be read", hint=f'write it as: {model} = "IN,OUT" in dollars')
         standard = parse_price(str(modes["standard"]))
         batch = parse_price(str(modes["batch"])) if "batch" in modes else standard
-        tariffs.append(Tariff(_bare(model), standard, batch))
+        flex, off_peak = (parse_price(str(modes[mode])) if mode in modes else None for mode in _HALVES)
+        tariffs.append(Tariff(_bare(model), standard, batch, flex=flex, off_peak=off_peak))
     return tuple(tariffs)
 
 

@@ -207,16 +207,18 @@ def test_a_told_price_holds_for_both_lanes_and_replaces_all_dates() -> None:
 
 
 def test_settings_may_price_models_by_lane() -> None:
-    """Without a batch price the standard one counts, which is never too low."""
-    told = {"mine": "1,2", "ours": {"standard": "4,6", "batch": "2,3"}, "theirs": {"standard": "4,6"}}
+    """Without a batch price the standard one counts, which is never too low; flex without a price is not sold."""
+    told = {"mine": "1,2", "ours": {"standard": "4,6", "batch": "2,3", "flex": "3,4"}, "theirs": {"standard": "4,6"}}
     table = TABLE.with_tariffs(read_tariffs(told))
     assert price("mine", Mode.BATCH, AUTUMN, table) == Price(1.0, 2.0)
     assert price("ours", Mode.BATCH, AUTUMN, table) == Price(2.0, 3.0)
     assert price("ours", Mode.INTERACTIVE, AUTUMN, table) == Price(4.0, 6.0)
     assert price("theirs", Mode.BATCH, AUTUMN, table) == Price(4.0, 6.0)
+    assert price("ours", Mode.FLEX, AUTUMN, table) == Price(3.0, 4.0)
+    assert price("theirs", Mode.FLEX, AUTUMN, table) is None
 
 
-@pytest.mark.parametrize("told", [3, {}, {"batch": "1,2"}, {"standard": "1,2", "flex": "1,2"}, {"standard": 4}])
+@pytest.mark.parametrize("told", [3, {}, {"batch": "1,2"}, {"standard": "1,2", "slow": "1,2"}, {"standard": 4}])
 def test_a_setting_that_prices_nothing_is_refused_by_name(told: object) -> None:
     """The message names the model, so that its line can be found."""
     with pytest.raises(BadSetting):
