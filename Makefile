@@ -62,7 +62,7 @@ test: lint types ## lint, types and tests; what CI runs
 
 PROVIDER = gemini
 
-faults: install ## every fault of a service against a whole run, as a table (PROVIDER=openai)
+faults: install ## every fault of a service against a whole run, as a table (PROVIDER=openai; PROVIDER=calls: single calls)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.whole.fault_matrix $(PROVIDER)
 
 kills: install ## killed with signal 9 at every commit, around every remote call, and at 200 moments (PROVIDER=openai)

@@ -77,7 +77,7 @@ def market_of(ledger: Ledger, access: Access, config: Config) -> Market:
         access.seams.environ,
         access.clock.time(),
         lambda question: _queue(access, question),
-        config.concurrency,
+        config.calls_at_once(),
     )
 
 

@@ -123,7 +123,7 @@ class Deadline:
     def _seconds(self, question: Question, mode: Mode, count: int) -> float:
         """How long so many calls take in nine cases of ten."""
         config, now = self._session.config, self._session.clock.time()
-        market = Market(self._session.pricing, {}, now, concurrency=config.concurrency)
+        market = Market(self._session.pricing, {}, now, concurrency=config.calls_at_once())
         return ready_by_calls(self._ledger, question, mode, count, market).p90
 
 

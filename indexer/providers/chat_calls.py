@@ -39,7 +39,8 @@ def _is_status(code: object) -> bool:
 def _is_every_photos(words: str) -> bool:
     """Whether a refusal blames what all photos share."""
     blames = re.search(
-        r"model|schema|response_format|unsupported (?:value|parameter)|unknown|max_(?:completion_)?tokens", words
+        r"model|schema|response_format|unsupported (?:value|parameter)|unknown|max_(?:completion_)?tokens|context",
+        words,
     )
     return bool(blames) and not re.search(r"image|picture|content policy|safety", words, re.IGNORECASE)
 

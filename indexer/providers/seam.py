@@ -171,6 +171,15 @@ class Catalogue(Protocol):
         ...
 
 
+@runtime_checkable
+class Slotted(Protocol):
+    """A provider whose server may say how many calls it answers at once."""
+
+    def slots(self) -> int | None:
+        """Return how many; None where the server does not say, or cannot be reached."""
+        ...
+
+
 class Inline:
     """A batch service whose requests travel with `create`: nothing is uploaded, nothing to delete."""
 

@@ -24,6 +24,7 @@ _CHOICES: Mapping[str, tuple[object, ...]] = {
     "mode": ("batch", "interactive", "flex", "off-peak"),
     "media_resolution": ("low", "medium", "high"),
 }
+USUAL_CONCURRENCY = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,8 @@ class Config:
     Money is in US dollars, times are seconds; `prices` maps a model to "IN,OUT" per million tokens. `tables` are the
     providers' own settings by the name of their table, not checked yet (see `options`). `most_tags` caps the generated
     tags of a photo, `banned_tags` are never among them, `vocabulary` is a file with the only ones that may be.
-    `text_model` names a sentence-transformers model to embed with instead of the default.
+    `text_model` names a sentence-transformers model to embed with instead of the default. `concurrency` is how many
+    single calls are out at once; None leaves it to the server where it says how many it takes.
     """
 
     provider: str = "auto"
@@ -46,7 +48,7 @@ class Config:
     budget_total: float | None = None
     budget_per_day: float | None = None
     workers: Workers | None = None
-    concurrency: int = 4
+    concurrency: int | None = None
     max_pixels: int | None = None
     min_side: int = 64
     one_per_burst: bool | None = None
@@ -60,6 +62,10 @@ class Config:
     text_model: str | None = None
     prices: Mapping[str, Any] = field(default_factory=dict)
     tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def calls_at_once(self, slots: int | None = None) -> int:
+        """Return how many single calls may be out at once, at a server that says how many it takes or does not."""
+        return self.concurrency if self.concurrency is not None else slots or USUAL_CONCURRENCY
 
 
 def _kinds(annotation: Any) -> tuple[type, ...]:

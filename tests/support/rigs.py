@@ -73,8 +73,8 @@ class Rig:
     service: Callable[..., Any]
     variables: Callable[[Any], Mapping[str, str]]
     impatient: Callable[[Any, Clock], Provider]
-    failing_row: tuple[str, Mapping[str, Any]]
-    slowly: Callable[[Any, float], None]
+    failing_row: tuple[str, Mapping[str, Any]] = ("", {})
+    slowly: Callable[[Any, float], None] = lambda service, seconds: None
     labels: bool = True
 
     def environ(self, service: Fake, **more: str) -> dict[str, str]:
@@ -98,7 +98,7 @@ def vertex_variables(service: FakeVertex) -> Mapping[str, str]:
     }
 
 
-_QUICK = http.Timeouts(connect=1.5, call=1.5, ask=1.5, upload=1.5, stall=0.8)
+QUICK = http.Timeouts(connect=1.5, call=1.5, ask=1.5, upload=1.5, stall=0.8)
 
 
 def _gemini(service: Emulator, clock: Clock) -> Provider:
@@ -108,22 +108,22 @@ def _gemini(service: Emulator, clock: Clock) -> Provider:
 
 def _openai(service: FakeOpenAI, clock: Clock) -> Provider:
     told = http.Service("OpenAI", service.url, KEY, {"Authorization": f"Bearer {KEY}"})
-    return openai.OpenAI(http.Http(told, _QUICK, clock.sleep))
+    return openai.OpenAI(http.Http(told, QUICK, clock.sleep))
 
 
 def _anthropic(service: FakeAnthropic, clock: Clock) -> Provider:
     told = http.Service("Anthropic", service.url, KEY, {"x-api-key": KEY, "anthropic-version": "2023-06-01"})
-    return anthropic.Anthropic(http.Http(told, _QUICK, clock.sleep))
+    return anthropic.Anthropic(http.Http(told, QUICK, clock.sleep))
 
 
 def _mistral(service: FakeMistral, clock: Clock) -> Provider:
     told = http.Service("Mistral", service.url, KEY, {"Authorization": f"Bearer {KEY}"})
-    return mistral.Mistral(http.Http(told, _QUICK, clock.sleep))
+    return mistral.Mistral(http.Http(told, QUICK, clock.sleep))
 
 
 def _vertex(service: FakeVertex, clock: Clock) -> Provider:
     sign = Credentials(vertex_variables(service)).headers
-    ways = [http.Http(http.Service(name, service.url, headers=sign), _QUICK, clock.sleep) for name in ("Vertex", "GCS")]
+    ways = [http.Http(http.Service(name, service.url, headers=sign), QUICK, clock.sleep) for name in ("Vertex", "GCS")]
     home = f"projects/{PROJECT}/locations/global"
     return vertex.Vertex(ways[0], Storage(ways[1]), home, f"gs://{BUCKET}/photos")
 

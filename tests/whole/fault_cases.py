@@ -7,6 +7,8 @@ from typing import Any
 
 PHOTOS = 4
 """How many photos a play has."""
+CONCURRENCY = 4
+"""How many requests may be in doubt, whatever happens: as many as fly at once."""
 
 
 @dataclass(frozen=True, slots=True)

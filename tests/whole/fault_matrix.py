@@ -15,10 +15,18 @@ from typing import Any
 
 from indexer.domain.errors import CaptionaryError
 from indexer.library.api import Library, Report
-from tests.support.rigs import RIGS, Rig, ServiceTime, opened
+from tests.support.call_rigs import CALL_RIGS
+from tests.support.rigs import RIGS, ServiceTime, opened
 from tests.support.virtual import samples
-from tests.whole import anthropic_faults, gemini_faults, mistral_faults, openai_faults, vertex_faults
-from tests.whole.fault_cases import PHOTOS, Case
+from tests.whole import (
+    anthropic_faults,
+    call_faults,
+    gemini_faults,
+    mistral_faults,
+    openai_faults,
+    vertex_faults,
+)
+from tests.whole.fault_cases import CONCURRENCY, PHOTOS, Case
 
 CASES: dict[str, list[Case]] = {
     "gemini": gemini_faults.CASES,
@@ -26,7 +34,9 @@ CASES: dict[str, list[Case]] = {
     "anthropic": anthropic_faults.CASES,
     "mistral": mistral_faults.CASES,
     "vertex": vertex_faults.CASES,
+    **call_faults.CASES,
 }
+_RIGS = {**RIGS, **CALL_RIGS}
 _INVOCATIONS = 12
 
 
@@ -42,9 +52,9 @@ class Play:
     faults: str
 
 
-def play(rig: Rig, case: Case, room: Path) -> Play:
-    """Play one case in `room`, an empty folder."""
-    photos = samples(room / "photos", PHOTOS)
+def play(provider: str, case: Case, room: Path) -> Play:
+    """Play one case of a provider in `room`, an empty folder."""
+    rig, photos = _RIGS[provider], samples(room / "photos", PHOTOS)
     with rig.service(room / "service", **case.settings) as service:
         for route, kind, rule in case.faults:
             service.fault(route, kind, **rule)
@@ -90,6 +100,8 @@ def _judge(
         files = report.files
         if files.seen != files.described + files.pending + files.failed or files.pending or report.jobs:
             wrong.append(f"does not balance: {files}")
+        if report.requests.in_doubt > CONCURRENCY:
+            wrong.append(f"{report.requests.in_doubt} requests in doubt")
     described = reports[1].files.described
     if failed != case.failed:
         wrong.append(f"failed {failed}, not {case.failed}")
@@ -103,18 +115,22 @@ def _judge(
 
 
 def main(provider: str = "gemini", wanted: str = "") -> int:
-    """Play every case of a provider whose name has `wanted`, print the table, return 1 when one does not balance."""
+    """Play every case of a provider whose name has `wanted`, print the table, return 1 when one does not balance.
+
+    "calls" stands for single calls to whoever speaks OpenAI's chat.
+    """
     bad = tried = 0
+    calls = {"openai": openai_faults.CALLS, **call_faults.CASES}
+    cases = calls if provider == "calls" else {provider: CASES[provider]}
     print(f"{'fault':52} {'runs':>4} {'served':>6} {'used':>4} {'in vain':>7}  failed before retry")
-    for case in CASES[provider]:
-        if wanted not in case.name:
-            continue
+    for name, case in ((name, case) for name, those in cases.items() for case in those if wanted in case.name):
         with tempfile.TemporaryDirectory() as room:
-            end = play(RIGS[provider], case, Path(room))
+            end = play(name, case, Path(room))
         tried += 1
         bad += bool(end.faults)
         told = ", ".join(f"{count} {reason}" for reason, count in end.failed.items()) or "-"
-        line = f"{case.name:52} {end.invocations:4} {end.served:6} {end.described:4} {end.served - end.described:7}"
+        title = f"{name} {case.name}" if provider == "calls" else case.name
+        line = f"{title:52} {end.invocations:4} {end.served:6} {end.described:4} {end.served - end.described:7}"
         print(f"{line}  {told}{'   <-- ' + end.faults if end.faults else ''}", flush=True)
     print(f"{provider}: {bad} of {tried} cases do not balance")
     return int(bad > 0)

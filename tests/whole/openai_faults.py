@@ -62,11 +62,12 @@ ROWS = [
 _ORDINARY: dict[str, Any] = {"options": {"mode": "interactive"}}
 _FLEX: dict[str, Any] = {"options": {"mode": "flex"}}
 CALLS = [
-    *(one("ask", kind, **_ORDINARY) for kind in ("429", "500", "503", "408", "html")),
+    *(one("ask", kind, **_ORDINARY) for kind in ("401", "429", "500", "503", "529", "408", "html")),
     one("ask", "error_in_200", when="before", **_ORDINARY),
     one("ask", "429", **_QUOTA, **_ORDINARY),
     *(one("ask", kind, wasted=1, **_ORDINARY) for kind in ("drop", "hang", "garbage", "empty", "truncate")),
-    one("ask", "drop", when="before", **_ORDINARY),
+    *(one("ask", kind, when="before", **_ORDINARY) for kind in ("drop", "hang")),
+    one("ask", "slow", seconds=0.3, **_ORDINARY),
     one("ask", "length", wasted=1, failed={"truncated": 1}, **_ORDINARY),
     one("ask", "not_json", wasted=1, failed={"malformed": 1}, **_ORDINARY),
     one("ask", "refusal", wasted=1, failed={"blocked": 1}, blocked=1, **_ORDINARY),

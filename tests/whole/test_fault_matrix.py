@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.rigs import RIGS
 from tests.whole.fault_matrix import CASES, Case, play
 
 ALL = bool(os.environ.get("CAPTIONARY_TEST_ALL_FAULTS"))
-SPREAD = {"gemini": 4, "openai": 4}
-OTHERS = 12  # what all services share is proven by these two
+SPREAD = {"gemini": 4, "openai": 4, "deepseek": 20, "openrouter": 20, "compatible": 20}
+OTHERS = 12  # what all services share is proven by the first two
 PLAYED = [
     (provider, case)
     for provider, cases in CASES.items()
@@ -24,4 +23,4 @@ PLAYED = [
 @pytest.mark.filterwarnings("ignore:.*is not a valid")
 def test_the_books_balance_whatever_the_service_does(provider: str, case: Case, tmp_path: Path) -> None:
     """Every photo ends described or failed for its reason, and nothing is served in vain but what the fault forces."""
-    assert play(RIGS[provider], case, tmp_path).faults == ""
+    assert play(provider, case, tmp_path).faults == ""

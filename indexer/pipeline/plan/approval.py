@@ -39,7 +39,7 @@ class Approval:
             limits=session.limits(ask.question),
             pilot=pilot,
             rendition_bytes=session.spool.mean_size(),
-            concurrency=session.config.concurrency,
+            concurrency=session.config.calls_at_once(),
             refresh=ask.refresh,
             one_per_burst=ask.one_per_burst,
         )

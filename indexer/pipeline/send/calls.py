@@ -30,7 +30,7 @@ from indexer.pipeline.send.pace import Pace
 from indexer.pipeline.send.renditions import request, with_renditions
 from indexer.pipeline.send.unknown_model import explained, forget_work
 from indexer.pipeline.session import Session
-from indexer.providers.seam import Provider
+from indexer.providers.seam import Provider, Slotted
 
 _GROUP = 64
 _MOST_WAITS = 8
@@ -63,7 +63,8 @@ class CallSender:
         self._stage = stage
         self._provider: Provider = session.provider(question.provider)
         self._spec = session.spec(question.provider)
-        self._pace = Pace(session.config.concurrency)
+        self._workers = 2  # of what is computed here; calls to a service: see run
+        self._pace = Pace(_GROUP)
         ends = None if mode is Mode.INTERACTIVE else approvals.deadline(session.ledger)
         self._ends = math.inf if ends is None else ends
         self._budget = 0.0
@@ -80,6 +81,10 @@ class CallSender:
         What the service refuses for every photo is raised after the calls in flight have come home.
         """
         self._budget = budget_left
+        if not self._spec.offline:
+            slots = self._provider.slots() if isinstance(self._provider, Slotted) else None
+            self._workers = max(1, self._session.config.calls_at_once(slots))
+            self._pace = Pace(self._workers)
         done = 0
         while self._stopped is None and (finished := self._pass()) is not None:
             done += finished
@@ -108,8 +113,7 @@ class CallSender:
         source = self._affordable()
         flying: dict[_Future, _Call] = {}
         landed: dict[_Future, _Call] = {}
-        workers = 2 if self._spec.offline else self._session.config.concurrency
-        with ThreadPoolExecutor(workers, thread_name_prefix="ask") as pool:
+        with ThreadPoolExecutor(self._workers, thread_name_prefix="ask") as pool:
             while True:
                 if landed:
                     self._hear(landed)

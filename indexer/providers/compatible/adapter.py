@@ -16,12 +16,13 @@ from indexer.domain.question import Question, Request
 from indexer.providers import chat
 from indexer.providers.chat_calls import ask
 from indexer.providers.compatible import LLAMACPP, LMSTUDIO, OLLAMA, SPEC, VLLM, CompatibleOptions
-from indexer.providers.compatible.context import context_of, refuse_small
+from indexer.providers.compatible.context import context_of, refuse_small, slots_of
 from indexer.providers.http import Http, Service, Timeouts, checked_url
 from indexer.providers.spec import Opening, Spec
 
 _KEY_VARIABLE = "CAPTIONARY_COMPATIBLE_API_KEY"
 _WAYS = ("json_schema", "json_object", "prompt")
+_PROBE_ROOM = 256
 _PROBE_SCHEMA = '{"properties":{"description":{"type":"string"}},"required":["description"],"type":"object"}'
 # A grey square of 32 pixels as PNG.
 _PROBE_PICTURE = base64.b64decode(
@@ -44,6 +45,10 @@ class Compatible:
     def models(self) -> list[str]:
         """Return the names of the models on offer."""
         return self._http.names()
+
+    def slots(self) -> int | None:
+        """Return how many calls the server answers at once; None where it does not say."""
+        return slots_of(self._http)
 
     def check(self, question: Question) -> str:
         """Nothing is known against any question."""
@@ -88,8 +93,9 @@ class Compatible:
 
     def _probe(self, question: Question) -> str:
         asked = Question(question.provider, question.model, "What do you see?", _PROBE_SCHEMA, question.settings)
-        request = Request("probe", asked, _PROBE_PICTURE, "What do you see?", "image/png", 64)
+        request = Request("probe", asked, _PROBE_PICTURE, "What do you see?", "image/png", _PROBE_ROOM)
         said: Any = "nothing"
+        cut = ""
         for way in _WAYS:
             try:
                 outcome = self._once(request, way).outcome
@@ -98,9 +104,13 @@ class Compatible:
             except Refused as fault:
                 said = fault
                 continue
-            if isinstance(outcome, Answer) or outcome.reason is Reason.TRUNCATED:
+            if isinstance(outcome, Answer):
                 return way
+            if outcome.reason is Reason.TRUNCATED:  # a long answer, or talk that heeds no schema: no way to tell
+                cut = cut or way
             said = outcome.detail
+        if cut:
+            return cut
         raise Refused(
             f"the model {question.model} at {self._http.service.base_url} cannot describe a picture: {said}",
             hint="choose a model that takes pictures, with --model",

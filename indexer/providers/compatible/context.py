@@ -1,4 +1,4 @@
-"""How many tokens a server of one's own takes in: asked of the server, so that no prompt is cut in silence."""
+"""What a server of one's own can hold: tokens, so that no prompt is cut in silence, and calls at once."""
 
 from __future__ import annotations
 
@@ -17,9 +17,14 @@ _HINT = (
 )
 
 
+def slots_of(http: Http) -> int | None:
+    """Return how many calls the server answers at once, as llama-server tells; None where it does not say."""
+    return _count(_told(http, f"{_root(http)}/props").get("total_slots"))
+
+
 def context_of(http: Http, model: str) -> int | None:
     """Return the context of a model that is loaded, in tokens; None where the server does not say."""
-    root = http.service.base_url.removesuffix("/v1")
+    root = _root(http)
     ways: tuple[tuple[str, Callable[[dict[str, Any]], Iterable[object]]], ...] = (
         ("models", lambda told: (each.get("max_model_len") for each in _named(told, "data", model))),
         (f"{root}/props", lambda told: (_inner(told, "default_generation_settings").get("n_ctx"),)),
@@ -29,15 +34,8 @@ def context_of(http: Http, model: str) -> int | None:
             lambda told: (each.get("loaded_context_length") for each in _named(told, "data", model)),
         ),
     )
-    for path, read in ways:
-        try:
-            told = http.send("look up the context size", "GET", path, timeout=http.timeouts.connect).json("read it")
-        except ProviderError:
-            continue  # another kind of server
-        for size in read(told):
-            if isinstance(size, int) and not isinstance(size, bool) and size > 0:
-                return size
-    return None
+    sizes = (_count(size) for path, read in ways for size in read(_told(http, path)))
+    return next(filter(None, sizes), None)
 
 
 def refuse_small(context: int | None, request: Request, usage: Usage | None = None) -> None:
@@ -52,6 +50,22 @@ def refuse_small(context: int | None, request: Request, usage: Usage | None = No
         f" the prompt takes about {words:,}, the answer up to {room:,}, and a picture some hundreds more",
         hint=_HINT,
     )
+
+
+def _root(http: Http) -> str:
+    return http.service.base_url.removesuffix("/v1")
+
+
+def _told(http: Http, path: str) -> dict[str, Any]:
+    """What the server says at `path`, nothing where it is another kind of server."""
+    try:
+        return http.send("look up what the server can hold", "GET", path, timeout=http.timeouts.connect).json("read it")
+    except ProviderError:
+        return {}
+
+
+def _count(told: object) -> int | None:
+    return told if isinstance(told, int) and not isinstance(told, bool) and told > 0 else None
 
 
 def _named(told: dict[str, Any], name: str, model: str) -> list[dict[str, Any]]:

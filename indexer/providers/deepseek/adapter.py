@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from indexer.domain.answer import Failure, Reason, Row
-from indexer.domain.errors import KeyMissing
+from indexer.domain.errors import KeyMissing, ProviderError, Unreachable
 from indexer.domain.mode import Mode
 from indexer.domain.question import Question, Request
 from indexer.providers import chat
@@ -45,9 +45,14 @@ class DeepSeek:
     def ask(self, request: Request) -> Row:
         """Ask one call; an answer that is not the JSON asked for is asked for once more."""
         row = self._once(request)
-        if isinstance(row.outcome, Failure) and row.outcome.reason is Reason.MALFORMED:
+        if not isinstance(row.outcome, Failure) or row.outcome.reason is not Reason.MALFORMED:
+            return row
+        try:
             return _together(row, self._once(request))
-        return row
+        except Unreachable as fault:  # perhaps served, so booked as the longest answer; the first one surely was
+            return _together(row, _longest(row, request)) if fault.sent else row
+        except ProviderError:
+            return row
 
     def _once(self, request: Request) -> Row:
         body = chat.body(request, _DIALECT)
@@ -60,6 +65,12 @@ class DeepSeek:
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
+
+
+def _longest(row: Row, request: Request) -> Row:
+    """The row as if its answer had filled its room."""
+    room = request.max_output_tokens or request.question.settings.max_output_tokens
+    return replace(row, usage=row.usage and replace(row.usage, output_tokens=room, cached_tokens=0))
 
 
 def _together(first: Row, second: Row) -> Row:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from indexer.domain.answer import Row
-from indexer.domain.errors import BadSetting, KeyMissing, UsageError
+from indexer.domain.answer import Failure, Reason, Row, Usage
+from indexer.domain.errors import BadSetting, KeyMissing, KeyRefused, UsageError
 from indexer.domain.question import Question, Request
 from indexer.providers import chat
+from indexer.providers.answer import one_line
 from indexer.providers.chat_calls import ask
 from indexer.providers.http import Http, Service, Timeouts, checked_key, checked_url
 from indexer.providers.openrouter import SPEC, OpenRouterOptions
@@ -60,9 +62,14 @@ class OpenRouter:
         return min(fitting)[1]
 
     def ask(self, request: Request) -> Row:
-        """Ask one call."""
+        """Ask one call; what a company's moderation flags is refused with the status of a bad key."""
         body = chat.body(request, self._dialect)
-        return ask(self._http, request.key, body, timeout=self._http.timeouts.ask)
+        try:
+            return ask(self._http, request.key, body, timeout=self._http.timeouts.ask)
+        except KeyRefused as refusal:
+            if not re.search(r"moderation|flagged", str(refusal), re.IGNORECASE):
+                raise
+            return Row(request.key, Failure(Reason.BLOCKED, one_line(str(refusal))), Usage(0, 0, usd=0.0))
 
     def close(self) -> None:
         """Close the connections."""

@@ -81,7 +81,7 @@ class Chat:
             "service_tier": "default" if tier == "batch" else tier,
             "system_fingerprint": None,
         }
-        _damage(made, kind)
+        damage(made, kind)
         return made, served
 
     def count(self, body: Any) -> int:
@@ -170,7 +170,8 @@ def shown(text: str, kind: str) -> tuple[str | None, str, str | None]:
     return text, "stop", None
 
 
-def _damage(made: Json, kind: str) -> None:
+def damage(made: Json, kind: str) -> None:
+    """Put the fault of an answer into its completion."""
     choice = made["choices"][0]
     match kind:
         case "no_usage":
