@@ -1,11 +1,11 @@
 """Batches at scale: peak memory of a run of 20,000 photos against one of 200, and the rates of packing and parsing.
 
-    python benchmarks/bench_batches.py [PHOTOS]
+    python benchmarks/bench_batches.py [PHOTOS] [gemini|openai]
 
 The photos lie in the ledger and in the spool as after a crawl; from there on everything is real: shards are packed,
 checked, uploaded over HTTP, downloaded, collected and written to the table, by a process of its own for each size. The
-service is the tests' emulator, in another process. The rates are against plain `json.dumps` and `json.loads` loops
-over the same documents, interleaved in this run.
+service is the tests' emulator, in another process; at OpenAI nothing but its limit of bytes cuts shards. The rates are
+against plain `json.dumps` and `json.loads` loops over the same documents, interleaved in this run.
 """
 
 from __future__ import annotations
@@ -13,13 +13,17 @@ from __future__ import annotations
 import base64
 import io
 import json
+import multiprocessing
 import os
+import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from PIL import Image
@@ -45,6 +49,7 @@ from indexer.media.rendition import DIGEST_VERSION
 from indexer.media.rendition_cache import Spool
 from indexer.providers.gemini.adapter import Gemini
 from tests.fakes.gemini import EmulatorProcess
+from tests.fakes.openai import FakeOpenAI
 
 PHOTOS = 20_000
 FEW = 200
@@ -52,6 +57,7 @@ ROUNDS = 5
 _LINES = 400
 _ALLOWED_MB = 200
 _QUESTION = Question("gemini", "gemini-3.5-flash-lite", DEFAULT_TEMPLATE, DEFAULT_SCHEMA)
+_OPENAI = Question("openai", "gpt-6-luna", DEFAULT_TEMPLATE, DEFAULT_SCHEMA)
 _SAMPLE = Path(__file__).parent.parent / "sample_images" / "mountain_trail.jpg"
 _CHILD = """
 import resource, sys
@@ -97,19 +103,48 @@ def _sighting(number: int) -> Sighting:
     return Sighting(path, path.rpartition(b"/")[0], stat, True, digest(b"b", path), Facts(), None, drawn, None)
 
 
-def peak(scratch: Path, count: int) -> int:
+@contextmanager
+def _gemini(state: Path) -> Iterator[Mapping[str, str]]:
+    with EmulatorProcess(state) as service:
+        yield {"GEMINI_API_KEY": "key", "GOOGLE_GEMINI_BASE_URL": service.url}
+
+
+@contextmanager
+def _openai(state: Path) -> Iterator[Mapping[str, str]]:
+    ours, theirs = multiprocessing.Pipe()
+    process = multiprocessing.Process(target=_serve_openai, args=(state, theirs), daemon=True)
+    process.start()
+    yield {"OPENAI_API_KEY": "key", "OPENAI_BASE_URL": ours.recv(), "CAPTIONARY_SHARD_LINES": "50000"}
+    process.terminate()
+    process.join()
+    with closing(sqlite3.connect(state / "service.sqlite3")) as books:
+        told = "SELECT count(*), max(bytes) FROM requests WHERE route = 'upload'"
+        number, largest = books.execute(told).fetchone()
+    print(f"{number} uploads, the largest of {largest / 1e6:.1f} MB")
+
+
+def _serve_openai(state: Path, told: Connection) -> None:
+    with FakeOpenAI(state) as service:
+        told.send(service.url)
+        service.stopping.wait()
+
+
+def peak(scratch: Path, count: int, provider: str) -> int:
     """Return the peak memory in MB of a process that sends and collects `count` photos."""
-    home = scratch / f"library-{count}"
-    forge(home, count)
-    with EmulatorProcess(scratch / f"service-{count}") as service:
-        env = {**os.environ, "GEMINI_API_KEY": "key", "GOOGLE_GEMINI_BASE_URL": service.url, "HF_HUB_OFFLINE": "1"}
+    home, question, start = scratch / f"library-{count}", *_SERVICES[provider]
+    forge(home, count, question)
+    with start(scratch / f"service-{count}") as variables:
+        env = {**os.environ, **variables, "HF_HUB_OFFLINE": "1"}
         started = time.perf_counter()
         done = subprocess.run([sys.executable, "-c", _CHILD, home], env=env, check=True, stdout=subprocess.PIPE)
+        spent = time.perf_counter() - started
     described, megabytes = map(int, done.stdout.split())
-    spent = time.perf_counter() - started
     print(f"{count:7,} photos: {described:,} described, peak {megabytes} MB, {spent:.0f} s", flush=True)
     assert described == count
     return megabytes
+
+
+_SERVICES = {"gemini": (_QUESTION, _gemini), "openai": (_OPENAI, _openai)}
 
 
 def rates() -> None:
@@ -157,14 +192,14 @@ def _interleaved(ways: dict[str, Callable[[], object]]) -> dict[str, float]:
     return {name: statistics.median(spent) for name, spent in times.items()}
 
 
-def main(arguments: Iterable[str]) -> None:
-    """Print the rates, then the memory."""
-    count = int(next(iter(arguments), PHOTOS))
-    rates()
+def main(count: str = str(PHOTOS), provider: str = "gemini") -> None:
+    """Print the rates, which are Gemini's, then the memory."""
+    if provider == "gemini":
+        rates()
     with tempfile.TemporaryDirectory() as scratch:
-        few, many = peak(Path(scratch), FEW), peak(Path(scratch), count)
-    print(f"{many - few:+} MB for {count:,} photos over {FEW}; allowed are {_ALLOWED_MB}")
+        few, many = peak(Path(scratch), FEW, provider), peak(Path(scratch), int(count), provider)
+    print(f"{many - few:+} MB for {int(count):,} photos over {FEW}; allowed are {_ALLOWED_MB}")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(*sys.argv[1:3])
