@@ -16,12 +16,16 @@ _WRAP = "write one JSON object a line"
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What one service asks of a batch file: bytes and lines at most, and what to look at in each line."""
+    """What one service asks of a batch file: bytes and lines at most, and what to look at in each line.
+
+    `keyed`: every line has a `custom_id` of its own.
+    """
 
     service: str
     max_bytes: int
     max_lines: int
     look: Callable[[dict[str, Any]], Iterator[tuple[str, str, str]]]
+    keyed: bool = True
 
 
 def check_lines(path: Path, rules: Rules) -> Iterator[LineFault]:
@@ -59,14 +63,17 @@ def _check_line(raw: bytes, seen: set[int], rules: Rules) -> Iterator[tuple[str,
     if not isinstance(found, dict):
         yield "", "the line is not a JSON object", _WRAP
         return
-    key = found.get("custom_id")
+    yield from _check_key(found.get("custom_id"), seen) if rules.keyed else ()
+    yield from rules.look(found)
+
+
+def _check_key(key: object, seen: set[int]) -> Iterator[tuple[str, str, str]]:
     if not isinstance(key, str) or not key:
         yield "custom_id", "is missing", "give every line a name of its own"
     elif hash(key) in seen:
         yield "custom_id", f"{key[:80]!r} stands in two lines", "give every line a name of its own"
     elif len(seen) < _REMEMBERED:
         seen.add(hash(key))
-    yield from rules.look(found)
 
 
 def messages(body: Any, at: str) -> Iterator[tuple[str, str, str]]:

@@ -27,6 +27,7 @@ SPEC = Spec(
     tokens=tokens,
     trains="no",
     packages=("google-auth",),
+    checks="indexer.providers.vertex.check:check_file",
     turnaround=(3_600.0, 86_400.0),
     requires=("bucket",),
 )
