@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from indexer.console.cells import laid_out, wrapped
+from indexer.console.words import span
 from indexer.storage.paths import for_terminal
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 _TICK = 1.0  # seconds: the clock moves though nothing else does
 _FRAME = 0.1  # seconds between two drawings of a stage that runs
 _BAR = 20  # cells
+_RATED = 10.0  # seconds after which a rate can be told
+_ENOUGH = 5
 _PULSE = 30.0  # seconds between two lines of a stage that runs, off a terminal
 _ERASE = "\r\x1b[J"
 
@@ -38,12 +41,17 @@ class Screen:
         self._told = ("", "")
         self._last: Progress | None = None
         self._since = self._drawn = time.monotonic()
+        self._counted = (self._since, 0)  # since when, and from which number on, the rate is measured
         self._height = 0
+        self._last_count: tuple[str, int] | None = None
         self._clock: threading.Thread | None = None
         self._ended = threading.Event()
 
     def progress(self, progress: Progress) -> None:
         """Show how far a stage is."""
+        if self._last_count is None or self._last_count[0] != progress.stage or progress.done < self._last_count[1]:
+            self._counted = (time.monotonic(), progress.done)
+        self._last_count = (progress.stage, progress.done)
         if self._lines_off:
             self._line(progress)
         if not self._live:
@@ -71,7 +79,8 @@ class Screen:
         due = bool(state) and (progress.stage, state) != self._told
         if due or (not state and now - self._drawn >= _PULSE):
             self._drawn = now
-            self._write([f"{name}: {detail}" if state else f"{name}: {_amount(progress)}"])
+            told = _amount(progress) + self._left(progress)
+            self._write([f"{name}: {detail}" if state else f"{name}: {told}"])
         self._told = (progress.stage, state)
 
     def note(self, text: str) -> None:
@@ -127,10 +136,15 @@ class Screen:
         self._drawn = time.monotonic()
         name, detail = self._words(self._last)
         moves = self._last.job is None  # nobody says how far a job at a provider is
-        middle = f"{_bar(self._last)}{_amount(self._last)}" if moves else ""
+        middle = f"{_bar(self._last)}{_amount(self._last)}{self._left(self._last)}" if moves else ""
         text = " · ".join(part for part in (f"{name} {_clock(self._drawn - self._since)}", middle, detail) if part)
         self._wipe()
         self._paint(wrapped(for_terminal(text), _columns()))
+
+    def _left(self, progress: Progress) -> str:
+        """About how long the rest of a stage takes, by its own rate."""
+        began, first = self._counted
+        return time_left(progress.done - first, (progress.total or 0) - progress.done, time.monotonic() - began)
 
     def _paint(self, lines: list[str]) -> None:
         sys.stderr.write("\n".join(lines))
@@ -162,6 +176,13 @@ def _amount(progress: Progress) -> str:
         return f"{progress.done / 1e6:,.0f}{total} MB"
     total = f" of {progress.total:,}" if progress.total else ""
     return f"{progress.done:,}{total}{progress.unit}"
+
+
+def time_left(done: int, left: int, seconds: float) -> str:
+    """Say about how long `left` takes where `done` took so many seconds; nothing before a rate can be told."""
+    if done < _ENOUGH or seconds < _RATED or left <= 0:
+        return ""
+    return f", about {span(seconds * left / done)} left"
 
 
 def _clock(seconds: float) -> str:

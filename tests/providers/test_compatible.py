@@ -123,15 +123,22 @@ def test_the_way_that_works_is_found_by_one_question_each(
 
 @pytest.mark.parametrize(("slots", "told", "most"), [(7, "", 7), (None, "", 4), (2, "", 2), (7, "3", 3)])
 def test_as_many_calls_are_out_as_the_server_takes(slots: int | None, told: str, most: int, tmp_path: Path) -> None:
-    """What llama-server tells counts, as long as nobody has set a number; where nothing is told it is four."""
+    """What llama-server tells counts, as long as nobody has set a number; where nothing is told it is four.
+
+    How long they took is what the next plan expects.
+    """
     (tmp_path / "photos").mkdir()
-    for number in range(16):
-        Image.new("RGB", (80, 60), (number * 15, 90, 200)).save(tmp_path / "photos" / f"{number}.png")
+    for number in range(24):
+        Image.new("RGB", (80, 60), (number * 10, 90, 200)).save(tmp_path / "photos" / f"{number}.png")
     with Watched(tmp_path / "service", seconds=0.05, **({"slots": slots} if slots else {})) as service:
         environ = {"CAPTIONARY_COMPATIBLE_URL": service.url, **({"CAPTIONARY_CONCURRENCY": told} if told else {})}
         with Library.open(tmp_path / "library", seams=Seams(environ=environ)) as opened:
             opened.index([tmp_path / "photos"], provider="compatible", pilot=0, workers=0, one_per_burst=False)
-            assert opened.status().files.described == 16
+            assert opened.status().files.described == 24
+            Image.new("RGB", (80, 60), (5, 5, 5)).save(tmp_path / "photos" / "new.png")
+            plan = opened.plan([tmp_path / "photos"], provider="compatible", workers=0, one_per_burst=False)
+            assert plan.wait is not None
+            assert (plan.wait.source, plan.wait.low > 0.01) == ("from earlier calls here", True)
     assert service.most == most
 
 

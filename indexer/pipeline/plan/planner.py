@@ -37,7 +37,7 @@ _LOOKED_AT = 1000  # photos whose size and facts are looked at to see how much t
 PILOT_SIZE = 20
 _PILOT_FROM = 50
 _TRUSTED = 20  # from so many measured answers on, the estimate is theirs
-_CALL = (1.5, 8.0)
+_CALL = (1.5, 8.0)  # seconds of a single call, as long as fewer were measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +176,11 @@ class _Bill:
     def _wait(self, mode: Mode, count: int, waves: int) -> Wait:
         """How long it takes: by this library's own jobs, or by what services promise."""
         if mode is not Mode.BATCH:
-            low, high = (count * seconds / max(1, self._around.concurrency) for seconds in _CALL)
-            return Wait(low, high, "an estimate")
+            seen = durations.calls(self._ledger, self._question, mode)
+            known = len(seen) >= _TRUSTED
+            one = (seen[len(seen) // 4], seen[len(seen) * 3 // 4]) if known else _CALL
+            low, high = (count * seconds / max(1, self._around.concurrency) for seconds in one)
+            return Wait(low, high, "from earlier calls here" if known else "an estimate")
         now = self._ledger.now()
         took = durations.jobs(self._ledger, self._question.provider, now)
         wave = expect(took, Next(self._question.model, count // max(1, waves), now))
