@@ -42,7 +42,8 @@ def plan_lines(plan: Plan) -> Iterator[str]:
         yield f"{count_photos(plan.inherited)} share the description of their burst; this saves {saved}"
     if plan.cost.high and plan.new:
         yield from _price_lines(plan)
-        yield from _wait_lines(plan)
+    yield from _wait_lines(plan)
+    if plan.cost.high and plan.new:
         yield from _upload_lines(plan)
     yield from plan.warnings
 

@@ -138,7 +138,7 @@ def test_as_many_calls_are_out_as_the_server_takes(slots: int | None, told: str,
             Image.new("RGB", (80, 60), (5, 5, 5)).save(tmp_path / "photos" / "new.png")
             plan = opened.plan([tmp_path / "photos"], provider="compatible", workers=0, one_per_burst=False)
             assert plan.wait is not None
-            assert (plan.wait.source, plan.wait.low > 0.01) == ("from earlier calls here", True)
+            assert (plan.wait.source, plan.wait.low_s > 0.01) == ("from earlier calls here", True)
     assert service.most == most
 
 
@@ -154,7 +154,7 @@ def test_two_services_of_one_wire_never_see_each_others_keys(tmp_path: Path) -> 
             assert len(openai.jobs) == 1
             opened.index([pictures], provider="compatible", pilot=0, approve=True, wait=False)
             report = opened.collect(wait=True)
-            assert (report.files.described, report.files.failed, report.jobs) == (2, 0, ())
+            assert (report.files.described, report.files.failed, report.jobs) == (2, 0, [])
         assert (openai.served.total(), ours.served.total() >= 2) == (2, True)
         for service, other in ((openai, ours), (ours, openai)):
             assert {call.headers["authorization"] for call in service.log} == {f"Bearer {service.key}"}

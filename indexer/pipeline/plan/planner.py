@@ -112,7 +112,8 @@ class _Bill:
         self._pricing = pricing
         self._around = around
         self._kinds = _kinds(ledger, question, photos)
-        self._free = pricing.spec(question.provider).free
+        spec = pricing.spec(question.provider)
+        self._free, self._offline = spec.free, spec.offline
         rows = usage.used(ledger, questions.known_question(ledger, question))
         self._used: list[Used] = rows if len(rows) >= max(LEAST, around.trusted) else []
 
@@ -149,7 +150,7 @@ class _Bill:
             basis=len(self._used),
             most_usd=sum(count * pricing.quote(question, each).high_usd for each, count in modes_of if count),
             disk_bytes=(bytes_sent + SPARE_BYTES if mode is Mode.BATCH and bytes_sent else 0) + new * _ROW,
-            wait=self._wait(mode, new - first, waves) if new and not self._free else None,
+            wait=self._wait(mode, new - first, waves) if new else None,
             given=facts_asked(question.template),
         )
 
@@ -173,11 +174,13 @@ class _Bill:
     def _bytes_a_request(self) -> float:
         return (self._around.rendition_bytes or _RENDITION) * _BASE64 + _ENVELOPE + len(self._question.template)
 
-    def _wait(self, mode: Mode, count: int, waves: int) -> Wait:
-        """How long it takes: by this library's own jobs, or by what services promise."""
+    def _wait(self, mode: Mode, count: int, waves: int) -> Wait | None:
+        """How long it takes: by this library's own jobs and calls, or by what services promise."""
         if mode is not Mode.BATCH:
             seen = durations.calls(self._ledger, self._question, mode)
-            known = len(seen) >= _TRUSTED
+            known = len(seen) >= _TRUSTED and not self._offline
+            if self._free and not known:
+                return None
             one = (seen[len(seen) // 4], seen[len(seen) * 3 // 4]) if known else _CALL
             low, high = (count * seconds / max(1, self._around.concurrency) for seconds in one)
             return Wait(low, high, "from earlier calls here" if known else "an estimate")
