@@ -16,7 +16,7 @@ from indexer.domain.errors import CaptionaryError, Unreachable
 from indexer.domain.job import Job, Limits
 from indexer.domain.question import Question, Request
 from indexer.providers.redaction import redact_file, redacted, redacted_value
-from indexer.providers.seam import BatchFile, BatchService, Catalogue, Match, Prepared, Provider
+from indexer.providers.seam import BatchFile, BatchService, Catalogue, Match, Prepared, Provider, Slotted
 from indexer.providers.spec import Spec
 
 
@@ -93,6 +93,10 @@ class _Door:
     def model(self) -> str:
         with self._keeper.errors():
             return self._keeper.text(self._provider.model())
+
+    def slots(self) -> int | None:
+        with self._keeper.errors():
+            return self._provider.slots() if isinstance(self._provider, Slotted) else None
 
     def check(self, question: Question) -> str:
         with self._keeper.errors():
