@@ -1,10 +1,11 @@
 """Single calls at scale: the rate of the call lane against a bare loop over httpx, before a server of fixed latency.
 
-    python benchmarks/bench_calls.py [CALLS] [CONCURRENCY] [LATENCY_MS]
+    python benchmarks/bench_calls.py [CALLS] [CONCURRENCY] [LATENCY_MS] [calls]
 
 The photos lie in the ledger and in the spool as after a crawl. From there on everything is real: intents, calls over
 HTTP, answers, spend, rows of the table. The bare loop sends the same bodies from as many threads and keeps nothing.
-Memory is the peak of the process that calls; a tenth of the calls is run first, so that growth shows. The CPU time of
+Memory is the peak of the process that calls; a tenth of the calls is run first, so that growth shows. With `calls` that
+process ends with its last call, and makes no table: then the memory is that of the calls alone. The CPU time of
 our own is what the process that calls uses beyond the bare loop's and beyond encoding the body with its picture.
 """
 
@@ -40,18 +41,22 @@ _SAID = json.dumps(
     {"model": _MODEL, "choices": [_CHOICE], "usage": {"prompt_tokens": 800, "completion_tokens": 90}}
 ).encode()
 _CHILD = """
-import json, resource, sys, time
+import json, os, resource, sys, time
 from indexer.library.api import Library
-began, seen = time.perf_counter(), []
+seen = []
 def progress(told):
     if told.stage == "asking":
-        seen.append((time.perf_counter(), time.process_time(), told.done))
+        seen[1:] = [(time.perf_counter(), time.process_time(), told.done)]
+        if sys.argv[2:] and told.done == told.total:
+            tell(told.done)
+            os._exit(0)
+def tell(described):
+    (start, cpu, first), (end, used, last) = seen
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    calls = last - first
+    print(json.dumps([described, calls / (end - start), 1000 * (used - cpu) / calls, memory]), flush=True)
 with Library.open(sys.argv[1], progress=progress) as library:
-    report = library.collect(wait=True)
-(start, cpu, first), (end, used, last) = seen[0], seen[-1]
-memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-calls = last - first
-print(json.dumps([report.files.described, calls / (end - start), 1000 * (used - cpu) / calls, memory]))
+    tell(library.collect(wait=True).files.described)
 """
 
 
@@ -76,13 +81,16 @@ def _server(latency: float, told: Connection) -> None:
     asyncio.run(_serve(latency, told))
 
 
-def lane(scratch: Path, url: str, calls: int, concurrency: int) -> tuple[float, float, int]:
-    """Return calls a second, CPU-ms a call and peak MB of a process that makes `calls` calls and tables them."""
+def lane(scratch: Path, url: str, calls: int, concurrency: int, until: tuple[str, ...]) -> tuple[float, float, int]:
+    """Return calls a second, CPU-ms a call and peak MB of a process that makes `calls` calls and tables them.
+
+    `until`: with an argument, it ends before the table.
+    """
     home = scratch / f"library-{calls}"
     forge(home, calls, _QUESTION, Mode.INTERACTIVE)
     env = {**os.environ, "OPENAI_API_KEY": "key-of-nobody", "OPENAI_BASE_URL": url, "HF_HUB_OFFLINE": "1"}
     env["CAPTIONARY_CONCURRENCY"] = str(concurrency)
-    done = subprocess.run([sys.executable, "-c", _CHILD, home], env=env, check=True, stdout=subprocess.PIPE)
+    done = subprocess.run([sys.executable, "-c", _CHILD, home, *until], env=env, check=True, stdout=subprocess.PIPE)
     described, rate, cpu_ms, megabytes = json.loads(done.stdout.splitlines()[-1])
     assert described == calls
     return rate, cpu_ms, megabytes
@@ -111,7 +119,7 @@ def _request() -> Request:
     return Request("k", _QUESTION, picture(), fill(DEFAULT_TEMPLATE, "English"))
 
 
-def main(calls: int = 2_000, concurrency: int = 16, latency_ms: float = 500.0) -> None:
+def main(calls: int = 2_000, concurrency: int = 16, latency_ms: float = 500.0, *until: str) -> None:
     """Print rates and memory."""
     ours, theirs = multiprocessing.Pipe()
     server = multiprocessing.Process(target=_server, args=(latency_ms / 1000, theirs), daemon=True)
@@ -119,8 +127,8 @@ def main(calls: int = 2_000, concurrency: int = 16, latency_ms: float = 500.0) -
     url = f"http://127.0.0.1:{ours.recv()}/v1"
     most = concurrency / (latency_ms / 1000)
     with tempfile.TemporaryDirectory() as scratch:
-        _, _, small = lane(Path(scratch), url, max(1, calls // 10), concurrency)
-        rate, cpu_ms, large = lane(Path(scratch), url, calls, concurrency)
+        _, _, small = lane(Path(scratch), url, max(1, calls // 10), concurrency, until)
+        rate, cpu_ms, large = lane(Path(scratch), url, calls, concurrency, until)
     loop, loop_ms = bare(url, min(calls, 1000), concurrency)
     encode_ms = encoding()
     server.terminate()
@@ -135,4 +143,4 @@ def main(calls: int = 2_000, concurrency: int = 16, latency_ms: float = 500.0) -
 
 
 if __name__ == "__main__":
-    main(*(type_(told) for type_, told in zip((int, int, float), sys.argv[1:], strict=False)))
+    main(*(type_(told) for type_, told in zip((int, int, float, str), sys.argv[1:], strict=False)))
