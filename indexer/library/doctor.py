@@ -22,6 +22,7 @@ from indexer.providers import names, spec
 from indexer.providers.spec import Opening
 from indexer.storage.layout import ENCODER_FOLDER, TABLE_FOLDER
 from indexer.storage.private import open_to_others
+from indexer.storage.regular import read_regular
 from indexer.table.encoder.load import open_encoder
 from indexer.table.encoder.onnx import Manifest
 
@@ -101,7 +102,7 @@ def _completion(environ: Mapping[str, str]) -> Finding:
         return Finding("completion", True, "for bash, zsh and fish: index completion SHELL")
     file = Path(environ.get("HOME", "~")).expanduser() / _STARTUP[shell]
     try:
-        done = "index completion" in file.read_text("utf-8", "replace")
+        done = b"index completion" in read_regular(file)
     except OSError:
         done = False
     return Finding("completion", True, f"set up for {shell}" if done else f"not set up: index completion {shell}")

@@ -81,7 +81,7 @@ def keep_bytes(target: Path, raw: bytes) -> None:
     try:
         descriptor = _create(target)
     except FileExistsError:
-        if target.stat().st_size == len(raw) and read_regular(target) == raw:
+        if target.stat().st_size == len(raw) and read_regular(target, len(raw)) == raw:
             sync_file(target)  # whoever wrote it may not have come so far yet
         else:  # torn by a power loss, or being written
             with whole_file(target) as stream:

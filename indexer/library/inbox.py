@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from indexer.domain.checks import Checks, read_checks
-from indexer.domain.errors import ApprovalRequired, ProviderError, Stopped, UsageError
+from indexer.domain.errors import ApprovalRequired, ProviderError, Stopped, UsageError, first_line
 from indexer.domain.plan import Plan
 from indexer.domain.presets import PRESETS
 from indexer.domain.prompts import in_language
@@ -48,6 +48,7 @@ from indexer.providers import automatic
 from indexer.storage.atomic import whole_file
 from indexer.storage.layout import INBOX_FOLDER
 from indexer.storage.paths import AnyPath, for_terminal
+from indexer.storage.regular import read_words
 from indexer.storage.settings import Config
 
 _SMALL = 256 << 10  # bytes: a commit with so many costs no more than one without
@@ -297,7 +298,7 @@ class Inbox:
         self._folder.mkdir(mode=0o700, exist_ok=True)
         files = {"prompt": self._folder / "prompt.txt", "schema": self._folder / "schema.json"}
         for path, text in zip(files.values(), (self._checks.template, self._checks.schema), strict=True):
-            if not path.exists() or path.read_text("utf-8") != text:
+            if not path.exists() or read_words(path) != text:
                 with whole_file(path) as stream:
                     stream.write(text.encode())
         told: Any = {
@@ -344,10 +345,10 @@ def open_inbox(access: Access, checks: AnyPath, options: InboxOptions) -> Inbox:
     path = Path(os.fsdecode(checks)).expanduser()
     preset = PRESETS.get(os.fsdecode(checks))
     try:
-        text = preset if preset is not None and not path.exists() else path.read_text("utf-8")
+        text = preset if preset is not None and not path.exists() else read_words(path)
     except (OSError, UnicodeDecodeError) as fault:
         hint = f"name the file that says what to look for, or one of: {', '.join(PRESETS)}"
-        raise UsageError(f"{path} cannot be read: {fault}", hint=hint) from fault
+        raise UsageError(f"{path} cannot be read: {first_line(fault)}", hint=hint) from fault
     checked = read_checks(text, path.name)
     Ledger.open(access.folder, now=access.clock.time).close()
     if options.budget_per_day is not None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from indexer.domain.errors import BadSetting
 from indexer.domain.tags import Policy, distinct
+from indexer.storage.regular import read_regular
 from indexer.storage.settings import Config
 
 _COMMENT = re.compile(r"(^|\s)#.*")
@@ -45,7 +46,7 @@ def read_vocabulary(path: Path) -> dict[str, str]:
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     raw = b""
     try:
-        raw = path.read_bytes()
+        raw = read_regular(path)
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as fault:
         raise _bad(path, raw[: fault.start].count(b"\n") + 1, "is not UTF-8") from fault

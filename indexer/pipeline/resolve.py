@@ -14,7 +14,7 @@ from indexer.crawl.crawler import CrawlOptions
 from indexer.crawl.pool import WorkOptions
 from indexer.crawl.walk import WalkOptions
 from indexer.domain.answer_fields import unsearchable
-from indexer.domain.errors import BadSetting, KeyMissing, UsageError
+from indexer.domain.errors import BadSetting, KeyMissing, UsageError, first_line
 from indexer.domain.keys import canonical_json
 from indexer.domain.mode import Mode
 from indexer.domain.nearest import did_you_mean
@@ -35,6 +35,7 @@ from indexer.providers.spec import Spec
 from indexer.storage.layout import BATCHES_FOLDER, RENDITIONS_FILE
 from indexer.storage.paths import AnyPath, for_terminal, resolve_root, shown
 from indexer.storage.places import refuse_absent, stands
+from indexer.storage.regular import read_words
 from indexer.storage.settings import Config
 
 _MODEL_NAME = re.compile(r"[A-Za-z0-9][\w.:/@+~-]{0,199}", re.ASCII)
@@ -203,9 +204,10 @@ def read_schema(file: AnyPath) -> str:
 
 def _read(file: AnyPath, what: str) -> str:
     try:
-        return Path(os.fsdecode(file)).expanduser().read_text("utf-8")
+        return read_words(Path(os.fsdecode(file)).expanduser())
     except (OSError, UnicodeDecodeError) as fault:
-        raise UsageError(f"the {what} file {shown(file)} cannot be read: {fault}", hint="check its path") from fault
+        words = first_line(fault)
+        raise UsageError(f"the {what} file {shown(file)} cannot be read: {words}", hint="check its path") from fault
 
 
 def _mode(spec: Spec, wished: str | None) -> Mode:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from indexer.providers.bounded import MOST_OF_A_LINE
 from indexer.providers.seam import LineFault
 
 _REMEMBERED = 1_000_000
@@ -37,7 +38,10 @@ def check_lines(path: Path, rules: Rules) -> Iterator[LineFault]:
     seen: set[int] = set()
     number = 0
     with path.open("rb") as stream:
-        for number, raw in enumerate(stream, start=1):
+        for number, raw in enumerate(iter(lambda: stream.readline(MOST_OF_A_LINE), b""), start=1):
+            if len(raw) == MOST_OF_A_LINE:
+                yield LineFault(number, "", f"the line is longer than {MOST_OF_A_LINE:,} bytes", _WRAP)
+                return
             if number == rules.max_lines + 1:
                 yield LineFault(0, "", f"more than {rules.max_lines:,} lines", "cut it into several files")
             yield from (LineFault(number, *fault) for fault in _check_line(raw, seen, rules))

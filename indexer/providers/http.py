@@ -29,6 +29,7 @@ from indexer.domain.errors import (
     Refused,
     Unreachable,
 )
+from indexer.providers.bounded import PACKED, STREAMED, bounding
 from indexer.providers.patience import patiently
 from indexer.providers.rates import pause_asked
 from indexer.providers.redaction import redacted_line
@@ -198,7 +199,8 @@ class Http:
         timeout = self._timeout(self.timeouts.stall)
         for _ in range(_MOST_REDIRECTS):
             headers = {**self._headers(url), "Accept-Encoding": "identity"}
-            answer = client.send(client.build_request("GET", url, headers=headers, timeout=timeout), stream=True)
+            request = client.build_request("GET", url, headers=headers, timeout=timeout, extensions=dict(STREAMED))
+            answer = client.send(request, stream=True)
             if not answer.has_redirect_location:
                 return answer
             answer.close()
@@ -254,7 +256,12 @@ class Http:
             if self._pool is None:
                 limits = httpx.Limits(max_connections=256, max_keepalive_connections=64)
                 try:
-                    self._pool = httpx.Client(follow_redirects=False, limits=limits)
+                    self._pool = httpx.Client(
+                        follow_redirects=False,
+                        headers={"Accept-Encoding": PACKED},
+                        limits=limits,
+                        event_hooks={"response": [bounding(httpx)]},
+                    )
                 except (ImportError, OSError, ValueError, httpx.InvalidURL) as fault:
                     # Proxies and certificates are the environment's, which says nothing secret in such an error.
                     raise BadSetting(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from indexer.domain.errors import NotFound, Unreachable
+from indexer.providers.bounded import LastLine
 from indexer.providers.http import Http
 from indexer.storage.atomic import whole_file
 
@@ -57,14 +58,15 @@ class _Received:
 
 def _copy(http: Http, address: str, stream: BinaryIO, proof: re.Pattern[bytes]) -> _Received:
     size = lines = 0
-    head, tail = b"", b""
+    head, last = b"", LastLine()
     with http.download("download the results", address) as pieces:
         for piece in pieces:
             stream.write(piece)
             size += len(piece)
             lines += piece.count(b"\n")
             head = head or piece[:_HEAD]
-            tail = piece.rpartition(b"\n")[2] if b"\n" in piece else tail + piece
+            last.add(piece)
+    tail = bytes(last)
     if size and not proof.search(head):
         raise Unreachable("what came is not a result file", hint="check for a proxy that answers by itself")
     if tail:

@@ -26,6 +26,8 @@ _ODD_PARTS = frozenset({b"", b".", b".."})
 _CONTROL = re.compile(f"[{CONTROLS}{SEPARATORS}{HALVES}{DIRECTIONS}]")
 _CHUNK = 1 << 16
 _LONGEST_PATH = 4096
+_LONGEST_LISTED = 1 << 20
+"""More than any path has; what is longer in a list is no list of paths."""
 
 
 def to_text(path: bytes) -> str:
@@ -142,19 +144,30 @@ def files_from(stream: BinaryIO, *, nul: bool = False) -> Iterator[bytes]:
     A list of lines may begin with a mark of its encoding, as programs of Windows write it: UTF-8 or UTF-16.
     """
     mark = b"\0" if nul else b"\n"
-    rest = b"" if nul else _unmarked(stream)
-    while chunk := stream.read(_CHUNK):
+    rest = b""
+    for chunk in iter(lambda: stream.read(_CHUNK), b"") if nul else _unmarked(stream):
         *whole, rest = (rest + chunk).split(mark)
         yield from _named(whole, nul)
-    yield from _named(rest.split(mark), nul)
+        if len(rest) > _LONGEST_LISTED:
+            raise UsageError(
+                "the list of paths holds one that is longer than any path",
+                hint="end each with a NUL byte" if nul else "write one a line; those that end with a NUL byte need -0",
+            )
+    yield from _named([rest], nul)
 
 
-def _unmarked(stream: BinaryIO) -> bytes:
-    """Return how a list begins, without the mark of its encoding; all of it as UTF-8 where that is UTF-16."""
-    head = stream.read(_CHUNK)
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return (head + stream.read()).decode("utf-16", "replace").encode("utf-8", "replace")
-    return head.removeprefix(codecs.BOM_UTF8)
+def _unmarked(stream: BinaryIO) -> Iterator[bytes]:
+    """Yield a list of lines without the mark of its encoding, as UTF-8 where that is UTF-16."""
+    chunk = stream.read(_CHUNK)
+    if chunk.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        decoder = codecs.getincrementaldecoder("utf-16")("replace")
+        while chunk:
+            yield decoder.decode(chunk).encode("utf-8", "replace")
+            chunk = stream.read(_CHUNK)
+        yield decoder.decode(b"", final=True).encode("utf-8", "replace")
+        return
+    yield chunk.removeprefix(codecs.BOM_UTF8)
+    yield from iter(lambda: stream.read(_CHUNK), b"")
 
 
 def _named(parts: list[bytes], nul: bool) -> Iterator[bytes]:

@@ -1,14 +1,17 @@
-"""Files of a person, opened only where they are files: a pipe or a device in their place is refused, not waited for."""
+"""Files of a person, opened only where they are files and read up to a bound: a pipe is refused, not waited for."""
 
 from __future__ import annotations
 
 import errno
+import io
 import os
 import stat
 from io import BufferedReader
 from pathlib import Path
 
 _WORDS = "it is a pipe or a device, not a file"
+_MOST = 16 << 20
+"""The bytes of a file that is read whole: settings, prompts, lists of words; no picture is."""
 
 
 def open_regular(path: Path) -> BufferedReader:
@@ -29,7 +32,18 @@ def open_regular(path: Path) -> BufferedReader:
         raise
 
 
-def read_regular(path: Path) -> bytes:
-    """Return the content of the file at `path`; raises `OSError`, also for whatever is not a regular file."""
+def read_regular(path: Path, most: int = _MOST) -> bytes:
+    """Return the content of the file at `path`; raises `OSError`, also for what is not a regular file, or too large."""
     with open_regular(path) as stream:
-        return stream.read()
+        found = stream.read(most + 1)
+    if len(found) > most:
+        raise OSError(errno.EFBIG, f"it has more than {most:,} bytes", os.fspath(path))
+    return found
+
+
+def read_words(path: Path) -> str:
+    """Return the text of the file at `path`, each line ended by a newline alone; raises as `read_regular` does.
+
+    Raises `UnicodeDecodeError` for what is not UTF-8.
+    """
+    return io.StringIO(read_regular(path).decode("utf-8"), newline=None).read()

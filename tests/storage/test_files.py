@@ -12,6 +12,7 @@ from indexer.library.api import Library
 from indexer.storage.atomic import require_space, whole_file, write_plain
 from indexer.storage.lock import WriterLock
 from indexer.storage.private import make_private
+from indexer.storage.regular import read_regular, read_words
 
 
 def test_a_full_disk_is_told_before_anything_is_written(tmp_path: Path) -> None:
@@ -101,3 +102,19 @@ def test_a_library_follows_no_link(tmp_path: Path) -> None:
     with pytest.raises(LibraryUnwritable), WriterLock(tmp_path, "test"):
         pass
     assert not (tmp_path / "victim").exists()
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "large", "folder", "missing"])
+def test_what_is_no_file_of_words_is_not_read(name: str, tmp_path: Path) -> None:
+    """A device never ends, and what is larger than any text is none; both cost nothing."""
+    (tmp_path / "folder").mkdir()
+    with (tmp_path / "large").open("wb") as stream:
+        stream.truncate(1 << 40)
+    with pytest.raises(OSError, match=r"a device|more than|directory|No such file"):
+        read_regular(tmp_path / name)
+
+
+def test_words_of_another_system_are_the_same_words(tmp_path: Path) -> None:
+    """Lines that end in CR LF ask the same question, under the same key."""
+    (tmp_path / "prompt").write_bytes(b"What is this?\r\nBe brief.\rPlease.\n")
+    assert read_words(tmp_path / "prompt") == "What is this?\nBe brief.\nPlease.\n"

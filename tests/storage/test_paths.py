@@ -188,3 +188,18 @@ def test_a_name_has_two_spellings_where_it_has_accents() -> None:
 def test_files_from(listed: bytes, nul: bool, paths: list[bytes]) -> None:
     """A list ends its names by line ends or by NUL; with NUL every other byte belongs to the name."""
     assert list(files_from(io.BytesIO(listed), nul=nul)) == paths
+
+
+class _Endless(io.RawIOBase):
+    """The letter x, for as long as somebody reads."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        return b"x" * size
+
+
+@pytest.mark.parametrize(("nul", "hint"), [(False, "need -0"), (True, "with a NUL byte")])
+def test_what_is_no_list_of_paths_is_not_read_for_ever(nul: bool, hint: str) -> None:
+    """In the place of a list a file without line ends, or a device: a megabyte is enough to know."""
+    with pytest.raises(UsageError, match="longer than any path") as caught:
+        list(files_from(_Endless(), nul=nul))  # type: ignore[arg-type]
+    assert hint in caught.value.hint

@@ -15,16 +15,23 @@ from indexer.crawl.inspect import Examined, Examiner, WorkOptions
 from indexer.crawl.listing import Found, found_alone
 from indexer.crawl.pool import examine
 from indexer.domain.errors import CaptionaryError
+from indexer.library.api import Library
 from indexer.library.configuration import settings
+from indexer.library.doctor import examine_installation
 from indexer.library.door import is_picture, keep_bytes, read_upload
+from indexer.library.vocabulary import read_vocabulary
 from indexer.media.metadata import read_facts
 from indexer.media.picture import PictureError
 from indexer.media.rendition import render, shrink
+from indexer.pipeline.resolve import read_schema
+from indexer.pipeline.send.framing import read_lines
 from indexer.storage.bounded_cache import BoundedCache
 from indexer.storage.lock import WriterLock
+from indexer.storage.regular import read_words
 from indexer.storage.settings import read_config
 from indexer.table.encoder.onnx import MANIFEST, Manifest
 from search.likeness import _photo as photo_of
+from tests.attack.tally import typed
 from tests.support.commands import SAMPLES
 
 PATIENCE = 5
@@ -62,6 +69,13 @@ READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "the settings": ("captionary.toml", lambda folder: read_config(folder, {})),
     "the settings that are shown": ("captionary.toml", lambda folder: list(settings(folder, {}))),
     "who writes": (".writer", _locked),
+    "a prompt": ("a.txt", lambda folder: read_words(folder / "a.txt")),
+    "a schema": ("a.json", lambda folder: read_schema(folder / "a.json")),
+    "a vocabulary": ("a.txt", lambda folder: read_vocabulary(folder / "a.txt")),
+    "checks of an inbox": ("checks.toml", lambda folder: Library.open(folder / "l").inbox(folder / "checks.toml")),
+    "answers of a model": ("a.jsonl", lambda folder: list(read_lines(folder / "a.jsonl"))),
+    "queries": ("a.tsv", lambda folder: typed("index", "--library", folder, "evaluate", folder / "a.tsv")),
+    "a startup file": (".bashrc", lambda folder: list(examine_installation({"HOME": str(folder), "SHELL": "bash"}))),
     "an encoder": (MANIFEST, Manifest.read),
     "a cache": ("a", lambda folder: BoundedCache(folder, 1000).get("a")),
 }

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
+from indexer.providers.bounded import MOST_OF_A_LINE
 from indexer.storage.atomic import whole_file
+from indexer.storage.regular import open_regular
 
 _BLOCK = 1 << 20
 
@@ -44,11 +46,10 @@ def read_lines(path: Path) -> Iterator[bytes]:
     r"""Yield the lines of a result file without their newline, split on \n alone; blank ones are left out.
 
     `str.splitlines` would also split on U+2028, which models put into captions. A last line without a newline is
-    yielded too: it may be torn, which its decoder will see.
+    yielded too: it may be torn, which its decoder will see. One that is too long comes in parts, which are no answers.
     """
-    opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rb") as stream:
-        for line in stream:
+    with open_regular(path) as file, gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file as stream:
+        while line := stream.readline(MOST_OF_A_LINE):
             stripped = line.rstrip(b"\r\n")
             if stripped.strip():
                 yield stripped

@@ -16,6 +16,7 @@ from typing import Any
 from indexer.domain.errors import NotFound, Refused, Unreachable, Unsendable
 from indexer.domain.job import Job
 from indexer.providers.answer import one_line
+from indexer.providers.bounded import LastLine
 from indexer.providers.gemini.check import check_file
 from indexer.providers.gemini.operations import BATCH_NAME, read_job, result_file, state_of
 from indexer.providers.gemini.service import Service, log, milliseconds
@@ -190,21 +191,18 @@ def fetch(service: Service, job: Job, target: Path) -> None:
 
 def _receive(service: Service, handle: str, write: Callable[[bytes], int]) -> _Received:
     size = lines = 0
-    head = b""
-    tail = bytearray()
+    head, last = b"", LastLine()
     with service.download("download the results", handle) as pieces:
         for piece in pieces:
             write(piece)
             head = head or piece.lstrip()[:1]
             size += len(piece)
             lines += piece.count(b"\n")
-            start = piece.rfind(b"\n") + 1
-            if start:
-                tail.clear()
-            tail += piece[start:]
+            last.add(piece)
     if head not in (b"", b"{"):
         raise Unreachable("the answer is not a result file", hint="check for a proxy that answers by itself")
-    return _Received(size, lines + bool(tail), torn=not _is_whole(bytes(tail)))
+    tail = bytes(last)
+    return _Received(size, lines + bool(tail), torn=not _is_whole(tail))
 
 
 def _is_whole(line: bytes) -> bool:

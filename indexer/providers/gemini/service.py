@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from indexer.domain.errors import ProviderError, Refused, Unreachable
+from indexer.providers.bounded import PACKED, STREAMED, bounding
 from indexer.providers.google.faults import as_error, read_refusal
 from indexer.providers.patience import patiently
 from indexer.providers.redaction import redacted_line
@@ -132,7 +133,10 @@ class Service:
         headers = {**self._headers(), "Accept-Encoding": "identity"}
         url = f"{self._base_url}/{API_VERSION}/{handle}:download"
         pool = self.http()
-        request = pool.build_request("GET", url, params={"alt": "media"}, headers=headers, timeout=self.timeouts.stall)
+        timeout, extensions = self.timeouts.stall, dict(STREAMED)
+        request = pool.build_request(
+            "GET", url, params={"alt": "media"}, headers=headers, timeout=timeout, extensions=extensions
+        )
         response = self.calling(what, lambda: pool.send(request, stream=True))
         try:
             self._check(what, response)
@@ -230,7 +234,11 @@ def _open_pool(base_url: str) -> httpx2.Client:
                 hint="check for a proxy that redirects, and GOOGLE_GEMINI_BASE_URL",
             )
 
-    return httpx2.Client(follow_redirects=True, event_hooks={"request": [keep_key_home]})
+    return httpx2.Client(
+        follow_redirects=True,
+        headers={"Accept-Encoding": PACKED},
+        event_hooks={"request": [keep_key_home], "response": [bounding(httpx2)]},
+    )
 
 
 def _faults() -> tuple[type[Exception], ...]:
