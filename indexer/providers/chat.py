@@ -18,6 +18,7 @@ from indexer.providers.answer import one_line, read_answer
 from indexer.providers.strict_schema import strict
 
 _PICTURE = "@picture@"
+_MOST = 1 << 40
 _SERVER_CODES = frozenset({0, 408, 409, 429, 500, 502, 503, 504, 529})
 
 
@@ -119,18 +120,17 @@ def read_usage(found: Mapping[str, Any]) -> Usage | None:
     usage = found.get("usage")
     if not isinstance(usage, dict):
         return None
-    entered, left = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+    entered, left = count(usage.get("prompt_tokens")), count(usage.get("completion_tokens"))
     if entered is None:
         return None
     details = usage.get("prompt_tokens_details")
     inner: Mapping[str, Any] = details if isinstance(details, dict) else {}
-    cost = usage.get("cost")
     return Usage(
         entered,
         left or 0,
-        cached_tokens=_count(inner.get("cached_tokens")) or _count(usage.get("prompt_cache_hit_tokens")) or 0,
-        cache_write_tokens=_count(inner.get("cache_write_tokens")) or 0,
-        usd=float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) and cost >= 0 else None,
+        cached_tokens=count(inner.get("cached_tokens")) or count(usage.get("prompt_cache_hit_tokens")) or 0,
+        cache_write_tokens=count(inner.get("cache_write_tokens")) or 0,
+        usd=_dollars(usage.get("cost")),
         mode=_tier(found.get("service_tier")),
     )
 
@@ -147,5 +147,11 @@ def _text(content: object) -> str:
     return "".join(text for text in texts if isinstance(text, str))
 
 
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+def count(value: object) -> int | None:
+    """Return a number of tokens or requests, None for what is none, or none that a ledger could hold."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST else None
+
+
+def _dollars(value: object) -> float | None:
+    known = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _MOST
+    return float(value) if known else None  # type: ignore[arg-type]

@@ -15,6 +15,7 @@ from indexer.domain.answer import Answer, Row
 from indexer.domain.errors import CaptionaryError, Unreachable
 from indexer.domain.job import Job, Limits
 from indexer.domain.question import Question, Request
+from indexer.providers.answer import clean, one_line
 from indexer.providers.redaction import redact_file, redacted, redacted_value
 from indexer.providers.seam import BatchFile, BatchService, Catalogue, Match, Prepared, Provider, Slotted
 from indexer.providers.spec import Spec
@@ -40,13 +41,16 @@ class _Keeper:
         try:
             yield
         except CaptionaryError as fault:
-            fault.args = tuple(self.text(each) if isinstance(each, str) else each for each in fault.args)
-            fault.hint = self.text(fault.hint)
+            behind: BaseException | None = fault
+            while isinstance(behind, CaptionaryError):  # also what it came of, which a log of the whole chain tells
+                behind.args = tuple(self.text(each) if isinstance(each, str) else each for each in behind.args)
+                behind.hint = self.text(behind.hint)
+                behind = behind.__cause__ or behind.__context__
             raise
 
     def row(self, row: Row) -> Row:
         if not isinstance(row.outcome, Answer):
-            return replace(row, outcome=replace(row.outcome, detail=self.text(row.outcome.detail)))
+            return replace(row, outcome=replace(row.outcome, detail=clean(self.text(row.outcome.detail))))
         told = row.outcome
         answer = Answer(
             description=self.text(told.description),
@@ -60,12 +64,16 @@ class _Keeper:
     def job(self, job: Job) -> Job:
         """What names a job or a file must stay as it is; a name that holds a key is no name that can be kept."""
         self.name(f"{job.name} {job.input_file} {job.output_file}")
-        return replace(job, error=self.text(job.error), display_name=self.text(job.display_name))
+        return replace(job, error=one_line(self.text(job.error)), display_name=clean(self.text(job.display_name)))
 
     def name(self, name: str) -> str:
         if any(secret in name for secret in self._secrets):
             raise Unreachable(
                 "the service names a job or a file by a key", hint="check for a proxy that answers by itself"
+            )
+        if not name.isprintable():
+            raise Unreachable(
+                "the service names a job or a file by what is no text", hint="check for a proxy that answers by itself"
             )
         return name
 
@@ -92,7 +100,7 @@ class _Door:
 
     def model(self) -> str:
         with self._keeper.errors():
-            return self._keeper.text(self._provider.model())
+            return clean(self._keeper.text(self._provider.model()))
 
     def slots(self) -> int | None:
         with self._keeper.errors():
@@ -116,7 +124,7 @@ class _CatalogueDoor(_Door):
     def models(self) -> list[str]:
         assert isinstance(self._provider, Catalogue)
         with self._keeper.errors():
-            return [self._keeper.text(name) for name in self._provider.models()]
+            return [clean(self._keeper.text(name)) for name in self._provider.models()]
 
 
 class _BatchDoor:

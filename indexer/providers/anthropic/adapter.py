@@ -18,6 +18,7 @@ from indexer.providers import jsonl
 from indexer.providers.answer import one_line, read_answer
 from indexer.providers.anthropic import SPEC
 from indexer.providers.anthropic.check import check_file
+from indexer.providers.chat import count
 from indexer.providers.http import Http, Service, Timeouts, checked_key, checked_url
 from indexer.providers.moments import moment
 from indexer.providers.rates import room_left
@@ -248,11 +249,15 @@ def _read_message(found: Mapping[str, Any]) -> tuple[Answer | Failure, Usage | N
 
 
 def _read_usage(usage: object) -> Usage | None:
-    if not isinstance(usage, dict) or not isinstance(usage.get("input_tokens"), int):
+    told = usage if isinstance(usage, dict) else {}
+    asked = count(told.get("input_tokens"))
+    if asked is None:
         return None
-    read, written = usage.get("cache_read_input_tokens") or 0, usage.get("cache_creation_input_tokens") or 0
-    output = usage.get("output_tokens") or 0
-    return Usage(usage["input_tokens"] + read + written, output, cached_tokens=read, cache_write_tokens=written)
+    read, written, output = (
+        count(told.get(name)) or 0
+        for name in ("cache_read_input_tokens", "cache_creation_input_tokens", "output_tokens")
+    )
+    return Usage(asked + read + written, output, cached_tokens=read, cache_write_tokens=written)
 
 
 def _read_error(error: object) -> Failure:
@@ -269,7 +274,7 @@ def _read_job(found: object) -> Job | None:
     if not isinstance(found, dict) or not isinstance(found.get("id"), str):
         return None
     counts = found.get("request_counts")
-    told = {name: n for name, n in counts.items() if isinstance(n, int)} if isinstance(counts, dict) else {}
+    told = {name: n for name, n in counts.items() if count(n) is not None} if isinstance(counts, dict) else {}
     served = told.get("succeeded", 0) + told.get("errored", 0)
     state = JobState.RUNNING
     if found.get("processing_status") == "ended":

@@ -29,6 +29,7 @@ _STATES = {
     "EXPIRED": JobState.EXPIRED,
 }
 BATCH_NAME = re.compile(r"batches/[A-Za-z0-9_-]{1,80}")
+_NAME = re.compile(r"[A-Z][A-Z_]{0,60}")
 
 
 def read_job(operation: Mapping[str, Any]) -> Job | None:
@@ -80,7 +81,8 @@ def state_of(state: str, name: str) -> JobState:
     bare_state = state.removeprefix("BATCH_STATE_").removeprefix("JOB_STATE_")
     known = _STATES.get(bare_state)
     if known is None:
-        log.warning("%s is in the unknown state %r; taken for running", name, one_line(state, 60))
+        told = state if _NAME.fullmatch(state) else "(no name of a state)"  # it may be anything, a key too
+        log.warning("%s is in the unknown state %s; taken for running", name, told)
         return JobState.RUNNING
     return known
 

@@ -10,6 +10,7 @@ import json
 import logging
 import math
 import threading
+import warnings
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -87,6 +88,8 @@ class Service:
                 from google import genai
                 from google.genai import types
 
+                # The SDK warns of values that it does not know, with their text, past every door for keys.
+                warnings.filterwarnings("ignore", category=UserWarning, module=r"google\.genai\._common")
                 options = types.HttpOptions(
                     base_url=self._base_url,
                     api_version=API_VERSION,

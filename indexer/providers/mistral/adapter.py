@@ -182,18 +182,19 @@ def _read_job(found: object) -> Job | None:
     """Read a job; a state that nobody knows yet counts as running."""
     if not isinstance(found, dict) or not isinstance(found.get("id"), str):
         return None
-    metadata, inputs, errors = found.get("metadata") or {}, found.get("input_files") or [], found.get("errors") or []
-    words = "; ".join(str(each.get("message")) for each in errors[:3] if isinstance(each, dict))
+    metadata, inputs, errors = found.get("metadata"), found.get("input_files"), found.get("errors")
+    told = errors[:3] if isinstance(errors, list) else []
+    words = "; ".join(str(each.get("message")) for each in told if isinstance(each, dict))
     files = (found.get("output_file"), found.get("error_file"))
     return Job(
         name=found["id"],
         state=_STATES.get(str(found.get("status")), JobState.RUNNING),
         display_name=str(metadata.get(_LABEL) or "") if isinstance(metadata, dict) else "",
-        input_file=str(inputs[0]) if inputs else "",
+        input_file=str(inputs[0]) if inputs and isinstance(inputs, list) else "",
         output_file=" ".join(each for each in files if isinstance(each, str) and each),
-        requests=found.get("total_requests") or None,
-        succeeded=found.get("succeeded_requests"),
-        failed=found.get("failed_requests"),
+        requests=chat.count(found.get("total_requests")) or None,
+        succeeded=chat.count(found.get("succeeded_requests")),
+        failed=chat.count(found.get("failed_requests")),
         error=words[:500],
         created_at=_moment(found.get("created_at")),
         ended_at=_moment(found.get("completed_at")),

@@ -197,7 +197,7 @@ def read_job(found: object) -> Job | None:
     """Read a batch object; None where it is none. A state that nobody knows yet counts as running."""
     if not isinstance(found, dict) or not isinstance(found.get("id"), str):
         return None
-    counts, metadata = found.get("request_counts") or {}, found.get("metadata") or {}
+    counts, metadata = _part(found, "request_counts"), _part(found, "metadata")
     state = _STATES.get(str(found.get("status")), JobState.RUNNING)
     codes, words = _errors(found.get("errors"))
     files = (found.get("output_file_id"), found.get("error_file_id"))
@@ -207,14 +207,19 @@ def read_job(found: object) -> Job | None:
         display_name=str(metadata.get(_LABEL) or ""),
         input_file=str(found.get("input_file_id") or ""),
         output_file=" ".join(each for each in files if isinstance(each, str) and each),
-        requests=counts.get("total") or None,
-        succeeded=counts.get("completed"),
-        failed=counts.get("failed"),
+        requests=chat.count(counts.get("total")) or None,
+        succeeded=chat.count(counts.get("completed")),
+        failed=chat.count(counts.get("failed")),
         error=words,
         created_at=_moment(found.get("created_at")),
         ended_at=next(filter(None, (_moment(found.get(f"{end}_at")) for end in _ENDS)), None),
         queue_full=state is JobState.FAILED and "token_limit_exceeded" in codes,
     )
+
+
+def _part(found: dict[str, Any], name: str) -> dict[str, Any]:
+    part = found.get(name)
+    return part if isinstance(part, dict) else {}
 
 
 _ENDS = ("completed", "failed", "expired", "cancelled")

@@ -99,9 +99,9 @@ def _fitting(entries: list[Any], most: Price) -> Iterator[tuple[float, str]]:
         except (KeyError, TypeError, ValueError):
             continue
         sees = "image" in (takes if isinstance(takes, list) else [])
-        keeps = bool(_NEEDED & set(knows if isinstance(knows, list) else []))
-        dear = price.input > most.input or price.output > most.output or price.input < 0
-        if sees and keeps and not dear:
+        keeps = isinstance(knows, list) and any(needed in knows for needed in _NEEDED)
+        cheap = 0 <= price.input <= most.input and 0 <= price.output <= most.output
+        if sees and keeps and cheap:
             yield price.of(1_000, 200), entry["id"]
 
 

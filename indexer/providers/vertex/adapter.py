@@ -274,7 +274,7 @@ def _part(holder: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
 
 def _number(value: object) -> int | None:
     """Numbers come as strings, and -1 means that nobody knows."""
-    return int(str(value)) if str(value).isdecimal() else None
+    return int(str(value)) if re.fullmatch(r"[0-9]{1,12}", str(value)) else None
 
 
 def _checked(name: str) -> str:
