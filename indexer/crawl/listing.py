@@ -23,6 +23,7 @@ from indexer.storage import objects
 from indexer.storage.paths import is_address
 
 _DOT = 0x2E
+_MOST = 1 << 63
 _new = tuple.__new__  # the constructor of a named tuple takes three times as long
 
 
@@ -100,7 +101,7 @@ def found_alone(path: bytes) -> Found | None:
     beside = max(_mtime(base + end) for base in bases for end in (SIDECAR_END, SIDECAR_END.upper()))
     google = (_mtime(folder + slash + json) for json in takeout_names.json_names(name))
     together = _together(beside, next(filter(None, google), 0))
-    return Found(path, status.st_size, status.st_mtime_ns, together, status.st_ctime_ns)
+    return Found(path, status.st_size, storable(status.st_mtime_ns), together, storable(status.st_ctime_ns))
 
 
 def _object_alone(path: bytes) -> Found | None:
@@ -118,9 +119,14 @@ def _mtime(path: bytes) -> int:
         return 0
 
 
+def storable(stamp: int) -> int:
+    """Return a time of a file so that it fits 63 bits, which those of the year 2262 and later do not: a number then."""
+    return stamp if -_MOST <= stamp < _MOST else stamp % _MOST
+
+
 def _together(newest: int, google: int) -> int:
     """One number that changes when the newest XMP file or Google's JSON changes, comes or goes; it fits 63 bits."""
-    return (newest + google) & (2**63 - 1)
+    return (newest + google) % _MOST
 
 
 class _Listing:
@@ -195,7 +201,7 @@ class _Listing:
                         self._take_file(entry, lower)
                     else:
                         status = entry.stat()
-                        stamps = status.st_mtime_ns, 0, status.st_ctime_ns
+                        stamps = storable(status.st_mtime_ns), 0, storable(status.st_ctime_ns)
                         files.append(_new(Found, (entry.path, status.st_size, *stamps, False, "", ())))
                 elif entry.is_dir(follow_symlinks=False):
                     self._take_folder(entry, self._below)
@@ -222,7 +228,7 @@ class _Listing:
             self._raws.append(path)
         elif lower.endswith(takeout_names.END):
             self._takeout[takeout_names.key_of_json(entry.name[: -len(takeout_names.END)])] = status.st_mtime_ns
-        self._files.append(Found(path, status.st_size, status.st_mtime_ns, 0, status.st_ctime_ns))
+        self._files.append(Found(path, status.st_size, storable(status.st_mtime_ns), 0, storable(status.st_ctime_ns)))
 
     def _take_folder(self, entry: os.DirEntry[bytes], ways: list[bytes]) -> None:
         if is_of_a_program(entry.name.lower(), self._path.rpartition(b"/")[2].lower()):

@@ -17,7 +17,7 @@ from indexer.ledger.store import Ledger
 from indexer.storage import objects
 from indexer.storage.atomic import new_file
 from indexer.storage.layout import LEDGER_FILE
-from indexer.storage.paths import AnyPath, is_address, resolve_root, shown, to_text
+from indexer.storage.paths import AnyPath, is_address, resolve_new, shown, to_text
 
 _HINT = "make room, or choose another place"
 
@@ -35,7 +35,7 @@ def back_up(ledger: Ledger, to: AnyPath, progress: Callable[[Progress], None]) -
 
     Raises `UsageError` where something is in the way, `Unwritable` where the disk refuses; then no trace is left.
     """
-    place = resolve_root(to)
+    place = resolve_new(to)
     if is_address(place):
         return _send(ledger, place, progress)
     path = _target(place)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from indexer.crawl.listing import storable
 from indexer.crawl.walk import WalkOptions, walk
 from indexer.domain.errors import MissingPath, UsageError
 from tests.support.nobody import as_nobody
@@ -317,3 +318,11 @@ def test_memory_does_not_grow_with_the_number_of_folders(tmp_path: Path) -> None
         tracemalloc.stop()
     assert count == 6_000
     assert peak < 300_000
+
+
+@pytest.mark.parametrize("stamp", [0, -1, 1_764_000_000 * 10**9, 2**63 - 1, 2**63, -(2**63) - 1, 2**70])
+def test_a_time_of_a_file_fits_the_ledger(stamp: int) -> None:
+    """Whatever year a file system tells; those that a clock can mean stay as they are."""
+    kept = storable(stamp)
+    assert -(2**63) <= kept < 2**63
+    assert kept == stamp or not -(2**63) <= stamp < 2**63

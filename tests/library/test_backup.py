@@ -124,3 +124,11 @@ def test_doctor_tells_how_big_the_ledger_is(kept: Path) -> None:
     """The line of the ledger has its size."""
     found = {one["what"]: one["words"] for one in index("--library", kept, "doctor", "--json").json}
     assert " MB: ok" in found["ledger"]
+
+
+def test_a_link_in_the_place_of_a_backup_is_in_the_way(kept: Path, tmp_path: Path) -> None:
+    """Also one that leads nowhere: what it would lead to is not made."""
+    (tmp_path / "copy").symlink_to(tmp_path / "victim")
+    with Library.open(kept) as library, pytest.raises(UsageError, match="nothing is replaced"):
+        library.backup(tmp_path / "copy")
+    assert not (tmp_path / "victim").exists()
