@@ -85,7 +85,7 @@ inbox: install ## 2,000 uploads while adders, advancers and readers are killed 5
 
 SEED = 1
 
-attack: install ## signals, damage, full disks, permissions, hostile words: tried and held, as a table (SEED=7)
+attack: install ## signals, damage, disks, permissions, words, clocks, bombs, links, echoes: tried and held (SEED=7)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.attack $(SEED)
 
 egress: install ## every system call of every command, ten idle seconds and the making of the text model included

@@ -14,7 +14,7 @@ from indexer.domain.errors import Unreachable
 STREAMED: Mapping[str, bool] = {"streamed": True}
 """The extensions of a request whose caller takes the answer piece by piece; an error in its place is bounded still."""
 PACKED = "gzip"
-MOST_OF_A_LINE = 32 << 20
+MOST_OF_A_LINE = 64 << 20
 _PIECE = 1 << 20
 
 

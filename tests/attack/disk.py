@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from tests.attack.tally import Tally, Typed
+from tests.attack.tally import Tally, Typed, typed
 from tests.support.commands import environment
+from tests.support.nobody import as_nobody
 
 _BIN = Path(sys.executable).parent
 _LIMITED = """
@@ -40,23 +40,33 @@ def full_disks(home: Path, photos: Path, work: Path, rounds: int, seed: int) -> 
     return tally
 
 
-def permissions(home: Path, photos: Path, work: Path) -> Tally:
-    """Take each file and folder of a library away from us in turn; as root nothing can be taken."""
-    tally = Tally("permissions")
-    if os.geteuid() == 0:
-        return tally
-    library = shutil.copytree(home, work / "forbidden")
-    for path in sorted(library.rglob("*")):
-        mode = path.stat().st_mode
-        path.chmod(0)
-        for command, allowed in (
-            (("search", "dogs"), (0, 1, 2)),
-            (("index", "status"), (0, 1)),
-            (("index", photos), (0, 1)),
-        ):
-            tally.judge(f"{command[0]} without {path.name}", _run(command, library, None).fault(allowed))
-        if path.exists():
+def permissions(home: Path, photos: Path, seed: int, most: int | None = None) -> Tally:
+    """Take each file and folder of a library, and each photo, away from us in turn, and give it back.
+
+    From the superuser nothing can be taken: then somebody else runs the commands.
+    """
+    tally, dice = Tally("permissions"), random.Random(seed)
+    with as_nobody(home, photos) as place:
+        library, pictures = place / home.name, place / photos.name
+        index = ("index", pictures, "--provider", "local", "--workers", "0")
+        typed(*index[:1], "--library", library, "relocate", photos, pictures)
+        paths = [library, *sorted(library.rglob("*")), pictures, *sorted(pictures.iterdir())]
+        for path in paths if most is None else dice.sample(paths, most):
+            if not path.exists():
+                continue  # a version of the table that the run before took away
+            mode = path.stat().st_mode
+            path.chmod(dice.choice((0, 0o400, 0o100) if path.is_dir() else (0, 0o200)))
+            for command, allowed in (
+                (("search", "dogs"), (0, 1, 2)),
+                (("index", "status"), (0, 1)),
+                (index, (0, 1, 4)),
+                (("index", "doctor"), (0, 1)),
+            ):
+                done = typed(str(command[0]), "--library", library, *command[1:])
+                tally.judge(f"{command[0]} {command[-1]} without {path.relative_to(place)}", done.fault(allowed))
             path.chmod(mode)
+            done = typed(str(index[0]), "--library", library, *index[1:])
+            tally.judge(f"index with {path.relative_to(place)} again", done.fault((0,)))
     return tally
 
 

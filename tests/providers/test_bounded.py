@@ -108,9 +108,9 @@ def test_a_line_that_never_ends_is_no_result(hostile: str, tmp_path: Path) -> No
     job = Job("batches/a", JobState.FINISHED, output_file="files/plain", requests=1)
     gemini = Gemini("a-key-of-a-test", hostile, sleep=lambda _: None)
     assert _WHOLE > MOST_OF_A_LINE >> 20
-    with pytest.raises(Unreachable, match="a line of more than 32 MiB"):
+    with pytest.raises(Unreachable, match="a line of more than 64 MiB"):
         gemini.batches.fetch(job, tmp_path / "results.jsonl")
-    with pytest.raises(Unreachable, match="a line of more than 32 MiB"):
+    with pytest.raises(Unreachable, match="a line of more than 64 MiB"):
         jsonl.download(way(hostile), ["plain"], tmp_path / "results.jsonl")
     assert list(tmp_path.iterdir()) == []
 

@@ -13,12 +13,18 @@ NOBODY = 65534
 
 
 @contextmanager
-def as_nobody() -> Iterator[Path]:
-    """Yield a new folder of somebody who is not the superuser, and be that somebody meanwhile."""
+def as_nobody(*brought: Path) -> Iterator[Path]:
+    """Yield a new folder of somebody who is not the superuser, and be that somebody meanwhile.
+
+    In it lie copies of the folders that were `brought`, that somebody's own.
+    """
     root = Path(tempfile.mkdtemp())
+    for folder in brought:
+        shutil.copytree(folder, root / folder.name, symlinks=True)
     user = os.geteuid()
     if user == 0:
-        os.chown(root, NOBODY, NOBODY)
+        for path in (root, *root.rglob("*")):
+            os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
         os.seteuid(NOBODY)
     try:
         yield root
