@@ -23,12 +23,12 @@ ATTACKS: dict[str, Callable[[Path, Path, int], Tally]] = {
     "damage": lambda home, photos, seed: damage(home, home.parent, 80, seed),
     "options": lambda home, photos, seed: options(home, photos, 600, seed),
     "settings": lambda home, photos, seed: settings(home, photos, 120, seed),
-    "permissions": lambda home, photos, seed: permissions(home, photos, seed),
-    "clocks": lambda home, photos, seed: clocks(home, photos, home.parent, 24, seed),
-    "clocks of jobs": lambda home, photos, seed: jobs(home.parent, 24, seed),
-    "links": lambda home, photos, seed: links(home, photos, home.parent, 30, seed),
+    "permissions": lambda home, photos, seed: permissions(home, photos, seed, 24),
+    "clocks": lambda home, photos, seed: clocks(home, photos, home.parent, 12, seed),
+    "clocks of jobs": lambda home, photos, seed: jobs(home.parent, 12, seed),
+    "links": lambda home, photos, seed: links(home, photos, home.parent, 14, seed),
     "bombs": lambda home, photos, seed: bombs(home, home.parent),
-    "echoes": lambda home, photos, seed: echoes(home.parent, 30, seed),
+    "echoes": lambda home, photos, seed: echoes(home.parent, 20, seed),
 }
 """The longest ones first: they run at the same time, one a core, each in a process and on a library of its own."""
 

@@ -21,7 +21,7 @@ _COMMANDS: tuple[tuple[str, ...], ...] = (
     ("index", "backup", "OUT/backup.sqlite3"),
     ("index", "rebuild"),
     ("index", "doctor"),
-    ("index", "forget", "PHOTOS", "--yes"),
+    ("index", "forget", "PHOTOS", "--confirm"),
 )
 
 
