@@ -104,7 +104,6 @@ def test_an_error_in_the_place_of_a_file_is_no_file(hostile: str, how: str) -> N
         pass
 
 
-@pytest.mark.usefixtures("memory")
 def test_a_line_that_never_ends_is_no_result(hostile: str, tmp_path: Path) -> None:
     """Neither of Gemini nor of the others; the file that was begun is gone."""
     job = Job("batches/a", JobState.FINISHED, output_file="files/plain", requests=1)
