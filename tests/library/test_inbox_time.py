@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import gzip
-import io
 import sqlite3
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 
 from indexer.domain.errors import ApprovalRequired, UsageError
 from indexer.library.api import Library, Seams
 from indexer.library.inbox import Inbox
-from tests.support import hostile
 from tests.support.services import SHOPS, environ
 from tests.support.uploads import CHECKS, CODED, Hand, Judge, picture
+from tests.whole.hostile_uploads import play
 
 HOUR = 3600.0
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC).timestamp()
@@ -265,38 +262,10 @@ def _kept_lines(desk: Desk) -> list[bytes]:
     return [line for path in files for line in gzip.decompress(path.read_bytes()).splitlines()]
 
 
-def test_hostile_uploads_are_refused_or_for_a_person(judge: Judge, desk: Desk) -> None:
+def test_hostile_uploads_are_refused_or_for_a_person(tmp_path: Path) -> None:
     """Broken, lying, huge or merely odd: never a crash, and nothing is approved that nobody answered for."""
-    inbox = desk.inbox(within="10m")
-    names = []
-    for name, raw in hostile_corpus():
-        with suppress(UsageError):
-            inbox.add(name, raw)
-            names.append(name)
-    for _ in range(3):
-        inbox.advance()
-    desk.clock.sleep(HOUR)
-    inbox.advance()
-    found = {verdict.id: verdict for verdict in inbox.verdicts()}
-    assert found.keys() == set(names)
-    assert all(verdict.description for verdict in found.values() if verdict.decision == "approve")
-    assert sum(verdict.decision == "human" for verdict in found.values()) > 5
-
-
-def hostile_corpus() -> Iterator[tuple[str, bytes]]:
-    """Uploads that nobody means well."""
-    for name, (raw, _) in sorted(CODED.items()):
-        yield f"{name} cut", raw[: len(raw) // 2]
-        yield f"{name} with a tail", raw + b"<script>" * 99
-    bomb = io.BytesIO()
-    Image.new("1", (40_000, 40_000)).save(bomb, "PNG")
-    yield "bomb", bomb.getvalue()
-    yield "text", b"../../etc/passwd"
-    yield "page", b"<svg onload=alert(1)>"
-    yield "nothing", b""
-    yield "zeros", bytes(4096)
-    yield "head of a JPEG", b"\xff\xd8\xff\xe0" + bytes(500)
-    for build in ("scene",):
-        stream = io.BytesIO()
-        getattr(hostile, build)().save(stream, "PNG")
-        yield build, stream.getvalue()
+    ends, faults = play(tmp_path, damaged=0)
+    assert faults == []
+    assert ends["refused"] >= 9
+    assert ends["human"] >= 20
+    assert ends["approve"] >= 5
