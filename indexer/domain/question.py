@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from typing import NamedTuple
 
 from indexer.domain.answer import Reason
 from indexer.domain.keys import canonical_json, digest
@@ -20,6 +21,13 @@ class Settings:
     temperature: float = 0.2
     max_output_tokens: int = 512
     thinking: str = "minimal"
+
+
+class Versions(NamedTuple):
+    """The versions of a prompt and of an answer schema, 12 hex digits each."""
+
+    prompt: str
+    schema: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +54,11 @@ class Question:
         """The digest of the answer schema, 12 hex digits."""
         return digest("schema", self.schema)[:12]
 
+    @property
+    def versions(self) -> Versions:
+        """What it asks with, whoever is asked."""
+        return Versions(self.prompt_version, self.schema_version)
+
     def settings_json(self) -> str:
         """The settings as canonical JSON, the text that names them in a work key.
 
@@ -70,8 +83,7 @@ class Question:
 
     def work_key(self, photo: str) -> str:
         """Name this question about `photo`: 20 hex digits."""
-        versions = (self.prompt_version, self.schema_version)
-        return work_key(photo, versions, self.provider, self.model, self.settings_json())
+        return work_key(photo, self.versions, self.provider, self.model, self.settings_json())
 
 
 def work_key(photo: str, versions: tuple[str, str], provider: str, model: str, settings: str) -> str:

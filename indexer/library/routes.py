@@ -66,7 +66,7 @@ def offer_for(ledger: Ledger, access: Access, new: int, bounds: Bounds, *, all_r
     market, specs = market_of(ledger, access, config), candidates(access, config)
     found = routes(ledger, _asked(ledger, config.model), specs, new, market, bounds)
     if not all_routes:
-        found = [route for route in found if not route.why_not.endswith("is not set")]
+        found = [route for route in found if not route.keyless]
     return Offer(new, new, tuple(found))
 
 
@@ -162,11 +162,10 @@ class Best:
         self._second = self._choose_second(living) if self._options.get("hedge") else None
         chosen = self._options.copy()
         chosen.pop("max_per_1000", None)
-        chosen["provider"], chosen["mode"] = self._route.provider, str(self._route.mode)
+        chosen.update(self._route.named)
+        chosen["mode"] = str(self._route.mode)
         if left is not None:
             chosen["deadline"] = max(1.0, left)
-        if not self._route.model.startswith("("):
-            chosen["model"] = self._route.model
         return chosen
 
     def _choose_second(self, living: Sequence[Route]) -> Route | None:
@@ -185,10 +184,9 @@ class Best:
         if self._second is None:
             return None
         told = chosen.copy()
-        told["provider"], told["mode"] = self._second.provider, str(self._second.mode)
         told.pop("model", None)
-        if not self._second.model.startswith("("):
-            told["model"] = self._second.model
+        told.update(self._second.named)
+        told["mode"] = str(self._second.mode)
         return told
 
     def named(self, plan: Plan) -> Plan:

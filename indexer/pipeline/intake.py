@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from indexer.domain.mode import Mode
-from indexer.domain.question import Question
+from indexer.domain.question import Versions
 from indexer.ledger.spend import approvals
 from indexer.ledger.spend.approvals import Yes
 from indexer.ledger.store import Transaction
@@ -40,18 +40,15 @@ class Timing:
     gather: float = 0.0
 
 
-def asked_of(question: Question) -> str:
-    """Name the versions that a question asks with."""
-    return f"{question.prompt_version} {question.schema_version}"
-
-
 class Intake:
-    """One look at what waits; `asked` names the versions that are asked with (see `asked_of`).
+    """One look at what waits; `asked` are the versions that are asked with, None for what gathers with nothing.
 
     `routes` gives every route for so many photos, the cheapest first.
     """
 
-    def __init__(self, session: Session, timing: Timing, asked: str, routes: Callable[[int], Sequence[Route]]) -> None:
+    def __init__(
+        self, session: Session, timing: Timing, asked: Versions | None, routes: Callable[[int], Sequence[Route]]
+    ) -> None:
         self._session = session
         self._ledger = session.ledger
         self._timing = timing
@@ -83,7 +80,7 @@ class Intake:
         return young or any(self._carries_uploads(shard.question) for shard in shards.open_shards(self._ledger))
 
     def _carries_uploads(self, number: int) -> bool:
-        return asked_of(questions.question_of(self._ledger, number)) == self._asked
+        return questions.question_of(self._ledger, number).versions == self._asked
 
     def want(self, ask: Ask, mode: Mode, group: Sequence[Due]) -> int:
         """Approve and begin what the budget carries, the oldest first; returns how many that are."""
@@ -97,7 +94,7 @@ class Intake:
             with self._ledger.transaction("uploads asked about") as transaction:
                 campaign = self._raise_cap(transaction, len(taken) * high)
                 items.want(transaction, ask.question, taken, campaign, mode)
-                uploads.mark_asked(transaction, taken, asked_of(ask.question))
+                uploads.mark_asked(transaction, taken, ask.question.versions)
         return count
 
     def again(self) -> None:

@@ -13,7 +13,7 @@ from indexer.domain.mode import Mode
 from indexer.domain.money import dollars
 from indexer.domain.plan import Plan
 from indexer.domain.progress import Progress
-from indexer.domain.question import Question
+from indexer.domain.question import Question, Versions
 from indexer.ledger.photos import forget
 from indexer.ledger.scope import Scope
 from indexer.ledger.spend import approvals
@@ -220,7 +220,7 @@ class Run:
         """A provider that was given up is asked a little longer whether it has a job, and not how that goes."""
         if not self._is_given_up(shard.question):
             return True
-        looked = self._session.clock.time() - (shard.created_at or 0.0)
+        looked = self._session.clock.time() - (shard.unsure_since or 0.0)
         unsure = shard.state is ShardState.CREATING and looked < _LOOKS * self._session.config.lookup_seconds
         return shard.state in (*UNSENT, ShardState.COLLECTED) or unsure
 
@@ -266,7 +266,7 @@ class Run:
             items.want_again(transaction, failed, campaign, mode)
             items.want(transaction, question, [work.photo for work in new], campaign, mode)
 
-    def intake(self, timing: Timing, asked: str, routes: Callable[[int], Sequence[Route]]) -> Intake:
+    def intake(self, timing: Timing, asked: Versions | None, routes: Callable[[int], Sequence[Route]]) -> Intake:
         """Return what sends waiting uploads; see `pipeline.intake`."""
         return Intake(self._session, timing, asked, routes)
 

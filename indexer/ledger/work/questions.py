@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import json
 
-from indexer.domain.question import Question, Settings
+from indexer.domain.question import Question, Settings, Versions
 from indexer.ledger.store import Ledger, Transaction
 
 CHOSEN_PROMPT = "chosen prompt"  # settings of the library: which versions win among answers of one standing
 CHOSEN_SCHEMA = "chosen schema"
 CHOSEN_LAST = "chosen last"  # "schema" when a schema was put in force by itself, after the prompt
+VERSIONS = "q.prompt_version || ' ' || q.schema_version"
+"""The versions of a question `q` in SQL, as `stored` keeps them."""
 _SAME = "provider = ? AND model = ? AND prompt_version = ? AND schema_version = ? AND settings = ?"
+
+
+def stored(versions: Versions) -> str:
+    """Return the text that keeps `versions` in one column."""
+    return " ".join(versions)
+
+
+def read_versions(text: str) -> Versions:
+    """Return the versions that `stored` made `text` of."""
+    return Versions(*text.split(" "))
 
 
 def question_id(transaction: Transaction, question: Question) -> int:

@@ -141,8 +141,8 @@ class AnthropicBatches(Inline, Unlabelled):
 
     def candidates(self, shard: BatchFile) -> Iterator[Job]:
         """Yield the batches of this size made since the creation that was lost."""
-        if shard.created_at is not None:
-            found = self._since(shard.created_at - _SKEW)
+        if shard.earliest_create is not None:
+            found = self._since(shard.earliest_create - _SKEW)
             yield from (job for job in found if job.requests in (None, shard.requests))
 
     def poll(self, name: str) -> Job:
@@ -166,8 +166,8 @@ class AnthropicBatches(Inline, Unlabelled):
 
     def fetch(self, job: Job, target: Path) -> None:
         """Stream the results; every request of an ended batch has one."""
-        address = job.output_file or f"v1/messages/batches/{_checked(job.name)}/results"
-        jsonl.download(self._http, [address], target, requests=job.requests)
+        addresses = job.results or (f"v1/messages/batches/{_checked(job.name)}/results",)
+        jsonl.download(self._http, addresses, target, requests=job.requests)
 
     def _since(self, since: float) -> Iterator[Job]:
         """The batches made since then, the newest first."""
@@ -284,7 +284,7 @@ def _read_job(found: object) -> Job | None:
     return Job(
         name=found["id"],
         state=state,
-        output_file=address if isinstance(address, str) else "",
+        results=(address,) if address and isinstance(address, str) else (),
         requests=sum(told.values()) or None,
         succeeded=told.get("succeeded"),
         failed=told.get("errored"),

@@ -171,7 +171,7 @@ def fetch(service: Service, job: Job, target: Path) -> None:
     but has a torn last line or fewer lines than requests is taken again, and believed when it comes the same
     three times: then it is what the service has, and the lines it lacks are for the caller to miss.
     """
-    handle = job.output_file or result_file(job.name)
+    handle = job.results[0] if job.results else result_file(job.name)
     doubted: list[_Received] = []
 
     def attempt() -> None:

@@ -164,8 +164,7 @@ class MistralBatches:
 
     def fetch(self, job: Job, target: Path) -> None:
         """Stream answers and errors into one file."""
-        handles = job.output_file.split()
-        jsonl.download(self._http, [f"v1/files/{_checked(each)}/content" for each in handles], target)
+        jsonl.download(self._http, [f"v1/files/{_checked(each)}/content" for each in job.results], target)
 
     def discard(self, handle: str) -> None:
         """Delete an uploaded file; one that is gone already is fine."""
@@ -191,7 +190,7 @@ def _read_job(found: object) -> Job | None:
         state=_STATES.get(str(found.get("status")), JobState.RUNNING),
         display_name=str(metadata.get(_LABEL) or "") if isinstance(metadata, dict) else "",
         input_file=str(inputs[0]) if inputs and isinstance(inputs, list) else "",
-        output_file=" ".join(each for each in files if isinstance(each, str) and each),
+        results=tuple(each for each in files if isinstance(each, str) and each),
         requests=chat.count(found.get("total_requests")) or None,
         succeeded=chat.count(found.get("succeeded_requests")),
         failed=chat.count(found.get("failed_requests")),

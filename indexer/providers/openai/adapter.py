@@ -149,7 +149,7 @@ class OpenAIBatches:
             entries = entries if isinstance(entries, list) else []
             jobs = [job for job in map(read_job, entries) if job is not None]
             found |= {job.name: job for job in jobs if job.display_name == shard.label}
-            if jobs and (jobs[-1].created_at or math.inf) < (shard.created_at or 0.0) - _CLOCKS_APART:
+            if jobs and (jobs[-1].created_at or math.inf) < (shard.earliest_create or 0.0) - _CLOCKS_APART:
                 break  # newest first: what follows is older than the shard
             last = entries[-1].get("id") if entries and isinstance(entries[-1], dict) else None
             if not page.get("has_more") or not last:
@@ -177,7 +177,7 @@ class OpenAIBatches:
 
     def fetch(self, job: Job, target: Path) -> None:
         """Stream answers and errors into one file."""
-        files = [f"files/{_checked(each)}/content" for each in job.output_file.split()]
+        files = [f"files/{_checked(each)}/content" for each in job.results]
         whole = job.state in (JobState.FINISHED, JobState.EXPIRED)  # a cancelled one lacks what it did not come to
         jsonl.download(self._http, files, target, requests=job.requests if whole else None)
 
@@ -206,7 +206,7 @@ def read_job(found: object) -> Job | None:
         state=state,
         display_name=str(metadata.get(_LABEL) or ""),
         input_file=str(found.get("input_file_id") or ""),
-        output_file=" ".join(each for each in files if isinstance(each, str) and each),
+        results=tuple(each for each in files if isinstance(each, str) and each),
         requests=chat.count(counts.get("total")) or None,
         succeeded=chat.count(counts.get("completed")),
         failed=chat.count(counts.get("failed")),

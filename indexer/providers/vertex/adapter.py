@@ -175,7 +175,7 @@ class VertexBatches:
         job = _read_job(found)
         if job is None:
             raise Unreachable(f"could not look at {name}: the answer is not a job", hint="try again later")
-        if job.output_file and not _part(found, "outputInfo") and not self._results(job.output_file):
+        if job.results and not _part(found, "outputInfo") and not self._results(job):
             return _without_results(job)
         return job
 
@@ -193,9 +193,9 @@ class VertexBatches:
 
     def fetch(self, job: Job, target: Path) -> None:
         """Stream all files of answers, in whatever order, into one."""
-        places = self._results(job.output_file)
+        places = self._results(job)
         if not places:
-            raise NotFound(f"{job.name} left no results in {job.output_file}", hint="look into the bucket")
+            raise NotFound(f"{job.name} left no results in {', '.join(job.results)}", hint="look into the bucket")
         addresses = [self._store.address_of(each) for each in places]
         whole = job.requests if job.state is JobState.FINISHED else None
         jsonl.download(self._store.http, addresses, target, requests=whole, proof=RESULT)
@@ -206,9 +206,9 @@ class VertexBatches:
             folder = _folder(handle)
             self._store.delete(Place(folder.bucket, folder.name + "/"))
 
-    def _results(self, directory: str) -> list[Place]:
+    def _results(self, job: Job) -> list[Place]:
         """The objects with answers: whole files of predictions where there are any, else what a stopped job wrote."""
-        where = storage.place(directory)
+        where = storage.place(" ".join(job.results))
         found = [name for name, size in self._store.names(Place(where.bucket, where.name + "/")) if size]
         names = [name for name in found if not name.rpartition("/")[2].startswith("prediction.errors")]
         whole = [name for name in names if name.rpartition("/")[2].startswith(("predictions", "prediction.results"))]
@@ -255,7 +255,7 @@ def _read_job(found: object) -> Job | None:
         state=state,
         display_name=str(found.get("displayName") or ""),
         input_file=str(sources[0]) if isinstance(sources, list) and sources else "",
-        output_file=str(directory) if directory and state.ended else "",
+        results=(str(directory),) if directory and state.ended else (),
         succeeded=good,
         failed=bad,
         error=one_line(str(error.get("message") or (f"code {error.get('code')}" if error else "")))[:500],
