@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal
 from indexer.table.words import query_terms
 from search import cutoff, ranking
 from search.cutoff import Verdict
-from search.filters import Query
 from search.hits import Found
+from search.language import Understood
 from search.ranking import Candidate, Scored, Words
 from search.reader import Sample, View
 from search.sieve import Sieve
@@ -31,7 +31,7 @@ _MOST_DROPPED = 2
 
 def answering(
     view: View,
-    query: Query,
+    query: Understood,
     sieves: Sequence[Sieve],
     sampled: Callable[[], Sample],
     encoded: Callable[[], np.ndarray | None],
@@ -43,14 +43,14 @@ def answering(
     yield from _ordered(view, query, _tiers(view, query, sieves, sampled, encoded))
 
 
-def resembling(view: View, query: Query, sieve: Sieve, example: tuple[str, np.ndarray]) -> Iterator[Found]:
+def resembling(view: View, query: Understood, sieve: Sieve, example: tuple[str, np.ndarray]) -> Iterator[Found]:
     """Yield the photos most like `example`, a photo and its vector, without itself."""
     photo, vector = example
     found = _ordered(view, query, _likenesses(view, query, sieve, vector))
     return (one for one in found if one.shown.photo != photo)
 
 
-def listed(view: View, query: Query, sieve: Sieve) -> Iterator[Found]:
+def listed(view: View, query: Understood, sieve: Sieve) -> Iterator[Found]:
     """Yield the rows that pass the filters, newest first, or by a field."""
     rows = sieve.listing(view, Sorting.of(query.sort, view.own))
     step = query.offset + query.limit if query.limit else len(rows)
@@ -58,7 +58,7 @@ def listed(view: View, query: Query, sieve: Sieve) -> Iterator[Found]:
         yield from map(Found, view.shown(rows[start : start + step]))
 
 
-def dated(view: View, query: Query, sieve: Sieve, then: Sieve) -> Iterator[Found]:
+def dated(view: View, query: Understood, sieve: Sieve, then: Sieve) -> Iterator[Found]:
     """Yield the rows of a date and nothing else: those that hold its words but were not taken then, the others after.
 
     `then` lets through what was taken on that date.
@@ -76,7 +76,7 @@ def dated(view: View, query: Query, sieve: Sieve, then: Sieve) -> Iterator[Found
 
 def _tiers(
     view: View,
-    query: Query,
+    query: Understood,
     sieves: Sequence[Sieve],
     sampled: Callable[[], Sample],
     encoded: Callable[[], np.ndarray | None],
@@ -117,7 +117,7 @@ def _tiers(
         yield sorted(waiting, key=lambda one: (-one.score, one.candidate.row))
 
 
-def _likenesses(view: View, query: Query, sieve: Sieve, vector: np.ndarray) -> Iterator[list[Scored]]:
+def _likenesses(view: View, query: Understood, sieve: Sieve, vector: np.ndarray) -> Iterator[list[Scored]]:
     seen: set[int] = set()
     best: float | None = None
     for pool in POOLS:
@@ -137,7 +137,7 @@ def _likenesses(view: View, query: Query, sieve: Sieve, vector: np.ndarray) -> I
             return
 
 
-def _pairs(query: Query, scored: Sequence[Scored], words: Words) -> list[tuple[str, str]]:
+def _pairs(query: Understood, scored: Sequence[Scored], words: Words) -> list[tuple[str, str]]:
     """The halves of words that no candidate holds: such a word may stand as two."""
     known = {term for one in scored for term in one.matched}
     unknown = [term for term in words.weights if term not in known]
@@ -148,7 +148,7 @@ def _above(scored: list[Scored], least: float | Literal["auto", "weak"]) -> list
     return [one for one in scored if isinstance(least, str) or one.score >= least]
 
 
-def _ordered(view: View, query: Query, tiers: Iterator[list[Scored]]) -> Iterator[Found]:
+def _ordered(view: View, query: Understood, tiers: Iterator[list[Scored]]) -> Iterator[Found]:
     if query.sort != "relevance":
         every = _fetched(view, [one for tier in tiers for one in tier])
         yield from Sorting.of(query.sort, view.own).sorted(every)

@@ -19,9 +19,9 @@ from indexer.domain.errors import UsageError
 from indexer.domain.tags import distinct
 from indexer.storage.paths import resolve_root, spellings, to_bytes, to_text
 from indexer.table.dataset import among, quoted
-from indexer.table.words import fold, phrase
+from indexer.table.words import fold
 from search.conditions import Condition, compiled, parse
-from search.dates import Span, When
+from search.dates import Span
 from search.spelling import unwanted
 
 Sort = str
@@ -58,13 +58,6 @@ class Query:
     where: Sequence[str] = ()
     person: str | None = None
     rating: int | None = None
-    phrases: Sequence[str] = ()
-    unwanted: Sequence[str] = ()
-    when: When | None = None
-    """Phrases that every hit holds, and such as none does; a date in words. See `search.language`."""
-    counted: bool = False
-    advised: bool = False
-    """Whether to count the hits on all pages, and to look for what words without a match may have been meant for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +115,7 @@ def typed(query: Query) -> Filters:
         any_tags=_tags(query.any_tags),
         no_tags=_tags(query.no_tags),
         not_terms=tuple(not_terms),
-        phrases=tuple(needle for text in query.phrases for needle in phrase(text)),
-        unwanted=(*several, *(needle for text in query.unwanted for needle in phrase(text))),
+        unwanted=tuple(several),
         since=since,
         before=before,
         camera=" ".join(query.camera.split()).casefold() if query.camera and query.camera.strip() else None,

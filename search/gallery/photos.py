@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from starlette.requests import Request
@@ -18,6 +19,7 @@ from search.filters import Query
 from search.gallery.asked import EVERYTHING, PAGE, Asked
 from search.gallery.desk import Desk
 from search.hits import COUNTED, Hit
+from search.language import understood
 from search.suggest import suggestions
 
 _SHEET = 200
@@ -130,8 +132,8 @@ def _results(desk: Desk, asked: Asked, offset: int) -> Results:
     index, told = desk.index(), arguments(asked)
     by_words = bool(asked.q) and not asked.like and asked.sort == "relevance"
     # A hit more than a page shows whether there is another page.
-    query = Query(limit=PAGE + 1, offset=offset, min_score="weak" if by_words else "auto", advised=not offset, **told)
-    answered = index.answer(query)
+    query = Query(limit=PAGE + 1, offset=offset, min_score="weak" if by_words else "auto", **told)
+    answered = index.answer(query, advised=not offset)
     found = [hit for hit in answered.hits if not hit.weak]
     weaker = [hit for hit in answered.hits if hit.weak][:_WEAKER]
     more = asked.to("/", offset=offset + PAGE) if len(found) > PAGE else ""
@@ -139,7 +141,8 @@ def _results(desk: Desk, asked: Asked, offset: int) -> Results:
     if answered.unread:
         meant.append(("searched by words only: the text model cannot read this query", "", ""))
     if not found and not offset:
-        meant += [(message, hint, "") for message, hint in suggestions(index, told)]
+        asked_for = understood(query, date.today())
+        meant += [(message, hint, "") for message, hint in suggestions(index, asked_for)]
     return Results(asked, found[:PAGE], offset, more, weaker, meant)
 
 

@@ -142,9 +142,9 @@ def test_a_misspelt_word_is_searched_as_what_the_library_has(index: Index) -> No
     assert holding(index, "umbrela") == ["umbrella"]
     answered = index.answer(Query(text="umbrela"))
     assert (answered.meant, answered.corrected) == ({"umbrela": "umbrella"}, True)
-    offered = index.answer(Query(text="red umbrela", advised=True))
+    offered = index.answer(Query(text="red umbrela"), advised=True)
     assert (offered.meant, offered.corrected) == ({"umbrela": "umbrella"}, False)
-    assert index.answer(Query(text="castle", advised=True)).meant == {}
+    assert index.answer(Query(text="castle"), advised=True).meant == {}
 
 
 @pytest.mark.parametrize(
