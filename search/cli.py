@@ -37,7 +37,7 @@ _UNDESCRIBED = (
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class Printing:
     """How hits are printed: in which form, with their reasons, their pictures, or by a template of the user's."""
 
     form: str
@@ -119,7 +119,7 @@ def cli(words: tuple[str, ...], **options: Any) -> int:
       search '"red car"' -night tag:holiday
       search red car --in ~/Photos/2019 -0 | xargs -0 ls -l
     """
-    shown = Shown(
+    shown = Printing(
         form=_form(options),
         explain=options.pop("explain"),
         preview=options.pop("preview"),
@@ -167,7 +167,7 @@ def _form(options: dict[str, Any]) -> str:
     return asked[0] if asked else ("list" if sys.stdout.isatty() else "paths")
 
 
-def _check_template(shown: Shown) -> None:
+def _check_template(shown: Printing) -> None:
     from search.template import checked
 
     if shown.form not in ("list", "paths"):
@@ -181,7 +181,7 @@ def _query(words: Sequence[str], options: dict[str, Any]) -> Query:
     return Query(text=" ".join(words), **keywords(options))
 
 
-def _answered(index: Index, query: Query, shown: Shown) -> Answered:
+def _answered(index: Index, query: Query, shown: Printing) -> Answered:
     """The answer; on a terminal with the number of all hits, and with the nearest photos where none is good enough."""
     listed = shown.form == "list" and shown.template is None
     answered = index.answer(query, counted=listed, advised=True)
@@ -219,7 +219,7 @@ def _notes(index: Index, words: Sequence[str], answered: Answered, query: Query)
             _say(message, hint)
 
 
-def _lines(hits: list[Hit], shown: Shown, *, first: int) -> Iterable[bytes]:
+def _lines(hits: list[Hit], shown: Printing, *, first: int) -> Iterable[bytes]:
     from search import output
 
     raw = not sys.stdout.isatty()
@@ -238,7 +238,7 @@ def _lines(hits: list[Hit], shown: Shown, *, first: int) -> Iterable[bytes]:
     return output.as_paths(hits, end=b"\0" if shown.form == "print0" else b"\n", raw=raw)
 
 
-def _listed(hits: list[Hit], shown: Shown, first: int) -> Iterable[bytes]:
+def _listed(hits: list[Hit], shown: Printing, first: int) -> Iterable[bytes]:
     """The list for people, each picture above its lines where they are to be drawn."""
     from search.listing import Look, as_list
 

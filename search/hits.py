@@ -74,7 +74,7 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundRow:
     """A row on its way to be a hit; `scored` is None where only filters were asked."""
 
     shown: Shown
@@ -86,7 +86,7 @@ class Found:
         return self.scored is not None and self.scored.weak
 
 
-def page(found: Iterable[Found], view: View, query: Understood, words: Words, *, counted: bool = False) -> Answered:
+def page(found: Iterable[FoundRow], view: View, query: Understood, words: Words, *, counted: bool = False) -> Answered:
     """Return the hits of the page that `query` asks for, from all that was found in order; all `counted` or not."""
     last = query.offset + query.limit if query.limit else None
     distinct = iter(_distinct(found, query))
@@ -99,7 +99,7 @@ def page(found: Iterable[Found], view: View, query: Understood, words: Words, *,
     return Answered(hits, query.offset + len(hits) + others, more=others == COUNTED)
 
 
-def _distinct(found: Iterable[Found], query: Understood) -> Iterable[Found]:
+def _distinct(found: Iterable[FoundRow], query: Understood) -> Iterable[FoundRow]:
     """The first of each picture, or of each burst."""
     if query.collapse == "none":
         yield from found
@@ -125,7 +125,7 @@ def _elsewhere(view: View, query: Understood, chosen: list[Shown]) -> dict[str, 
     }
 
 
-def _hit(one: Found, also_at: tuple[str, ...], query: Understood, words: Words) -> Hit:
+def _hit(one: FoundRow, also_at: tuple[str, ...], query: Understood, words: Words) -> Hit:
     shown = one.shown
     return Hit(
         path=shown.path,
@@ -151,7 +151,7 @@ def _fields(shown: Shown) -> dict[str, Any]:
     return {own.name: value for own, value in named if own is not None}
 
 
-def _why(one: Found, query: Understood, words: Words) -> dict[str, Any]:
+def _why(one: FoundRow, query: Understood, words: Words) -> dict[str, Any]:
     matched = one.scored.matched if one.scored else ()
     asked = distinct(query.tags, query.any_tags)
     cosine = one.scored.candidate.cosine if one.scored else None

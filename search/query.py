@@ -21,7 +21,7 @@ from indexer.table.encoder.onnx import DEFAULT_NAME, Encoder, Manifest
 from search.answering import answering, dated, listed, resembling
 from search.elsewhere import database, encoder_home
 from search.filters import Collapse, Query, Sort, matching, named
-from search.hits import Answered, Found, Hit, page
+from search.hits import Answered, FoundRow, Hit, page
 from search.language import Understood, understood
 from search.likeness import example
 from search.ranking import Words
@@ -190,7 +190,7 @@ class Index:
     def hit(self, path: str) -> Hit | None:
         """Return the photo at `path`, spelled as a hit spells it, as a search shows it; None where there is none."""
         view = self._table().view()
-        found = map(Found, view.shown(view.listing(among("path", [path]))))
+        found = map(FoundRow, view.shown(view.listing(among("path", [path]))))
         return next(iter(page(found, view, Understood(limit=1), Words()).hits), None)
 
     def months(self) -> dict[str, int]:

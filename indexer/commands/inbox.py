@@ -200,7 +200,7 @@ def serve(context: click.Context, /, port: int, host: str, every: float, **optio
       index inbox serve --provider best --port 8643
     """
     from indexer.library.inbox_web import app
-    from indexer.library.inbox_worker import Worker
+    from indexer.library.inbox_worker import InboxWorker
     from indexer.library.webhook import Webhook
     from search.gallery.server import listen
     from search.gallery.server import serve as answer
@@ -216,7 +216,7 @@ def serve(context: click.Context, /, port: int, host: str, every: float, **optio
         click.echo(json.dumps({"address": address}) if call.as_json else address)
         sys.stdout.flush()
 
-    with Worker(held, every, call.screen.note, webhook):
+    with InboxWorker(held, every, call.screen.note, webhook):
         answer(made, listener, ready)
     return 0
 

@@ -56,7 +56,7 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class Handling:
+class UploadHandling:
     """How uploads are handled; times are seconds.
 
     They wait `gather` for company before a batch is sent, and their bytes are kept for `keep` after the verdict (None:
@@ -77,7 +77,7 @@ class Checks:
     reject: tuple[tuple[str, str], ...] = ()
     human: tuple[tuple[str, str], ...] = ()
     checks: tuple[Check, ...] = ()
-    handling: Handling = Handling()
+    handling: UploadHandling = UploadHandling()
 
     @property
     def template(self) -> str:
@@ -205,7 +205,7 @@ class _File:
         return f"{self.where}, line {found[nth - 1]}" if len(found) >= nth else self.where
 
 
-def _handling(file: _File, told: object) -> Handling:
+def _handling(file: _File, told: object) -> UploadHandling:
     known = {"gather": read_duration, "keep": read_duration, "second_provider": _text, "webhook": _text}
     if not isinstance(told, dict) or told.keys() - known.keys():
         raise UsageError(f"{file.at('inbox')}: [inbox] has other settings", hint=f"known: {', '.join(known)}")
@@ -215,7 +215,7 @@ def _handling(file: _File, told: object) -> Handling:
             values[name] = known[name](value)
         except UsageError as fault:
             raise UsageError(f"{file.at(name)}: {name} = {fault}", hint=fault.hint) from fault
-    return Handling(**values)
+    return UploadHandling(**values)
 
 
 def _text(value: object) -> str:

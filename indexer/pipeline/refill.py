@@ -17,7 +17,7 @@ from indexer.ledger.spend import approvals
 from indexer.ledger.store import Transaction
 from indexer.ledger.views import counts
 from indexer.ledger.work import refill
-from indexer.ledger.work.refill import Remembered
+from indexer.ledger.work.refill import FormerRow
 from indexer.pipeline.session import Session
 from indexer.providers.spec import Rank
 from indexer.storage.paths import to_bytes
@@ -99,7 +99,7 @@ def _rank(session: Session, row: PhotoRow) -> int:
         return Rank.REMOTE_MODEL
 
 
-def _remembered(row: PhotoRow) -> Remembered:
+def _remembered(row: PhotoRow) -> FormerRow:
     facts = Facts(
         taken_at=row.taken_at.isoformat(timespec="seconds") if row.taken_at else None,
         camera=row.camera,
@@ -111,7 +111,7 @@ def _remembered(row: PhotoRow) -> Remembered:
         rating=row.rating,
     )
     path = row.path_bytes or to_bytes(row.path)
-    return Remembered(path, row.photo, facts, row.width or 0, row.height or 0, row.offline, row.digest)
+    return FormerRow(path, row.photo, facts, row.width or 0, row.height or 0, row.offline, row.digest)
 
 
 def _answer(row: PhotoRow) -> Answer:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from indexer.crawl.crawler import Crawl, Crawled, CrawlOptions, Reading
+from indexer.crawl.crawler import Crawl, CrawlCount, Crawled, CrawlOptions
 from indexer.domain.errors import ApprovalRequired, BudgetReached, RateLimited, Unreachable
 from indexer.domain.mode import Mode
 from indexer.domain.money import dollars
@@ -381,5 +381,5 @@ class Run:
         counts.keep_everything(self.ledger)
 
 
-def _progress(reading: Reading) -> Progress:
+def _progress(reading: CrawlCount) -> Progress:
     return Progress("reading", reading.bytes, reading.total_bytes, unit="B", files=reading.files)

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from indexer.domain.answer_fields import Field, Kind
+from indexer.domain.answer_fields import Field, FieldKind
 from indexer.domain.errors import LibraryError, LibraryMissing, LibraryUnwritable, first_line
 from indexer.table.encoder.numpy_import import import_numpy
 
@@ -143,11 +143,11 @@ def widen(table: LanceTable, own: Sequence[Field]) -> None:
     import pyarrow as pa
 
     kinds = {
-        Kind.INTEGER: pa.int64(),
-        Kind.NUMBER: pa.float64(),
-        Kind.BOOLEAN: pa.bool_(),
-        Kind.TEXT: pa.string(),
-        Kind.TEXTS: pa.list_(pa.string()),
+        FieldKind.INTEGER: pa.int64(),
+        FieldKind.NUMBER: pa.float64(),
+        FieldKind.BOOLEAN: pa.bool_(),
+        FieldKind.TEXT: pa.string(),
+        FieldKind.TEXTS: pa.list_(pa.string()),
     }
     known = set(table.schema.names)
     missing = [field for field in schema() if field.name not in known]

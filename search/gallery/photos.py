@@ -88,7 +88,7 @@ def count(request: Request) -> Response:
     desk: Desk = request.app.state.desk
     asked = Asked.of(request.query_params)
     _refuse_strangers(desk, asked)
-    found = desk.index().answer(Query(limit=PAGE, counted=True, **arguments(asked)))
+    found = desk.index().answer(Query(limit=PAGE, **arguments(asked)), counted=True)
     words = f"more than {COUNTED:,} photos" if found.more else count_photos(found.total or 0)
     return PlainTextResponse(words)
 

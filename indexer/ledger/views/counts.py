@@ -14,7 +14,7 @@ from indexer.ledger.work import partners
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ProviderCounts:
     """How the files of a scope stand with a provider: `seen = described + pending + failed`."""
 
     seen: int
@@ -89,10 +89,10 @@ def last_asked(ledger: Ledger) -> LastAsked | None:
     return LastAsked(row[0], Mode(row[1])) if row else None
 
 
-def standing_of_files(ledger: Ledger, scope: Scope, provider: str, question: int | None) -> Standing:
+def standing_of_files(ledger: Ledger, scope: Scope, provider: str, question: int | None) -> ProviderCounts:
     """Count the paths of `scope` by how they stand with `provider`; each path counts once."""
     name = f"files {provider} {question}"
-    return Standing(*map(int, kept(ledger, name, scope, lambda: _standing(ledger, scope, provider, question))))
+    return ProviderCounts(*map(int, kept(ledger, name, scope, lambda: _standing(ledger, scope, provider, question))))
 
 
 def _standing(ledger: Ledger, scope: Scope, provider: str, question: int | None) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ from indexer.ledger.work.questions import question_id, question_in_version
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
+class FormerRow:
     """What one row of the table says: a path, its photo, the facts of the file, and the digest of its document."""
 
     path: bytes
@@ -35,7 +35,7 @@ def is_new(ledger: Ledger) -> bool:
     return not ledger.connection.execute(used).fetchone()[0]
 
 
-def put_file(transaction: Transaction, run: int, row: Remembered) -> None:
+def put_file(transaction: Transaction, run: int, row: FormerRow) -> None:
     """Keep a path and its photo; its size is unknown, so that the next crawl opens the file."""
     transaction.execute(
         "INSERT OR IGNORE INTO photos (id, phash, width, height, format, note, added_at)"

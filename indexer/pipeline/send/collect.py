@@ -20,7 +20,7 @@ from indexer.ledger.work.answers import Booking
 from indexer.ledger.work.shards import Shard
 from indexer.pipeline.send.canary import judge
 from indexer.pipeline.send.framing import read_lines
-from indexer.pipeline.send.outcomes import Ending
+from indexer.pipeline.send.outcomes import Outcome
 from indexer.pipeline.session import Session
 from indexer.providers.seam import BatchService
 
@@ -98,7 +98,7 @@ def _unserved(shard: Shard) -> Failure:
     return _EXPIRED if shard.job_state is JobState.EXPIRED else _MISSING
 
 
-def end_without_results(session: Session, shard: Shard, ending: Ending) -> Shard:
+def end_without_results(session: Session, shard: Shard, ending: Outcome) -> Shard:
     """Give every request of a shard the outcome that `ending` means for it."""
     with session.ledger.transaction("shard without results") as transaction:
         for key, booking in shards.out_attempts(session.ledger, shard.id).items():

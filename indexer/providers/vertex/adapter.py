@@ -25,7 +25,7 @@ from indexer.providers.spec import Opening
 from indexer.providers.vertex import SPEC, VertexOptions, storage
 from indexer.providers.vertex.credentials import LOGIN, Credentials
 from indexer.providers.vertex.lines import LABEL, RESULT, decode_line, encode_call, encode_line
-from indexer.providers.vertex.storage import Place, Storage
+from indexer.providers.vertex.storage import BucketPlace, Storage
 
 _MARGIN = 0.9
 _BYTES, _LINES = 1_000_000_000, 200_000
@@ -109,7 +109,7 @@ class VertexBatches:
         """Raise unless the bucket is set, is there, and may be written, read and emptied."""
         self._store.require(self._place())
 
-    def _place(self) -> Place:
+    def _place(self) -> BucketPlace:
         if not self._bucket:
             raise BadSetting(
                 "vertex sends batches through a bucket of yours, and none is set",
@@ -204,27 +204,27 @@ class VertexBatches:
         """Delete a batch file and the predictions beside it; what is gone already is fine."""
         if handle:
             folder = _folder(handle)
-            self._store.delete(Place(folder.bucket, folder.name + "/"))
+            self._store.delete(BucketPlace(folder.bucket, folder.name + "/"))
 
-    def _results(self, job: Job) -> list[Place]:
+    def _results(self, job: Job) -> list[BucketPlace]:
         """The objects with answers: whole files of predictions where there are any, else what a stopped job wrote."""
         where = storage.place(" ".join(job.results))
-        found = [name for name, size in self._store.names(Place(where.bucket, where.name + "/")) if size]
+        found = [name for name, size in self._store.names(BucketPlace(where.bucket, where.name + "/")) if size]
         names = [name for name in found if not name.rpartition("/")[2].startswith("prediction.errors")]
         whole = [name for name in names if name.rpartition("/")[2].startswith(("predictions", "prediction.results"))]
-        return [Place(where.bucket, name) for name in whole or names]
+        return [BucketPlace(where.bucket, name) for name in whole or names]
 
     def _jobs(self) -> str:
         return f"v1/{self._home}/batchPredictionJobs"
 
 
-def _folder(handle: str) -> Place:
+def _folder(handle: str) -> BucketPlace:
     """The folder of one batch in the bucket; raises `NotFound` for what is no batch file of ours."""
     where = storage.place(handle)
     folder, _, name = where.name.rpartition("/")
     if name != _INPUT or not folder.rpartition("/")[2].startswith("captionary-"):
         raise NotFound(f"{handle[:200]!r} is not a batch file in a bucket", hint="look into the bucket")
-    return Place(where.bucket, folder)
+    return BucketPlace(where.bucket, folder)
 
 
 def _without_results(job: Job) -> Job:
