@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from indexer.domain.answer_fields import Field, field_of
-from indexer.domain.errors import LibraryError, first_line
-from indexer.table.dataset import among, open_dataset
+from indexer.table.dataset import among, open_dataset, unreadable
 from search.dates import When
 from search.ranking import Candidate, Statistics
 from search.sorting import NEWEST, Sorting
@@ -335,10 +334,7 @@ def _readable(database: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, RuntimeError) as error:
-        raise LibraryError(
-            f"the table in {database} cannot be read: {first_line(error)}",
-            hint="`index rebuild` makes it again from the ledger",
-        ) from error
+        raise unreadable(database, error) from error
 
 
 def _drifted(statistics: Statistics, rows: int) -> bool:

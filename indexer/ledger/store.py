@@ -90,7 +90,7 @@ class Ledger:
             connection.execute(f"PRAGMA cache_size={-_CACHE_KB}")
             _migrate(connection, path)
         except (sqlite3.OperationalError, OSError) as fault:
-            raise _unwritable(folder, fault) from fault
+            raise LibraryUnwritable.at(folder, fault) from fault
         except sqlite3.DatabaseError as fault:
             raise _damaged(path, fault) from fault
         connection.execute("PRAGMA foreign_keys=ON")
@@ -203,7 +203,7 @@ class Ledger:
         try:
             sync_file(self.path.with_name(f"{self.path.name}-wal"))
         except OSError as fault:
-            raise _unwritable(self.path.parent, fault) from fault
+            raise LibraryUnwritable.at(self.path.parent, fault) from fault
 
     @contextmanager
     def leaving_no_trace(self) -> Iterator[None]:
@@ -237,13 +237,6 @@ def _connect(path: Path, how: str) -> sqlite3.Connection:
     connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=30, check_same_thread=False)
     _refuse_newer(connection, path)
     return connection
-
-
-def _unwritable(folder: Path, fault: Exception) -> LibraryUnwritable:
-    return LibraryUnwritable(
-        f"the library at {folder} cannot be written: {fault}",
-        hint="check its owner, permissions and free space, or name another with --library",
-    )
 
 
 def _damaged(path: Path, fault: Exception) -> LibraryError:

@@ -146,7 +146,7 @@ def decoded(data: ByteSpan, found: Layout) -> Image.Image:
             raise PictureError(Reason.UNREADABLE, "it cannot be read as TIFF: cut short")
         blocks = [_block(data, found, found.pieces[at + plane * per_plane], y) for plane in range(planes)]
         samples = np.concatenate(blocks, axis=2) if planes > 1 else blocks[0]
-        shown.paste(_shown(samples, found, lookup), (x, y))
+        shown.paste(_drawn(samples, found, lookup), (x, y))
     main = first_directory(data)
     profile = main.raw(_PROFILE)
     turned = _turned(shown, main.integer(_ORIENTATION) or 1)
@@ -229,7 +229,7 @@ def _alpha(found: Layout) -> int | None:
     return places[0] if places else None
 
 
-def _shown(samples: Samples, found: Layout, lookup: NDArray[np.uint8] | None) -> Image.Image:
+def _drawn(samples: Samples, found: Layout, lookup: NDArray[np.uint8] | None) -> Image.Image:
     """Return a strip or tile in eight bits a channel."""
     import numpy as np
 

@@ -41,6 +41,12 @@ def dataset_uri(database: Path) -> Path:
     return database / f"{TABLE}.lance"
 
 
+def unreadable(database: Path, fault: Exception) -> LibraryError:
+    """Return the error of a table that cannot be read."""
+    hint = "`index rebuild` makes it again from the ledger"
+    return LibraryError(f"the table in {database} cannot be read: {first_line(fault)}", hint=hint)
+
+
 def open_dataset(database: Path) -> lance.LanceDataset:
     """Open the newest version of the table; raises `LibraryMissing` or `LibraryError`."""
     uri = dataset_uri(database)
@@ -53,10 +59,7 @@ def open_dataset(database: Path) -> lance.LanceDataset:
     try:
         return lance.dataset(str(uri), session=session)
     except (OSError, ValueError) as error:
-        raise LibraryError(
-            f"the table in {database} cannot be read: {first_line(error)}",
-            hint="`index rebuild` makes it again from the ledger",
-        ) from error
+        raise unreadable(database, error) from error
 
 
 def open_table(database: Path) -> LanceTable:
@@ -66,10 +69,7 @@ def open_table(database: Path) -> LanceTable:
     try:
         table = connect_to(database).open_table(TABLE)
     except (OSError, ValueError, RuntimeError) as error:
-        raise LibraryError(
-            f"the table in {database} cannot be read: {first_line(error)}",
-            hint="`index rebuild` makes it again from the ledger",
-        ) from error
+        raise unreadable(database, error) from error
     index_words(table)
     return table
 
@@ -87,10 +87,7 @@ def check(table: LanceTable, database: Path) -> None:
                 if missing:
                     raise ValueError(f"version {version['version']} lacks {missing[0]}")
     except (OSError, ValueError, RuntimeError) as error:
-        raise LibraryError(
-            f"the table in {database} cannot be read: {first_line(error)}",
-            hint="`index rebuild` makes it again from the ledger",
-        ) from error
+        raise unreadable(database, error) from error
 
 
 def create_table(database: Path, dimension: int = DIMENSION) -> LanceTable:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from indexer.domain.answer import Answer, Failure, Handling, Reason, Row, Usage
-from indexer.domain.errors import BadSetting, KeyMissing, NotFound, Refused, Unreachable, Unsendable
+from indexer.domain.errors import BadSetting, KeyMissing, NotFound, Refused, Unsendable
 from indexer.domain.job import Job, JobState, Limits
 from indexer.domain.prompts import facts_asked
 from indexer.domain.question import Question, Request
-from indexer.providers import jsonl
+from indexer.providers import job_calls, jsonl
 from indexer.providers.answer import one_line, read_answer
 from indexer.providers.anthropic import SPEC
 from indexer.providers.anthropic.check import check_file
@@ -122,9 +122,8 @@ class AnthropicBatches(Inline, Unlabelled):
 
     def create(self, shard: BatchFile) -> Job:
         """Create the batch, once; its requests are streamed from the file."""
-        for fault in check_file(shard.path):
-            raise Unsendable(f"line {fault.line} would be refused: {fault.field} {fault.problem}", hint=fault.fix)
-        what = "create the batch"
+        job_calls.refuse_faults(shard, check_file(shard.path))
+        what = "create the batch job"
         length = shard.path.stat().st_size + len(_HEAD) + len(_TAIL) - 1
         said = self._http.send(
             what,
@@ -134,10 +133,7 @@ class AnthropicBatches(Inline, Unlabelled):
             headers={"Content-Length": str(length)},
             timeout=self._http.timeouts.upload,
         )
-        job = _read_job(said.json(what))
-        if job is None:
-            raise Unreachable("could not create the batch: the answer names none", hint="run again: it is looked for")
-        return job
+        return job_calls.created(_read_job(said.json(what)))
 
     def candidates(self, shard: BatchFile) -> Iterator[Job]:
         """Yield the batches of this size made since the creation that was lost."""
@@ -147,22 +143,12 @@ class AnthropicBatches(Inline, Unlabelled):
 
     def poll(self, name: str) -> Job:
         """Return the batch as it stands."""
-        job = _read_job(self._http.get("look at the batch", f"v1/messages/batches/{_checked(name)}"))
-        if job is None:
-            raise Unreachable(f"could not look at {name}: the answer is not a batch", hint="try again later")
-        return job
+        found = self._http.get("look at the batch job", f"v1/messages/batches/{_checked(name)}")
+        return job_calls.polled(_read_job(found), name)
 
     def cancel(self, name: str) -> bool:
         """Ask the service to stop the batch; one that has ended already is fine."""
-        path = f"v1/messages/batches/{_checked(name)}/cancel"
-        try:
-            self._http.patiently(lambda: self._http.post("cancel the batch", path))
-        except NotFound:
-            raise
-        except Refused:
-            if not self.poll(name).state.ended:
-                raise
-        return True
+        return job_calls.cancel(self._http, f"v1/messages/batches/{_checked(name)}/cancel", lambda: self.poll(name))
 
     def fetch(self, job: Job, target: Path) -> None:
         """Stream the results; every request of an ended batch has one."""

@@ -178,7 +178,7 @@ def _single(value: object, kind: str, path: str, findings: list[Breach]) -> Any:
     if choices is not None:
         if isinstance(value, str) and value.upper() in choices:
             return value.upper()
-        findings.append(Breach(path, f"{_shown(value)} is not one of its values", f"one of: {_listed(choices)}"))
+        findings.append(Breach(path, f"{_quoted(value)} is not one of its values", f"one of: {_listed(choices)}"))
         return None
     if _fits(value, kind):
         return value
@@ -204,7 +204,7 @@ def _kind_of(value: object) -> str:
     return kinds.get(type(value), "null")
 
 
-def _shown(value: object) -> str:
+def _quoted(value: object) -> str:
     return repr(value[:40]) if isinstance(value, str) else _kind_of(value)
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from indexer.domain.answer import Row
-from indexer.domain.errors import BadSetting, KeyMissing, NotFound, Refused, Unreachable, Unsendable
+from indexer.domain.errors import BadSetting, KeyMissing, NotFound, Unreachable
 from indexer.domain.job import Job, JobState, Limits
 from indexer.domain.question import Question, Request
-from indexer.providers import chat, jsonl
+from indexer.providers import chat, job_calls, jsonl
 from indexer.providers.chat_calls import ask, decode, upload
 from indexer.providers.http import Http, Service, Timeouts, checked_key, checked_url
 from indexer.providers.mistral import SPEC
@@ -100,10 +100,7 @@ class MistralBatches:
 
     def upload(self, shard: BatchFile) -> str:
         """Send the batch file and return its id."""
-        for fault in check_file(shard.path):
-            raise Unsendable(
-                f"line {fault.line} of {shard.path} would be refused: {fault.field} {fault.problem}", hint=fault.fix
-            )
+        job_calls.refuse_faults(shard, check_file(shard.path))
         found = self._http.patiently(lambda: upload(self._http, shard, {"purpose": "batch"}, "v1/files"))
         handle = found.get("id")
         if not isinstance(handle, str) or not handle:
@@ -122,12 +119,8 @@ class MistralBatches:
             "metadata": {_LABEL: shard.label},
             "timeout_hours": min(max(hours, 1), _MOST_HOURS),
         }
-        job = _read_job(self._http.post("create the batch job", "v1/batch/jobs", body).json("create the batch job"))
-        if job is None:
-            raise Unreachable(
-                "could not create the batch job: the answer names none", hint="run again: it is looked for"
-            )
-        return job
+        made = self._http.post("create the batch job", "v1/batch/jobs", body).json("create the batch job")
+        return job_calls.created(_read_job(made))
 
     def find(self, shard: BatchFile) -> list[Match]:
         """Return the jobs whose metadata carry the shard's label, oldest first."""
@@ -145,22 +138,12 @@ class MistralBatches:
 
     def poll(self, name: str) -> Job:
         """Return the job as it stands."""
-        job = _read_job(self._http.get("look at the batch job", f"v1/batch/jobs/{_checked(name)}"))
-        if job is None:
-            raise Unreachable(f"could not look at {name}: the answer is not a job", hint="try again later")
-        return job
+        found = self._http.get("look at the batch job", f"v1/batch/jobs/{_checked(name)}")
+        return job_calls.polled(_read_job(found), name)
 
     def cancel(self, name: str) -> bool:
         """Ask the service to stop the job; one that has ended already is fine."""
-        path = f"v1/batch/jobs/{_checked(name)}/cancel"
-        try:
-            self._http.patiently(lambda: self._http.post("cancel the batch job", path))
-        except NotFound:
-            raise
-        except Refused:
-            if not self.poll(name).state.ended:
-                raise
-        return True
+        return job_calls.cancel(self._http, f"v1/batch/jobs/{_checked(name)}/cancel", lambda: self.poll(name))
 
     def fetch(self, job: Job, target: Path) -> None:
         """Stream answers and errors into one file."""
@@ -168,13 +151,8 @@ class MistralBatches:
 
     def discard(self, handle: str) -> None:
         """Delete an uploaded file; one that is gone already is fine."""
-        if not handle:
-            return
-        path = f"v1/files/{_checked(handle)}"
-        try:
-            self._http.patiently(lambda: self._http.send("delete the batch file", "DELETE", path))
-        except NotFound:
-            return
+        if handle:
+            job_calls.delete_file(self._http, f"v1/files/{_checked(handle)}")
 
 
 def _read_job(found: object) -> Job | None:

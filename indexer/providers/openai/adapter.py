@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from indexer.domain.answer import Row
-from indexer.domain.errors import BadSetting, KeyMissing, NotFound, Refused, Unreachable, Unsendable
+from indexer.domain.errors import BadSetting, KeyMissing, NotFound, Unreachable
 from indexer.domain.job import Job, JobState, Limits
 from indexer.domain.mode import Mode
 from indexer.domain.question import Question, Request
-from indexer.providers import chat, jsonl
+from indexer.providers import chat, job_calls, jsonl
 from indexer.providers.chat_calls import ask, decode, upload
 from indexer.providers.http import Http, Service, Timeouts, checked_key, checked_url
 from indexer.providers.openai import SPEC
@@ -110,11 +110,7 @@ class OpenAIBatches:
 
     def upload(self, shard: BatchFile) -> str:
         """Send the batch file and return its id."""
-        for fault in check_file(shard.path):
-            raise Unsendable(
-                f"line {fault.line} of {shard.path} would be refused: {fault.field} {fault.problem}",
-                hint=f"{fault.fix}; see them all with: index check {shard.path}",
-            )
+        job_calls.refuse_faults(shard, check_file(shard.path))
         found = self._http.patiently(lambda: upload(self._http, shard, _FORM))
         size = found.get("bytes")
         if size not in (None, shard.path.stat().st_size):
@@ -132,12 +128,7 @@ class OpenAIBatches:
             "metadata": {_LABEL: shard.label},
         }
         made = self._http.post("create the batch job", "batches", body).json("create the batch job")
-        job = read_job(made)
-        if job is None:
-            raise Unreachable(
-                "could not create the batch job: the answer names no job", hint="run again: it is looked for"
-            )
-        return job
+        return job_calls.created(read_job(made))
 
     def find(self, shard: BatchFile) -> list[Match]:
         """Return the jobs whose metadata carry the shard's label, oldest first."""
@@ -159,21 +150,11 @@ class OpenAIBatches:
 
     def poll(self, name: str) -> Job:
         """Return the job as it stands."""
-        job = read_job(self._http.get("look at the batch job", f"batches/{_checked(name)}"))
-        if job is None:
-            raise Unreachable(f"could not look at {name}: the answer is not a job", hint="try again later")
-        return job
+        return job_calls.polled(read_job(self._http.get("look at the batch job", f"batches/{_checked(name)}")), name)
 
     def cancel(self, name: str) -> bool:
         """Ask the service to stop the job; one that has ended already is fine."""
-        try:
-            self._http.patiently(lambda: self._http.post("cancel the batch job", f"batches/{_checked(name)}/cancel"))
-        except NotFound:
-            raise
-        except Refused:
-            if not self.poll(name).state.ended:
-                raise
-        return True
+        return job_calls.cancel(self._http, f"batches/{_checked(name)}/cancel", lambda: self.poll(name))
 
     def fetch(self, job: Job, target: Path) -> None:
         """Stream answers and errors into one file."""
@@ -183,14 +164,8 @@ class OpenAIBatches:
 
     def discard(self, handle: str) -> None:
         """Delete an uploaded file; one that is gone already is fine."""
-        if not handle:
-            return
-        try:
-            self._http.patiently(
-                lambda: self._http.send("delete the batch file", "DELETE", f"files/{_checked(handle)}")
-            )
-        except NotFound:
-            return
+        if handle:
+            job_calls.delete_file(self._http, f"files/{_checked(handle)}")
 
 
 def read_job(found: object) -> Job | None:

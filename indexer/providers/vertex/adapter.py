@@ -9,10 +9,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 from indexer.domain.answer import Failure, Reason, Row
-from indexer.domain.errors import BadSetting, KeyMissing, NotFound, Refused, Unreachable
+from indexer.domain.errors import BadSetting, KeyMissing, NotFound, Refused
 from indexer.domain.job import Job, JobState, Limits
 from indexer.domain.question import Question, Request
-from indexer.providers import jsonl
+from indexer.providers import job_calls, jsonl
 from indexer.providers.answer import one_line
 from indexer.providers.google.faults import is_every_photos
 from indexer.providers.google.models import bare, thinking_config
@@ -145,12 +145,7 @@ class VertexBatches:
             "labels": {LABEL: shard.label},
         }
         what = "create the batch job"
-        job = _read_job(self._http.post(what, self._jobs(), body).json(what))
-        if job is None:
-            raise Unreachable(
-                "could not create the batch job: the answer names none", hint="run again: it is looked for"
-            )
-        return job
+        return job_calls.created(_read_job(self._http.post(what, self._jobs(), body).json(what)))
 
     def find(self, shard: BatchFile) -> list[Match]:
         """Return the jobs of exactly this name and of one of the shard's files, oldest first."""
@@ -172,24 +167,14 @@ class VertexBatches:
     def poll(self, name: str) -> Job:
         """Return the job as it stands; one that ended early is credited with what it left in the bucket."""
         found = self._http.get("look at the batch job", f"v1/{_checked(name)}")
-        job = _read_job(found)
-        if job is None:
-            raise Unreachable(f"could not look at {name}: the answer is not a job", hint="try again later")
+        job = job_calls.polled(_read_job(found), name)
         if job.results and not _part(found, "outputInfo") and not self._results(job):
             return _without_results(job)
         return job
 
     def cancel(self, name: str) -> bool:
         """Ask the service to stop the job; one that has ended already is fine."""
-        path = f"v1/{_checked(name)}:cancel"
-        try:
-            self._http.patiently(lambda: self._http.post("cancel the batch job", path, {}))
-        except NotFound:
-            raise
-        except Refused:
-            if not self.poll(name).state.ended:
-                raise
-        return True
+        return job_calls.cancel(self._http, f"v1/{_checked(name)}:cancel", lambda: self.poll(name), {})
 
     def fetch(self, job: Job, target: Path) -> None:
         """Stream all files of answers, in whatever order, into one."""
