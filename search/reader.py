@@ -50,10 +50,6 @@ class Sample:
     statistics: Statistics
     centre: np.ndarray | None
 
-    def nearness(self, vector: np.ndarray | None) -> float:
-        """Return the mean cosine of `vector` with the table, 0 where there is nothing to compare."""
-        return 0.0 if vector is None or self.centre is None else float(self.centre @ vector)
-
 
 @dataclass(frozen=True, slots=True)
 class Shown:
