@@ -31,7 +31,7 @@ def suggestions(index: Index, query: Understood) -> Iterator[tuple[str, str]]:
         people = index.people()
         if not named(query.person, people):
             words = [word for name in people for word in (name, *name.split())]
-            yield (f"no photo names a person {query.person!r}", did_you_mean(query.person, words))
+            yield (f"no photo has a person named {query.person!r}", did_you_mean(query.person, words))
     if query.within is not None:
         yield from _folder(index, query.within)
 

@@ -96,7 +96,7 @@ def advance(context: click.Context, /, **options: Any) -> int:
 
 
 @inbox.command()
-@click.option("--after", default="", metavar="CURSOR", help="Only verdicts behind this one.")
+@click.option("--after", default="", metavar="CURSOR", help="Only verdicts after this one.")
 @click.option("--follow", is_flag=True, help="Stay and print verdicts as they come.")
 @_options
 @click.pass_context
@@ -153,7 +153,7 @@ def forget(context: click.Context, /, upload: str, **options: Any) -> int:
     call, held = _open(context, options)
     if held.forget(upload):
         return 0
-    call.screen.note("it is being looked at; index inbox advance takes out the rest when that has ended")
+    call.screen.note("it is being looked at; index inbox advance removes the rest when that is done")
     return 3
 
 

@@ -94,7 +94,7 @@ def export(
         raise UsageError(f"nothing is exported as {kind!r}", hint=f"one of: {', '.join((*_WRITERS, 'xmp'))}")
     if options.names and kind != "xmp":
         raise UsageError(
-            "only sidecars are named after a program", hint="add --format xmp, or leave out --sidecar-names"
+            "--sidecar-names is for sidecars only", hint="add --format xmp, or leave out --sidecar-names"
         )
     if options.names not in ("", *SIDECAR_NAMES):
         raise UsageError(f"sidecars of {options.names!r} are not known", hint=f"one of: {', '.join(SIDECAR_NAMES)}")
@@ -117,7 +117,7 @@ def export(
     offline = export_rows.count_offline(ledger, scope)
     if offline:
         return done.with_note(f"photos left out because their drive is not there: {offline:,}")
-    return done if done.photos or done.kept or done.notes else done.with_note("no photo lies there that was indexed")
+    return done if done.photos or done.kept or done.notes else done.with_note("no indexed photo lies there")
 
 
 def _counted(entries: Iterator[Entry], progress: Callable[[int], None]) -> Iterator[Entry]:

@@ -128,7 +128,7 @@ class Mirror:
         try:
             merged = merge(begun.packet if begun else b"", said)
         except NotXmp as fault:
-            raise NotXmp(f"its sidecar {target.name} is broken or no XMP") from fault
+            raise NotXmp(f"its sidecar {target.name} is broken or not XMP") from fault
         if merged.changed or (begun is not None and (there is None or there.path != target)):
             target.parent.mkdir(parents=True, exist_ok=True)
             with whole_file(target, fresh=not os.path.lexists(target)) as stream:

@@ -59,5 +59,5 @@ def _is_of_the_disk(fault: sqlite3.DatabaseError | OSError) -> bool:
 
 
 def _damaged(folder: Path, fault: Exception) -> LibraryError:
-    words = first_line(fault) if isinstance(fault, sqlite3.Error) else "it holds values that nobody wrote so"
+    words = first_line(fault) if isinstance(fault, sqlite3.Error) else "it holds values that Captionary never writes"
     return LibraryError(f"the ledger of the library at {folder} is damaged: {words}", hint=HINT)

@@ -174,7 +174,7 @@ class Best:
         others = (route for route in living if route.provider != first.provider and route.mode is Mode.INTERACTIVE)
         second = next(others, None) if first.mode is Mode.BATCH else None
         if first.mode is not Mode.BATCH:
-            self._access.watcher.note(f"--hedge changes nothing: {_named(first)} is no batch that could be late")
+            self._access.watcher.note(f"--hedge changes nothing: {_named(first)} is not a batch, so it cannot be late")
         elif second is None:
             self._access.watcher.note("--hedge changes nothing: no second provider answers at once within these bounds")
         return second

@@ -196,7 +196,7 @@ def read_schema(file: AnyPath) -> str:
     odd = unsearchable(schema)
     if odd:
         raise UsageError(
-            f"{shown(file)} names a field {for_terminal(odd[0])!r}, which no filter could name",
+            f"{shown(file)} names a field {for_terminal(odd[0])!r}, which a filter cannot name",
             hint="use letters, digits and underscores, beginning with a letter",
         )
     return schema

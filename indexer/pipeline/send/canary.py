@@ -110,7 +110,7 @@ def _words(session: Session, question: Question, counts: dict[str, int]) -> str:
     words = f"stopped: too many of the first {total} batch answers cannot be used: {told}"
     if counts.get(Reason.MALFORMED, 0) > MOST_UNUSABLE * total:
         words += session.spec(question.provider).schema_advice
-    return words + "; see index failures; a new approval (--yes) tries another few"
+    return words + "; see index failures; approve again (--yes) to try a few others"
 
 
 def _verdict(ledger: Ledger, question: Question) -> CanaryResult | None:

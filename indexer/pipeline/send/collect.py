@@ -85,7 +85,7 @@ def collect_results(session: Session, shard: Shard, batches: BatchService, resul
     session.spool.drop(items.photos_of(session.ledger, answered))
     if strangers >= len(results):
         session.watcher.note(
-            f"{shard.job}: {strangers // len(results)} result lines belong to no photo of this job; left out"
+            f"{shard.job}: {strangers // len(results)} result lines belong to no photo of this job and were ignored"
         )
     _blame_account(failed[key] for key in waiting if key in failed)
     return collected
