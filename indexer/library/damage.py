@@ -16,7 +16,7 @@ from indexer.storage.layout import LEDGER_FILE
 _DISK_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
 _DISK_WORDS = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_BUSY", "SQLITE_LOCKED")
 _ODD = (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError)
-"""What Python raises over values that nobody wrote so."""
+"""What Python raises over values that Captionary never writes."""
 HINT = f"index doctor says what is damaged; restore {LEDGER_FILE}, or move it away and run: index rebuild --from-table"
 _ROOM = "make room, then run the same command again; what is done is kept"
 

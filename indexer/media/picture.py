@@ -46,7 +46,7 @@ DECODED = {
 }
 UNSUPPORTED = {
     Kind.JXL: "JPEG XL is not decoded here; export it as JPEG or PNG",
-    Kind.DRAWING: "drawings and icons are no photos; export it as PNG",
+    Kind.DRAWING: "drawings and icons are not photos; export it as PNG",
 }
 _TIFF_VARIANT = "this variant of TIFF is not decoded here; export it as 8-bit RGB without extra channels, or as PNG"
 _MAX_SCANS = 100
