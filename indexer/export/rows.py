@@ -93,9 +93,7 @@ def export(
     if kind not in ("xmp", *_WRITERS):
         raise UsageError(f"nothing is exported as {kind!r}", hint=f"one of: {', '.join((*_WRITERS, 'xmp'))}")
     if options.names and kind != "xmp":
-        raise UsageError(
-            "--sidecar-names is for sidecars only", hint="add --format xmp, or leave out --sidecar-names"
-        )
+        raise UsageError("--sidecar-names is for sidecars only", hint="add --format xmp, or leave out --sidecar-names")
     if options.names not in ("", *SIDECAR_NAMES):
         raise UsageError(f"sidecars of {options.names!r} are not known", hint=f"one of: {', '.join(SIDECAR_NAMES)}")
     if options.bom and kind != "csv":

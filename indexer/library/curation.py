@@ -90,9 +90,7 @@ class Curation(Opened):
 
         def undo(transaction: Transaction, photo: str) -> None:
             if not corrections.take_back(transaction, photo):
-                raise UsageError(
-                    "this photo has no correction to undo", hint="corrections are made in index gallery"
-                )
+                raise UsageError("this photo has no correction to undo", hint="corrections are made in index gallery")
 
         self._change(path, undo)
 

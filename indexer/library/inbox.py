@@ -102,7 +102,9 @@ class Inbox:
         with self._ledger() as ledger:
             kept = uploads.add(ledger, upload, sha256, os.fsencode(target), raw if small else None)
         if kept != sha256:
-            raise OtherBytes(f"the upload {for_terminal(upload)} was added before with other bytes", hint="give it another name")
+            raise OtherBytes(
+                f"the upload {for_terminal(upload)} was added before with other bytes", hint="give it another name"
+            )
 
     def advance(self) -> int:
         """Send what is due, fetch what is back, decide what can be decided; returns how many verdicts are new.
