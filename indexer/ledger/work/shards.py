@@ -77,7 +77,7 @@ class Shard:
     uploaded_at: float | None
     unsure_since: float | None
     creates: int
-    refusal: str
+    refusal: Refusal
     not_before: float
     lost_at: float | None
     cancelled_at: float | None
@@ -91,6 +91,13 @@ class Shard:
     running_at: float | None
 
 
+_KINDS = {
+    "state": ShardState,
+    "job_state": JobState,
+    "refusal": Refusal,
+    "uploads": handles.read,
+    "results": handles.read,
+}
 _STORED = {"unsure_since": "created_at", "results": "output_file"}
 _COLUMNS = ", ".join(_STORED.get(name, name) for name in Shard.__slots__)
 
@@ -162,8 +169,8 @@ def at_service(ledger: Ledger) -> tuple[int, int]:
 
 def _shard(row: Sequence[Any]) -> Shard:
     told = dict(zip(Shard.__slots__, row, strict=True))
-    told |= {"state": ShardState(told["state"]), "job_state": JobState(told["job_state"])}
-    return Shard(**told | {name: handles.read(told[name]) for name in ("uploads", "results")})
+    told |= {name: kind(told[name]) for name, kind in _KINDS.items()}
+    return Shard(**told)
 
 
 def queued_tokens(ledger: Ledger, provider: str, model: str) -> int:
@@ -197,7 +204,6 @@ def record_upload(ledger: Ledger, held: Shard, input_file: str) -> Shard:
 
 def record_creating(ledger: Ledger, held: Shard) -> Shard:
     """Commit that a create is about to be sent."""
-    refusal = held.refusal or Refusal.UNKNOWN
     return _move(
         ledger,
         held,
@@ -205,7 +211,7 @@ def record_creating(ledger: Ledger, held: Shard) -> Shard:
         "creation",
         created_at=ledger.now(),
         creates=held.creates + 1,
-        refusal=str(refusal),
+        refusal=str(held.refusal or Refusal.UNKNOWN),
     )
 
 
