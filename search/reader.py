@@ -180,8 +180,8 @@ class View:
         table = self._scan(columns=["_score"], filter=where, limit=limit, full_text_query=query)
         return [int(row) for row in table.column("_rowid").to_pylist()]
 
-    def by_pairs(self, pairs: Sequence[tuple[str, str]], where: str | None, limit: int) -> list[int]:
-        """Return the rows that hold both terms of any of `pairs`."""
+    def by_pairs(self, pairs: Iterable[Sequence[str]], where: str | None, limit: int) -> list[int]:
+        """Return rows that hold both terms of any of `pairs`, or all of them where there are more than two."""
         from lance.query import BooleanQuery, FullTextOperator, MatchQuery, Occur
 
         both = [MatchQuery(" ".join(pair), "terms", operator=FullTextOperator.AND) for pair in pairs]
