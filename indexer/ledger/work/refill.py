@@ -7,11 +7,11 @@ import os
 from dataclasses import asdict, dataclass
 
 from indexer.domain.answer import Answer
-from indexer.domain.keys import canonical_json
 from indexer.domain.mode import Mode
 from indexer.domain.photo import Facts
 from indexer.domain.question import Question, work_key
 from indexer.ledger.store import Ledger, Transaction
+from indexer.ledger.work.answers import stored
 from indexer.ledger.work.questions import question_id, question_in_version
 
 
@@ -80,11 +80,7 @@ def put_answer(transaction: Transaction, asked: tuple[int, str], photo: str, ans
             number,
             provider,
             standing,
-            answer.model,
-            answer.description,
-            canonical_json(list(answer.tags)),
-            answer.visible_text,
-            canonical_json(dict(answer.fields)),
+            *stored(answer),
             transaction.now(),
         ),
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from indexer.domain.answer import Answer, Failure, Handling, Reason, Row, Usage
-from indexer.domain.errors import BadSetting, KeyMissing, NotFound, Refused, Unsendable
+from indexer.domain.errors import BadSetting, NotFound, Refused, Unsendable
 from indexer.domain.job import Job, JobState, Limits
 from indexer.domain.prompts import facts_asked
 from indexer.domain.question import Question, Request
@@ -19,7 +19,8 @@ from indexer.providers.answer import one_line, read_answer
 from indexer.providers.anthropic import SPEC
 from indexer.providers.anthropic.check import check_file
 from indexer.providers.chat import count
-from indexer.providers.http import Http, Service, Timeouts, checked_key, checked_url
+from indexer.providers.http import Http
+from indexer.providers.keyed import open_keyed
 from indexer.providers.moments import moment
 from indexer.providers.rates import room_left
 from indexer.providers.seam import BatchFile, Inline, Unlabelled
@@ -287,10 +288,8 @@ def _checked(name: str) -> str:
 
 def open_anthropic(opening: Opening) -> Anthropic:
     """Return the provider that the environment describes: ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL (without /v1)."""
-    key = SPEC.key(opening.environ)
-    hint = f"get one at {_KEY_PAGE}, then: export ANTHROPIC_API_KEY=..."
-    if not key:
-        raise KeyMissing("no key for Anthropic: ANTHROPIC_API_KEY is not set", hint=hint)
-    url = checked_url("ANTHROPIC_BASE_URL", opening.environ.get("ANTHROPIC_BASE_URL", ""), BASE_URL)
-    headers = {"x-api-key": checked_key("Anthropic", key, hint), "anthropic-version": _VERSION}
-    return Anthropic(Http(Service("Anthropic", url, key, headers, hint), Timeouts(), opening.sleep))
+    return Anthropic(open_keyed(opening, SPEC, ("Anthropic", BASE_URL, _KEY_PAGE), _headers))
+
+
+def _headers(key: str) -> dict[str, str]:
+    return {"x-api-key": key, "anthropic-version": _VERSION}

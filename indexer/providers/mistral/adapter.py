@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from indexer.domain.answer import Row
-from indexer.domain.errors import BadSetting, KeyMissing, NotFound, Unreachable
+from indexer.domain.errors import BadSetting, NotFound, Unreachable
 from indexer.domain.job import Job, JobState, Limits
 from indexer.domain.question import Question, Request
 from indexer.providers import chat, job_calls, jsonl
 from indexer.providers.chat_calls import ask, decode, upload
-from indexer.providers.http import Http, Service, Timeouts, checked_key, checked_url
+from indexer.providers.http import Http
+from indexer.providers.keyed import open_keyed
 from indexer.providers.mistral import SPEC
 from indexer.providers.mistral.check import check_file
 from indexer.providers.seam import BatchFile, Match, oldest_first
@@ -190,10 +191,4 @@ def _checked(name: str) -> str:
 
 def open_mistral(opening: Opening) -> Mistral:
     """Return the provider that the environment describes: MISTRAL_API_KEY, MISTRAL_BASE_URL (without /v1)."""
-    key = SPEC.key(opening.environ)
-    hint = f"get one at {_KEY_PAGE}, then: export MISTRAL_API_KEY=..."
-    if not key:
-        raise KeyMissing("no key for Mistral: MISTRAL_API_KEY is not set", hint=hint)
-    url = checked_url("MISTRAL_BASE_URL", opening.environ.get("MISTRAL_BASE_URL", ""), BASE_URL)
-    headers = {"Authorization": f"Bearer {checked_key('Mistral', key, hint)}"}
-    return Mistral(Http(Service("Mistral", url, key, headers, hint), Timeouts(), opening.sleep))
+    return Mistral(open_keyed(opening, SPEC, ("Mistral", BASE_URL, _KEY_PAGE)))

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from indexer.domain.answer import Row
-from indexer.domain.errors import BadSetting, KeyMissing, NotFound, Unreachable
+from indexer.domain.errors import BadSetting, NotFound, Unreachable
 from indexer.domain.job import Job, JobState, Limits
 from indexer.domain.mode import Mode
 from indexer.domain.question import Question, Request
 from indexer.providers import chat, job_calls, jsonl
 from indexer.providers.chat_calls import ask, decode, upload
-from indexer.providers.http import Http, Service, Timeouts, checked_key, checked_url
+from indexer.providers.http import Http
+from indexer.providers.keyed import open_keyed
 from indexer.providers.openai import SPEC
 from indexer.providers.openai.check import check_file
 from indexer.providers.openai.strictness import schema_faults
@@ -249,11 +250,4 @@ def _moment(value: object) -> float | None:
 
 def open_openai(opening: Opening) -> OpenAI:
     """Return the provider that the environment describes: OPENAI_API_KEY, OPENAI_BASE_URL (with /v1)."""
-    key = SPEC.key(opening.environ)
-    hint = f"get one at {_KEY_PAGE}, then: export OPENAI_API_KEY=..."
-    if not key:
-        raise KeyMissing("no key for OpenAI: OPENAI_API_KEY is not set", hint=hint)
-    url = checked_url("OPENAI_BASE_URL", opening.environ.get("OPENAI_BASE_URL", ""), BASE_URL)
-    checked_key("OpenAI", key, hint)
-    service = Service("OpenAI", url, key, {"Authorization": f"Bearer {key}"}, hint)
-    return OpenAI(Http(service, Timeouts(), opening.sleep))
+    return OpenAI(open_keyed(opening, SPEC, ("OpenAI", BASE_URL, _KEY_PAGE)))
