@@ -332,7 +332,7 @@ class Inbox:
         try:
             ledger = self._free.pop()
         except IndexError:
-            ledger = Ledger.open(self._access.folder, now=self._access.clock.time)
+            ledger = Ledger.open(self._access.folder, now=self._access.clock.time, together=True)
         yield ledger
         self._free.append(ledger)
 
