@@ -13,7 +13,7 @@ from typing import Any
 
 from indexer.domain.errors import UsageError
 from indexer.domain.keys import canonical_json, digest
-from indexer.domain.prompts import DEFAULT_TEMPLATE
+from indexer.domain.prompts import FIRST_TEMPLATE
 
 CATEGORIES = (
     "sexual",
@@ -82,7 +82,7 @@ class Checks:
     @property
     def template(self) -> str:
         """The prompt: the description that every photo gets, and each question."""
-        lines = [DEFAULT_TEMPLATE, "", "Then judge the picture strictly by what can be seen:"]
+        lines = [FIRST_TEMPLATE, "", "Then judge the picture strictly by what can be seen:"]
         lines += [f"{_MODERATION}{name}: {_MEANING[name]}: none, low or high." for name in CATEGORIES]
         lines += [f"{_CHECK}{each.name}: {each.ask} Answer true or false." for each in self.checks]
         return "\n".join(lines)

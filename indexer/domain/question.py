@@ -39,7 +39,7 @@ class Question:
     @property
     def prompt_version(self) -> str:
         """The digest of the template, 12 hex digits."""
-        return digest("prompt", self.template)[:12]
+        return prompt_version(self.template)
 
     @property
     def schema_version(self) -> str:
@@ -72,6 +72,11 @@ class Question:
         """Name this question about `photo`: 20 hex digits."""
         versions = (self.prompt_version, self.schema_version)
         return work_key(photo, versions, self.provider, self.model, self.settings_json())
+
+
+def prompt_version(template: str) -> str:
+    """Name a template: 12 hex digits."""
+    return digest("prompt", template)[:12]
 
 
 def work_key(photo: str, versions: tuple[str, str], provider: str, model: str, settings: str) -> str:

@@ -26,7 +26,7 @@ class Curation(Opened):
     """Prompts, tags and corrections of a library; nothing here is ever sent or paid."""
 
     def prompts(self) -> list[Version]:
-        """Return the prompts and answer schemas that were asked with, the oldest first."""
+        """Return the prompts and answer schemas that were asked with, the oldest first, and the default prompt."""
         with self._access.reading() as ledger:
             return prompts.versions(ledger)
 
@@ -44,6 +44,7 @@ class Curation(Opened):
         with self._access.writing("prompts use") as (run, _):
             with run.ledger.transaction("prompt in force", uncounted=True) as transaction:
                 versions = {f"{one.kind}_version": one.version}
+                prompts.keep(transaction, one)
                 prompts.choose(transaction, **versions)
             run.finish()
         return replace(one, chosen=True)
