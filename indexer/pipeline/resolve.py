@@ -130,7 +130,8 @@ def _base(ledger: Ledger, around: Surroundings, by: tuple[Spec, Question | None]
     """What is asked when nobody says otherwise: as in the last run, with the prompt and the schema in force."""
     spec, before = by
     if spec.offline:
-        return before or Question(spec.name, model, FIRST_TEMPLATE, DEFAULT_SCHEMA)
+        # Free: what an extra adds is used as soon as it is installed.
+        return replace(before, model=model) if before else Question(spec.name, model, FIRST_TEMPLATE, DEFAULT_SCHEMA)
     template, schema = in_force(ledger, around.spec)
     return replace(before or Question(spec.name, model, template, schema), template=template, schema=schema)
 

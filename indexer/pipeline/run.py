@@ -36,6 +36,7 @@ from indexer.pipeline.plan.routing import Route
 from indexer.pipeline.refill import Refilled, put_back
 from indexer.pipeline.report import job_line
 from indexer.pipeline.request import Approve, Ask
+from indexer.pipeline.screenshots import unread
 from indexer.pipeline.send import canary, offline
 from indexer.pipeline.send.batch import BatchSender, sweep
 from indexer.pipeline.send.calls import CallSender
@@ -72,9 +73,11 @@ class Run:
         watcher = self._session.watcher
         crawl = Crawl(self.ledger, self.number, ask.roots, ask.crawl, ask.digest_version)
         seen = crawl.run(self._session.spool, lambda reading: watcher.progress(_progress(reading)))
+        spec = self._session.spec(ask.question.provider)
+        seen.notes += unread(self.ledger, spec, self.number)
         for note in seen.notes:
             watcher.note(note)
-        if not self._session.spec(ask.question.provider).free:
+        if not spec.free:
             self.project()
         return seen
 

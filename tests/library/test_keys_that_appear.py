@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from indexer.domain.mode import Mode
+from indexer.domain.question import Question
+from indexer.ledger.store import Ledger
+from indexer.ledger.views import counts
+from indexer.ledger.work import questions
+from indexer.pipeline.resolve import Surroundings, make_ask
+from indexer.providers.local import SPEC
+from indexer.providers.local.adapter import Local
+from indexer.storage.settings import Config
 from tests.fakes.gemini import Emulator
 from tests.support.commands import SAMPLES, index, search
 
@@ -65,3 +75,16 @@ def test_a_provider_that_was_never_asked_needs_its_key_at_once(tmp_path: Path, p
     """Nothing is read before the missing key is told."""
     done = index("--library", tmp_path / "library", photos, "--provider", "gemini")
     assert (done.code, "GEMINI_API_KEY" in done.err) == (1, True)
+
+
+def test_what_an_extra_adds_is_used_once_it_is_installed(tmp_path: Path) -> None:
+    """The keyless provider costs nothing, so the plain command goes on with the best that it can be."""
+    ledger = Ledger.open(tmp_path)
+    run = counts.begin_run(ledger, "run")
+    with ledger.transaction("asked") as transaction:
+        number = questions.question_id(transaction, Question("local", "pixels-1", "Say it.", "{}"))
+        counts.record_asked(transaction, run, number, Mode.INTERACTIVE)
+    around = Surroundings(lambda _: replace(SPEC, default_model="pixels-2"), lambda _: Local(), {}, lambda _: None)
+    asked = make_ask(ledger, [tmp_path], {}, Config(), around).question
+    ledger.close()
+    assert (asked.model, asked.template) == ("pixels-2", "Say it.")
