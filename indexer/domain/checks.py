@@ -59,12 +59,12 @@ class Check:
 class Handling:
     """How uploads are handled; times are seconds.
 
-    They wait `gather` for company before a batch is sent, and their bytes are kept for `keep` after the verdict (None:
-    for ever). What one provider refuses by its policy is asked of `second_provider` ("": of nobody). New verdicts are
-    posted to the address `webhook`.
+    They wait `gather` for company before a batch is sent (None: while there is time), and their bytes are kept for
+    `keep` after the verdict (None: for ever). What one provider refuses by its policy is asked of `second_provider`
+    ("": of nobody). New verdicts are posted to the address `webhook`.
     """
 
-    gather: float = 0.0
+    gather: float | None = None
     keep: float | None = None
     second_provider: str = ""
     webhook: str = ""
