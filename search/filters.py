@@ -22,7 +22,7 @@ from indexer.table.dataset import among, quoted
 from indexer.table.words import fold
 from search.conditions import Condition, compiled, parse
 from search.dates import Span
-from search.spelling import unwanted
+from search.spelling import tag_spellings, unwanted
 
 Sort = str
 """relevance, date, or a field of one's own; see `search.sorting`."""
@@ -133,11 +133,11 @@ def predicate(filters: Filters, cameras: Sequence[str] = (), own: Sequence[Field
     `cameras` are the names in the table that the camera filter means (see `matching`), `own` its fields of a person's
     own schemas.
     """
-    parts = [f"array_has(tags, {quoted(tag)})" for tag in filters.tags]
+    parts = [f"array_has_any(tags, {_list(tag_spellings(tag))})" for tag in filters.tags]
     if filters.any_tags:
-        parts.append(f"array_has_any(tags, {_list(filters.any_tags)})")
+        parts.append(f"array_has_any(tags, {_list(all_spellings(filters.any_tags))})")
     if filters.no_tags:
-        parts.append(f"NOT array_has_any(tags, {_list(filters.no_tags)})")
+        parts.append(f"NOT array_has_any(tags, {_list(all_spellings(filters.no_tags))})")
     parts += [f"NOT contains(terms, {quoted(f' {term} ')})" for term in filters.not_terms]
     parts += [f"contains(terms, {quoted(needle)})" for needle in filters.phrases]
     parts += [f"NOT contains(terms, {quoted(needle)})" for needle in filters.unwanted]
@@ -282,6 +282,11 @@ def _tags(tags: Iterable[str]) -> tuple[str, ...]:
     if isinstance(tags, str):
         raise UsageError("tags are given as a list", hint=f"write [{tags!r}]")
     return distinct(tags)
+
+
+def all_spellings(tags: Iterable[str]) -> list[str]:
+    """Return every way in which a library may write `tags`."""
+    return [spelled for tag in tags for spelled in tag_spellings(tag)]
 
 
 def _list(values: Sequence[str]) -> str:

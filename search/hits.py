@@ -11,6 +11,7 @@ from indexer.domain.answer_fields import field_of
 from indexer.domain.photo import as_known
 from indexer.domain.tags import distinct
 from indexer.table.words import terms
+from search.filters import all_spellings
 from search.language import Understood
 from search.ranking import Scored, Words
 from search.reader import Shown, View
@@ -153,7 +154,7 @@ def _fields(shown: Shown) -> dict[str, Any]:
 
 def _why(one: FoundRow, query: Understood, words: Words) -> dict[str, Any]:
     matched = one.scored.matched if one.scored else ()
-    asked = distinct(query.tags, query.any_tags)
+    asked = set(all_spellings(distinct(query.tags, query.any_tags)))
     cosine = one.scored.candidate.cosine if one.scored else None
     told = {"date": query.when.said} if query.when is not None and query.when.holds(one.shown.taken_at) else {}
     return {

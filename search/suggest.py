@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from os import PathLike
 
 from indexer.domain.nearest import did_you_mean
+from indexer.domain.tags import distinct
 from indexer.storage.paths import resolve_root, to_text
-from search.filters import named
+from search.filters import all_spellings, named
 from search.language import Understood
 from search.query import Index
 
@@ -19,7 +20,7 @@ def suggestions(index: Index, query: Understood) -> Iterator[tuple[str, str]]:
     if wanted:
         known = {tag for tags in index.to_arrow(["tags"]).column("tags").to_pylist() for tag in tags or ()}
         for tag in wanted:
-            if tag.strip().casefold() not in known:
+            if known.isdisjoint(all_spellings(distinct([tag]))):
                 yield (f"no photo has the tag {tag!r}", did_you_mean(tag.casefold(), known))
     if query.camera:
         cameras = [name for name in index.to_arrow(["camera"]).column("camera").unique().to_pylist() if name]

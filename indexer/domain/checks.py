@@ -13,7 +13,7 @@ from typing import Any
 
 from indexer.domain.errors import UsageError
 from indexer.domain.keys import canonical_json, digest
-from indexer.domain.prompts import DEFAULT_TEMPLATE
+from indexer.domain.prompts import FIRST_TEMPLATE
 
 CATEGORIES = (
     "sexual",
@@ -59,12 +59,12 @@ class Check:
 class UploadHandling:
     """How uploads are handled; times are seconds.
 
-    They wait `gather` for company before a batch is sent, and their bytes are kept for `keep` after the verdict (None:
-    for ever). What one provider refuses by its policy is asked of `second_provider` ("": of nobody). New verdicts are
-    posted to the address `webhook`.
+    They wait `gather` for company before a batch is sent (None: while there is time), and their bytes are kept for
+    `keep` after the verdict (None: for ever). What one provider refuses by its policy is asked of `second_provider`
+    ("": of nobody). New verdicts are posted to the address `webhook`.
     """
 
-    gather: float = 0.0
+    gather: float | None = None
     keep: float | None = None
     second_provider: str = ""
     webhook: str = ""
@@ -82,7 +82,7 @@ class Checks:
     @property
     def template(self) -> str:
         """The prompt: the description that every photo gets, and each question."""
-        lines = [DEFAULT_TEMPLATE, "", "Then judge the picture strictly by what can be seen:"]
+        lines = [FIRST_TEMPLATE, "", "Then judge the picture strictly by what can be seen:"]
         lines += [f"{_MODERATION}{name}: {_MEANING[name]}: none, low or high." for name in CATEGORIES]
         lines += [f"{_CHECK}{each.name}: {each.ask} Answer true or false." for each in self.checks]
         return "\n".join(lines)

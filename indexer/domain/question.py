@@ -47,7 +47,7 @@ class Question:
     @property
     def prompt_version(self) -> str:
         """The digest of the template, 12 hex digits."""
-        return digest("prompt", self.template)[:12]
+        return prompt_version(self.template)
 
     @property
     def schema_version(self) -> str:
@@ -84,6 +84,11 @@ class Question:
     def work_key(self, photo: str) -> str:
         """Name this question about `photo`: 20 hex digits."""
         return work_key(photo, self.versions, self.provider, self.model, self.settings_json())
+
+
+def prompt_version(template: str) -> str:
+    """Name a template: 12 hex digits."""
+    return digest("prompt", template)[:12]
 
 
 def work_key(photo: str, versions: tuple[str, str], provider: str, model: str, settings: str) -> str:

@@ -243,7 +243,7 @@ class Inbox:
             found = self._routes(run.ledger, config, count)
             return [route for route in found if (route.provider, str(route.mode)) not in dead]
 
-        intake = run.intake(timing, self._asked, living)
+        intake = run.intake(timing, living)
         intake.again()
         intake.hurry()
         for _ in range(_MOST_ROUTES):
@@ -269,9 +269,7 @@ class Inbox:
             market = market_of(run.ledger, self._access, config)
             found = routes(run.ledger, self._question, [spec], len(refused), market, Bounds())
             chosen = [route for route in found if route.usable and route.mode in spec.modes]
-            for route, group in (
-                run.intake(Timing(self._options.within), None, lambda _: chosen).chosen(refused).items()
-            ):
+            for route, group in run.intake(Timing(self._options.within), lambda _: chosen).chosen(refused).items():
                 self._want(run, config, intake, (route, group))
 
     def _want(self, run: Run, config: Config, intake: Intake, going: tuple[Route, Sequence[Due]]) -> None:
@@ -333,7 +331,7 @@ class Inbox:
         try:
             ledger = self._free.pop()
         except IndexError:
-            ledger = Ledger.open(self._access.folder, now=self._access.clock.time)
+            ledger = Ledger.open(self._access.folder, now=self._access.clock.time, together=True)
         yield ledger
         self._free.append(ledger)
 

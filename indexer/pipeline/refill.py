@@ -11,7 +11,7 @@ from indexer.domain.answer import Answer
 from indexer.domain.answer_fields import field_of
 from indexer.domain.errors import UsageError
 from indexer.domain.photo import Facts
-from indexer.domain.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE
+from indexer.domain.prompts import DEFAULT_SCHEMA, EDITIONS
 from indexer.domain.question import Question
 from indexer.ledger.spend import approvals
 from indexer.ledger.store import Transaction
@@ -88,7 +88,8 @@ def _question(
     except UsageError:  # of a package that is not installed here
         default = ""
     model = default if default and said.startswith(default) else said
-    question = usual(Question(provider, model, DEFAULT_TEMPLATE, DEFAULT_SCHEMA))
+    editions = [usual(Question(provider, model, template, DEFAULT_SCHEMA)) for template in EDITIONS]
+    question = next((one for one in editions if one.prompt_version == row.prompt_version), editions[-1])
     return refill.put_question(transaction, question, row.prompt_version or ""), question
 
 

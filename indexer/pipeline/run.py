@@ -13,7 +13,7 @@ from indexer.domain.mode import Mode
 from indexer.domain.money import dollars
 from indexer.domain.plan import Plan
 from indexer.domain.progress import Progress
-from indexer.domain.question import Question, Versions
+from indexer.domain.question import Question
 from indexer.ledger.photos import forget
 from indexer.ledger.scope import Scope
 from indexer.ledger.spend import approvals
@@ -36,6 +36,7 @@ from indexer.pipeline.plan.routing import Route
 from indexer.pipeline.refill import Refilled, put_back
 from indexer.pipeline.report import job_line
 from indexer.pipeline.request import Approve, Ask
+from indexer.pipeline.screenshots import unread
 from indexer.pipeline.send import canary, offline
 from indexer.pipeline.send.batch import BatchSender, sweep
 from indexer.pipeline.send.calls import CallSender
@@ -72,9 +73,11 @@ class Run:
         watcher = self._session.watcher
         crawl = Crawl(self.ledger, self.number, ask.roots, ask.crawl, ask.digest_version)
         seen = crawl.run(self._session.spool, lambda reading: watcher.progress(_progress(reading)))
+        spec = self._session.spec(ask.question.provider)
+        seen.notes += unread(self.ledger, spec, self.number)
         for note in seen.notes:
             watcher.note(note)
-        if not self._session.spec(ask.question.provider).free:
+        if not spec.free:
             self.project()
         return seen
 
@@ -266,9 +269,9 @@ class Run:
             items.want_again(transaction, failed, campaign, mode)
             items.want(transaction, question, [work.photo for work in new], campaign, mode)
 
-    def intake(self, timing: Timing, asked: Versions | None, routes: Callable[[int], Sequence[Route]]) -> Intake:
+    def intake(self, timing: Timing, routes: Callable[[int], Sequence[Route]]) -> Intake:
         """Return what sends waiting uploads; see `pipeline.intake`."""
-        return Intake(self._session, timing, asked, routes)
+        return Intake(self._session, timing, routes)
 
     def give_up(self, provider: str) -> None:
         """Let the work of a provider that was not sent go: another one does it."""

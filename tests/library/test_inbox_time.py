@@ -14,6 +14,7 @@ import pytest
 from indexer.domain.errors import ApprovalRequired, UsageError
 from indexer.library.api import Library, Seams
 from indexer.library.inbox import Inbox
+from indexer.pipeline import intake
 from tests.support.services import SHOPS, environ
 from tests.support.uploads import CHECKS, CODED, Hand, Judge, picture
 from tests.whole.hostile_uploads import play
@@ -82,27 +83,38 @@ def created(judge: Judge) -> int:
     return judge.calls["POST /v1/batches"]
 
 
-def test_uploads_gather_while_a_batch_is_out(judge: Judge, desk: Desk) -> None:
-    """The first goes at once, what comes meanwhile goes together when it is back, and each is asked once."""
-    inbox = desk.inbox(within="48h")
+def test_uploads_gather_while_there_is_time(judge: Judge, desk: Desk) -> None:
+    """None goes alone: they wait as long as a batch of all would surely be back, then go together, each asked once."""
+    inbox = desk.inbox(within="60h")
     for number in range(6):
         inbox.add(f"u{number}", picture(10, 10, number * 20))
         inbox.advance()
-        desk.clock.sleep(60)
-    assert (created(judge), len(judge.jobs)) == (1, 1)
-    for _ in range(4):
         desk.clock.sleep(HOUR)
+    assert created(judge) == 0
+    while not decisions(inbox):
+        desk.clock.sleep(4 * HOUR)
         inbox.advance()
-    assert set(decisions(inbox).values()) == {"approve"}
-    assert len(decisions(inbox)) == 6
-    assert [job["request_counts"]["total"] for job in judge.jobs.values()] == [1, 5]
+    assert NOON + 12 * HOUR < desk.clock.time() < NOON + 60 * HOUR
+    assert list(decisions(inbox).values()) == ["approve"] * 6
+    assert [job["request_counts"]["total"] for job in judge.jobs.values()] == [6]
     assert set(judge.served.values()) == {1}
 
 
+def test_a_full_batch_waits_for_nobody(judge: Judge, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as fill a batch go at once."""
+    monkeypatch.setattr(intake, "FULL", 3)
+    inbox = desk.inbox(within="60h")
+    for number in range(3):
+        assert created(judge) == 0
+        inbox.add(f"u{number}", picture(10, 10, number * 20))
+        inbox.advance()
+    assert [job["request_counts"]["total"] for job in judge.jobs.values()] == [3]
+
+
 def test_uploads_wait_for_company_as_long_as_the_file_says(judge: Judge, desk: Desk) -> None:
-    """With `gather`, nothing is sent before, and no wait makes an upload late."""
+    """With `gather`, nothing is sent before, and no longer is waited although there is time."""
     desk.checks.write_text(f'{CHECKS}\n[inbox]\ngather = "2h"\n')
-    inbox = desk.inbox(within="48h")
+    inbox = desk.inbox(within="60h")
     inbox.add("one", CODED["fine"][0])
     inbox.advance()
     desk.clock.sleep(HOUR)
@@ -127,11 +139,11 @@ def test_what_a_batch_would_miss_goes_by_a_call(judge: Judge, desk: Desk) -> Non
 
 def test_what_a_batch_holds_too_long_is_fetched_from_it_and_goes_by_a_call(judge: Judge, desk: Desk) -> None:
     """The job is stopped before anything is asked again, and nobody is served twice."""
-    inbox = desk.inbox(within="24h")
+    inbox = desk.inbox(within="23h")
     inbox.add("one", CODED["fine"][0])
     inbox.advance()
     judge.seconds = 1000 * HOUR
-    desk.clock.sleep(24 * HOUR - 60)
+    desk.clock.sleep(23 * HOUR - 60)
     for _ in range(3):
         inbox.advance()
     assert [job["status"] for job in judge.jobs.values()] == ["cancelled"]
@@ -235,7 +247,7 @@ def test_bytes_go_after_their_time_and_verdicts_stay(judge: Judge, desk: Desk) -
 
 def test_forgetting_takes_all_of_one_upload_out(judge: Judge, desk: Desk) -> None:
     """Bytes, answers, verdicts, the lines kept of its batch; what another upload shares stays until it goes, too."""
-    inbox = desk.inbox(within="48h")
+    inbox = desk.inbox(within="20h")
     inbox.add("one", CODED["fine"][0])
     inbox.add("two", CODED["red"][0])
     inbox.add("twin", CODED["fine"][0])

@@ -12,6 +12,12 @@ from indexer.ledger.store import Ledger, Transaction
 from indexer.ledger.views.count_cache import kept
 from indexer.ledger.work import partners
 
+_SCREENSHOTS = (
+    *("screenshot", "screen shot", "screen_shot", "screen-shot", "bildschirmfoto", "capture d_écran"),
+    *("captura de pantalla", "schermata", "schermafbeelding"),
+)
+"""How telephones and desktops call them, as patterns."""
+
 
 @dataclass(frozen=True, slots=True)
 class ProviderCounts:
@@ -251,6 +257,15 @@ def count_pictures(ledger: Ledger, scope: Scope) -> int:
     condition, values = scope.where()
     seen = f"SELECT count(*) FROM files f WHERE f.picture = 1 AND f.state <> 'gone' AND {condition}"
     return int(ledger.connection.execute(seen, values).fetchone()[0])
+
+
+def count_screenshots(ledger: Ledger, run: int | None = None) -> int:
+    """Count the pictures here that their paths call screenshots, all or those that `run` saw first."""
+    named = " OR ".join("CAST(path AS TEXT) LIKE ?" for _ in _SCREENSHOTS)
+    seen = f"SELECT count(*) FROM files WHERE picture = 1 AND state = 'present' AND ({named})"
+    if run is not None:
+        seen += f" AND changed_run = {run:d} AND change = 'new'"
+    return int(ledger.connection.execute(seen, [f"%{name}%" for name in _SCREENSHOTS]).fetchone()[0])
 
 
 def count_new(ledger: Ledger, scope: Scope, least: int) -> int:

@@ -41,7 +41,7 @@ def known(ledger: Ledger, upload: str) -> tuple[str, bytes] | None:
 
 def add(ledger: Ledger, upload: str, sha256: str, path: bytes, raw: bytes | None = None) -> str:
     """Commit an upload whose bytes are on disk, else with its bytes; returns the sha256 that stands under its name."""
-    with ledger.synced_together(), ledger.transaction("upload", uncounted=True) as transaction:
+    with ledger.transaction("upload", uncounted=True) as transaction:
         now = ledger.now()
         added = transaction.execute(
             "INSERT OR IGNORE INTO uploads (id, sha256, path, added_at, since) VALUES (?, ?, ?, ?, ?)",
@@ -49,6 +49,8 @@ def add(ledger: Ledger, upload: str, sha256: str, path: bytes, raw: bytes | None
         )
         if added.rowcount and raw is not None:
             transaction.execute("INSERT INTO intake VALUES (?, ?)", (upload, raw))
+        if added.rowcount:
+            return sha256
         row = transaction.execute("SELECT sha256 FROM uploads WHERE id = ?", (upload,)).fetchone()
     return str(row[0])
 
