@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from indexer.domain.answer_fields import Field, Kind
+from indexer.domain.answer_fields import Field, FieldKind
 from indexer.table.photo_table import PhotoTable
 from search import Index, cli
 from tests.support.libraries import make_library, photo_row
 
 WEAK = "swimming"
-PEOPLE, KIND = Field("people", Kind.INTEGER), Field("kind", Kind.TEXT)
+PEOPLE, KIND = Field("people", FieldKind.INTEGER), Field("kind", FieldKind.TEXT)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from indexer.domain.answer import Row
 from indexer.domain.job import Job
 from indexer.domain.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE, fill
 from indexer.domain.question import Question, Request
-from indexer.providers.gemini.adapter import Gemini, Timeouts
+from indexer.providers.gemini.adapter import Gemini, GeminiTimeouts
 from indexer.providers.gemini.jobs import find as jobs_of_name
 from indexer.providers.seam import BatchFile
 from tests.fakes.gemini import Emulator
@@ -21,7 +21,7 @@ from tests.fakes.gemini import Emulator
 KEY = "test-key-4711"
 NAME = "captionary-0a1b2c3d-4e5f6a7b-1"
 QUESTION = Question("gemini", "gemini-3.5-flash-lite", DEFAULT_TEMPLATE, DEFAULT_SCHEMA)
-SHORT = Timeouts(call=1.5, ask=1.5, upload=1.5, stall=0.8)
+SHORT = GeminiTimeouts(call=1.5, ask=1.5, upload=1.5, stall=0.8)
 
 Open = Callable[[str], Gemini]
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from indexer.ledger.store import no_step
 from indexer.library.api import Library, Seams
-from indexer.providers.gemini.adapter import Gemini, SchemaField, Timeouts
+from indexer.providers.gemini.adapter import Gemini, GeminiTimeouts, SchemaField
 from tests.fakes.gemini import Emulator
 
 SAMPLES = Path(__file__).parents[2] / "sample_images"
 KEY = "test-key-in-virtual-time"
-_SHORT = Timeouts(call=1.5, ask=1.5, upload=1.5, stall=0.8)
+_SHORT = GeminiTimeouts(call=1.5, ask=1.5, upload=1.5, stall=0.8)
 
 
 class VirtualTime:

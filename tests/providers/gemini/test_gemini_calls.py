@@ -31,7 +31,7 @@ from indexer.domain.errors import (
 )
 from indexer.domain.job import Job, JobState
 from indexer.domain.mode import Mode
-from indexer.providers.gemini.adapter import Gemini, Timeouts, open_gemini
+from indexer.providers.gemini.adapter import Gemini, GeminiTimeouts, open_gemini
 from indexer.providers.google.faults import as_error, read_refusal
 from indexer.providers.redaction import redacted_line
 from indexer.providers.spec import Opening
@@ -228,7 +228,7 @@ def test_no_error_holds_the_key(
     """Neither text nor representation, chain, traceback nor log, even when the service itself repeats the key."""
     route, act = STEPS[step]
     if kind == "unreachable":
-        provider = Gemini(SECRET, "http://127.0.0.1:9", timeouts=Timeouts(1, 1, 1, 1), sleep=lambda _: None)
+        provider = Gemini(SECRET, "http://127.0.0.1:9", timeouts=GeminiTimeouts(1, 1, 1, 1), sleep=lambda _: None)
     else:
         emulator.fault(route, kind, message=ECHO)
         provider = open_provider(SECRET)
