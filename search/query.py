@@ -170,7 +170,9 @@ class Index:
         cameras = matching(filters.camera, reader.cameras(view)) if filters.camera is not None else ()
         own = view.own if filters.where else ()
         sieve, said = Sieve.of(filters, cameras, own), query.when.said if query.when else ""
-        then = Sieve.of(replace(filters, spans=query.when.spans), cameras, own) if query.when else None
+        then = None
+        if when := query.when:
+            then = Sieve.of(replace(filters, spans=when.spans, month=when.month), cameras, own)
         if vector is not None:
             sampled = self._background.submit(reader.sample, view)
             sieves = [sieve, then] if then else [sieve]
