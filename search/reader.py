@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from indexer.domain.answer_fields import Field, field_of
-from indexer.domain.errors import LibraryError, first_line
-from indexer.table.dataset import among, open_dataset
+from indexer.table.dataset import among, open_dataset, unreadable
 from search.dates import When
 from search.probes import Probe, matrix_of
 from search.ranking import Candidate, Statistics
@@ -182,8 +181,8 @@ class View:
         table = self._scan(columns=["_score"], filter=where, limit=limit, full_text_query=query)
         return [int(row) for row in table.column("_rowid").to_pylist()]
 
-    def by_pairs(self, pairs: Sequence[tuple[str, str]], where: str | None, limit: int) -> list[int]:
-        """Return the rows that hold both terms of any of `pairs`."""
+    def by_pairs(self, pairs: Iterable[Sequence[str]], where: str | None, limit: int) -> list[int]:
+        """Return rows that hold both terms of any of `pairs`, or all of them where there are more than two."""
         from lance.query import BooleanQuery, FullTextOperator, MatchQuery, Occur
 
         both = [MatchQuery(" ".join(pair), "terms", operator=FullTextOperator.AND) for pair in pairs]
@@ -332,10 +331,7 @@ def _readable(database: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, RuntimeError) as error:
-        raise LibraryError(
-            f"the table in {database} cannot be read: {first_line(error)}",
-            hint="`index rebuild` makes it again from the ledger",
-        ) from error
+        raise unreadable(database, error) from error
 
 
 def _drifted(statistics: Statistics, rows: int) -> bool:

@@ -53,7 +53,7 @@ def test_sample_pictures_are_described_once(tmp_path: Path, provider: str, mode:
         assert not path.is_file() or KEY.encode() not in path.read_bytes(), path
 
 
-@pytest.mark.parametrize("provider", list(EXACT))
+@pytest.mark.parametrize("provider", ["openai", *EXACT])
 def test_the_pilot_goes_by_single_calls(tmp_path: Path, provider: str) -> None:
     """Each photo is served once, by one way or the other."""
     rig = RIGS[provider]
