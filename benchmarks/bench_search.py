@@ -23,6 +23,7 @@ from corpus import captions_file, encoder_in, rarest, read_captions, rows_of, sy
 from indexer.table.encoder.onnx import Encoder
 from indexer.table.photo_table import PhotoTable
 from search import Index
+from search.probes import Probe
 from search.ranking import Words, rank
 from search.reader import Reader
 
@@ -113,7 +114,7 @@ def recall(home: Path, index: Index, queries: Sequence[str]) -> bool:
         words, vector = Words.of(text, sample.statistics), encoder.encode([text])[0]
         rows = dict.fromkeys(keys[np.argsort(-(matrix @ vector))[:5000]].tolist())
         rows.update(dict.fromkeys(view.by_words(list(words.weights), None, 5000)))
-        best = rank(view.candidates(rows, vector), words, sample.statistics)[:10]
+        best = rank(view.candidates(rows, Probe(vector)), words, sample.statistics)[:10]
         found = {hit.path for hit in index.search(text, min_score=0, collapse="none")}
         shares.append(len(found & {path_of[one.candidate.row] for one in best}) / 10)
     mean = statistics.mean(shares)

@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from indexer.table.words import query_terms
 from search import cutoff, ranking
 from search.cutoff import Cutoff
 from search.hits import FoundRow
 from search.language import Understood
+from search.probes import Probe
 from search.ranking import Candidate, Scored, Words
 from search.reader import Sample, View
 from search.sieve import Sieve
 from search.sorting import Sorting
 from search.spelling import halves, lookup
-
-if TYPE_CHECKING:
-    import numpy as np
 
 POOLS = (200, 2_000, 20_000, 200_000, 2_000_000)
 """Rows that each leg proposes: the first pool is enough for the first hits to be those of a full ranking. What only a
@@ -34,7 +32,7 @@ def answering(
     query: Understood,
     sieves: Sequence[Sieve],
     sampled: Callable[[], Sample],
-    encoded: Callable[[], np.ndarray | None],
+    encoded: Callable[[], Probe | None],
 ) -> Iterator[FoundRow]:
     """Yield the rows that answer the text of `query` and pass any of `sieves`, each of which proposes its own.
 
@@ -43,10 +41,10 @@ def answering(
     yield from _ordered(view, query, _tiers(view, query, sieves, sampled, encoded))
 
 
-def resembling(view: View, query: Understood, sieve: Sieve, example: tuple[str, np.ndarray]) -> Iterator[FoundRow]:
+def resembling(view: View, query: Understood, sieve: Sieve, example: tuple[str, Probe]) -> Iterator[FoundRow]:
     """Yield the photos most like `example`, a photo and its vector, without itself."""
-    photo, vector = example
-    found = _ordered(view, query, _likenesses(view, query, sieve, vector))
+    photo, probe = example
+    found = _ordered(view, query, _likenesses(view, query, sieve, probe))
     return (one for one in found if one.shown.photo != photo)
 
 
@@ -79,7 +77,7 @@ def _tiers(
     query: Understood,
     sieves: Sequence[Sieve],
     sampled: Callable[[], Sample],
-    encoded: Callable[[], np.ndarray | None],
+    encoded: Callable[[], Probe | None],
 ) -> Iterator[list[Scored]]:
     """Yield ranked rows, a pool at a time; no row scores more than one before it."""
     date = query.when.said if query.when else ""
@@ -89,19 +87,19 @@ def _tiers(
     least = 1.0
     for number, pool in enumerate(size // len(sieves) for size in POOLS):
         rows = dict.fromkeys(row for sieve in sieves for row in (sieve.by_words(view, terms, pool) if terms else ()))
-        sample, vector = sampled(), encoded()
+        sample, probe = sampled(), encoded()
         if sample.centre is None:
-            vector = None
-        if vector is not None:
-            rows.update(dict.fromkeys(row for sieve in sieves for row in sieve.by_meaning(view, vector, pool)))
+            probe = None
+        if probe is not None:
+            rows.update(dict.fromkeys(row for sieve in sieves for row in sieve.by_meaning(view, probe.vector, pool)))
         words = Words.of(query.text, sample.statistics, date)
         fresh = [row for row in rows if row not in seen]
-        candidates = view.candidates(fresh, vector, query.when)
+        candidates = view.candidates(fresh, probe, query.when)
         scored = ranking.rank(candidates, words, sample.statistics)
         split = [row for row in sieves[0].by_pairs(view, _pairs(query, scored, words), pool) if row not in rows]
         if new := [row for row in split if row not in seen]:
             fresh += new
-            candidates += view.candidates(new, vector, query.when)
+            candidates += view.candidates(new, probe, query.when)
             scored = ranking.rank(candidates, words, sample.statistics)
         seen.update(fresh)
         if isinstance(query.min_score, str):
@@ -117,15 +115,15 @@ def _tiers(
         yield sorted(waiting, key=lambda one: (-one.score, one.candidate.row))
 
 
-def _likenesses(view: View, query: Understood, sieve: Sieve, vector: np.ndarray) -> Iterator[list[Scored]]:
+def _likenesses(view: View, query: Understood, sieve: Sieve, probe: Probe) -> Iterator[list[Scored]]:
     seen: set[int] = set()
     best: float | None = None
     for pool in POOLS:
-        fresh = [row for row in sieve.by_meaning(view, vector, pool) if row not in seen]
+        fresh = [row for row in sieve.by_meaning(view, probe.vector, pool) if row not in seen]
         if not fresh:
             return
         seen.update(fresh)
-        candidates = view.candidates(fresh, vector)
+        candidates = view.candidates(fresh, probe)
         scored = [Scored(one, round(max(0.0, one.cosine), 4), 0.0, ()) for one in candidates if one.cosine is not None]
         scored.sort(key=lambda one: (-one.score, one.candidate.row))
         best = scored[0].score if best is None and scored else best

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from indexer.table.words import STOP_WORDS, fold, tokens
@@ -32,6 +32,9 @@ _MONTHS = (
     "december dec dezember dez decembre diciembre dic",
 )
 MONTHS = {name: number for number, names in enumerate(_MONTHS, 1) for name in names.split()}
+_WORDS_TOO = frozenset(("march", "mars", "mayo"))
+ALONE = {name: number for name, number in MONTHS.items() if len(name) > 3 and name not in _WORDS_TOO}
+"""Names of months that mean one without a year too: any such month."""
 _SEASONS = (
     (3, "spring fruhling fruehling fruhjahr fruehjahr printemps primavera"),
     (6, "summer sommer ete verano"),
@@ -61,6 +64,8 @@ _SILENT = STOP_WORDS | _GLUE | {"l", "d", "am", "vom", "von", "zum", "en", "au",
 _TO = frozenset(("to", "until", "till", "bis"))
 _ISO = re.compile(r"(?<![\w-])(\d{4})-(\d\d)(?:-(\d\d))?(?![\w-])")
 _DOTTED = re.compile(r"(?<![\w.])(\d\d?)\.\s?(\d\d?)\.\s?(\d{4})(?![\w.]\w)")
+MONTH_OF = re.compile(r"(?<![\w./-])(\d\d?)/(\d{4})(?![\w./]\w|/)")
+"""A month and its year, 11/2018."""
 _YEARS = re.compile(r"(?<![\w-])(\d{4})\s?[-–]\s?(\d{4})(?![\w-])")
 _DECADE = re.compile(r"(?:(18|19|20)(\d)0|([2-9])0)s")
 _ORDINAL = re.compile(r"(\d\d?)(?:st|nd|rd|th)?")
@@ -80,20 +85,26 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """A date that a query names: its own words, the days that it means, and the rest of the query."""
+    """A date that a query names: its own words, the days that it means, and the rest of the query.
+
+    `month` is one of any year, from 1 to 12; 0 where `spans` say it all.
+    """
 
     said: str
     spans: tuple[Span, ...]
     rest: str
+    month: int = 0
 
     def holds(self, moment: datetime | None) -> bool:
         """Whether something taken at `moment` was taken then."""
-        return moment is not None and any(span.first <= moment.date() <= span.last for span in self.spans)
+        if moment is None:
+            return False
+        return moment.month == self.month or any(span.first <= moment.date() <= span.last for span in self.spans)
 
 
 def named(text: str, today: date) -> When | None:
     """Return the date that `text` names, the first one if several, None where it names none."""
-    for pattern, read in ((_ISO, _iso), (_DOTTED, _dotted), (_YEARS, _range)):
+    for pattern, read in ((_ISO, _iso), (_DOTTED, _dotted), (MONTH_OF, _dotted), (_YEARS, _range)):
         for found in pattern.finditer(text):
             if spans := read([int(part) for part in found.groups() if part], today):
                 return _when(text, found.start(), found.end(), spans)
@@ -103,7 +114,8 @@ def named(text: str, today: date) -> When | None:
             some = [word for word, _, _ in words[at : at + length]]
             if spans := _spans(some, today):
                 return _when(text, words[at][1], words[at + length - 1][2], spans)
-    return None
+    alone = ((start, end, ALONE[word]) for word, start, end in words if word in ALONE)
+    return next((replace(_when(text, start, end, ()), month=month) for start, end, month in alone), None)
 
 
 def _when(text: str, start: int, end: int, spans: Sequence[Span]) -> When:

@@ -73,8 +73,8 @@ class Circle:
 class Filters:
     """Which rows may be hits; `since` is inclusive, `before` exclusive, `within` a path in text form.
 
-    A hit was taken in any of `spans`, holds none of the terms `not_terms` and, of needles (terms with a space around
-    each), all of `phrases` and none of `unwanted`.
+    A hit was taken in any of `spans` and in the `month` of any year (0: whenever), holds none of the terms `not_terms`
+    and, of needles (terms with a space around each), all of `phrases` and none of `unwanted`.
 
     `people` are the names in the table that `person` means; `coarse` says that the table knows which dates are no more
     than a month or a year.
@@ -89,6 +89,7 @@ class Filters:
     since: datetime | None = None
     before: datetime | None = None
     spans: tuple[Span, ...] = ()
+    month: int = 0
     camera: str | None = None
     within: str | None = None
     near: Circle | None = None
@@ -147,6 +148,8 @@ def predicate(filters: Filters, cameras: Sequence[str] = (), own: Sequence[Field
         parts += _until(filters.before, filters.coarse)
     if filters.spans:
         parts.append(f"({' OR '.join(map(_taken_in, filters.spans))})")
+    if filters.month:
+        parts.append(f"date_part('month', taken_at) = {filters.month}")
     if filters.camera is not None:
         parts.append(among("camera", cameras))
     if filters.person is not None:

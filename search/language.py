@@ -12,7 +12,7 @@ from datetime import date
 
 from indexer.domain.errors import UsageError
 from indexer.table.words import phrase
-from search.dates import When, named
+from search.dates import MONTH_OF, When, named
 from search.filters import Filters, Query, typed
 
 _PICTURES = "jpe?g|png|heic|heif|gif|webp|tiff?|bmp|avif|dng|cr2|cr3|nef|arw|orf|raf|rw2|psd"
@@ -120,7 +120,7 @@ def _once(piece: Piece, given: object) -> None:
 
 def _named(word: str) -> str:
     """A word as it is searched: of a path the last folders and the name, without the ending of a picture file."""
-    if "/" not in word:
+    if "/" not in word or MONTH_OF.fullmatch(word):
         return _FILE.sub("", word)
     parts = [part for part in word.split("/") if part not in ("", "~", ".", "..")]
     return " ".join((*parts[-_FOLDERS - 1 : -1], *(_FILE.sub("", part) for part in parts[-1:]))) or word

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from indexer.domain.errors import LibraryError, UsageError
-from indexer.storage.layout import BATCHES_FOLDER, TABLE_FOLDER, default_folder
+from indexer.storage.layout import BATCHES_FOLDER, ENCODER_FOLDER, TABLE_FOLDER, default_folder
 from indexer.table.dataset import among, open_table
 from indexer.table.encoder.load import open_encoder
 from indexer.table.encoder.onnx import DEFAULT_NAME, Encoder, Manifest
@@ -24,6 +24,7 @@ from search.filters import Collapse, Query, Sort, matching, named
 from search.hits import Answered, FoundRow, Hit, page
 from search.language import Understood, understood
 from search.likeness import example
+from search.probes import Probe
 from search.ranking import Words
 from search.reader import Reader, Sample
 from search.sieve import Sieve
@@ -171,7 +172,9 @@ class Index:
         cameras = matching(filters.camera, reader.cameras(view)) if filters.camera is not None else ()
         own = view.own if filters.where else ()
         sieve, said = Sieve.of(filters, cameras, own), query.when.said if query.when else ""
-        then = Sieve.of(replace(filters, spans=query.when.spans), cameras, own) if query.when else None
+        then = None
+        if when := query.when:
+            then = Sieve.of(replace(filters, spans=when.spans, month=when.month), cameras, own)
         if vector is not None:
             sampled = self._background.submit(reader.sample, view)
             sieves = [sieve, then] if then else [sieve]
@@ -180,7 +183,10 @@ class Index:
             answered = page(found, view, query, Words.of(text, sampled.result().statistics, said), counted=counted)
             return replace(answered, unread=sampled.result().centre is not None and encoded() is None)
         if query.like is not None:
-            found = resembling(view, query, sieve, example(view, self._directory, query.like))
+            photo, near = example(view, self._directory, query.like)
+            manifest = Manifest.read(self._directory / ENCODER_FOLDER)
+            probe = Probe(near, manifest.scale) if manifest is not None else Probe(near)
+            found = resembling(view, query, sieve, (photo, probe))
         elif then is not None:
             found = dated(view, query, sieve, then)
         else:
@@ -250,13 +256,12 @@ class Index:
         encoder = self._loaded()
         return encoder.encode([text])[0] if encoder is not None and encoder.reads(text) else None
 
-    def _read(
-        self, text: str, encoded: Callable[[], np.ndarray | None], sampled: Callable[[], Sample]
-    ) -> np.ndarray | None:
+    def _read(self, text: str, encoded: Callable[[], np.ndarray | None], sampled: Callable[[], Sample]) -> Probe | None:
         """The vector of `text`, None where it says nothing: in a language that the default encoder does not know."""
-        vector = encoded()
-        english = self._encoder is not None and self._encoder.name == DEFAULT_NAME
-        return None if english and unread(text, sampled().statistics) else vector
+        vector, encoder = encoded(), self._encoder
+        if encoder is None or vector is None or (encoder.name == DEFAULT_NAME and unread(text, sampled().statistics)):
+            return None
+        return Probe(vector, encoder.scale)
 
     def _loaded(self) -> Encoder | None:
         directory = encoder_home(self._directory, self._database)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from indexer.domain.answer_fields import Field, field_of
 from indexer.table.dataset import among, open_dataset, unreadable
 from search.dates import When
+from search.probes import Probe, matrix_of
 from search.ranking import Candidate, Statistics
 from search.sorting import NEWEST, Sorting
 
@@ -204,15 +205,15 @@ class View:
         table = self._scan(columns=["_distance"], filter=where, nearest=nearest)
         return [int(row) for row in table.column("_rowid").to_pylist()]
 
-    def candidates(self, rows: Iterable[int], vector: np.ndarray | None, when: When | None = None) -> list[Candidate]:
-        """Return what ranking needs of `rows`; with `vector`, the exact cosine of each row that has one.
+    def candidates(self, rows: Iterable[int], probe: Probe | None, when: When | None = None) -> list[Candidate]:
+        """Return what ranking needs of `rows`; with `probe`, the exact cosine of each row that has one.
 
         `when` is the date that a query says.
         """
         found: list[Candidate] = []
-        columns = ["terms", *(["vector"] if vector is not None else []), *(["taken_at"] if when else [])]
+        columns = ["terms", *(["vector"] if probe is not None else []), *(["taken_at"] if when else [])]
         for keys, table in self._take(rows, columns):
-            cosines = [None] * table.num_rows if vector is None else _cosines(table.column("vector"), vector)
+            cosines = [None] * table.num_rows if probe is None else probe.cosines(table.column("vector"))
             timely = map(when.holds, table.column("taken_at").to_pylist()) if when else repeat(False)
             found += map(Candidate, keys, table.column("terms").to_pylist(), cosines, timely)
         return found
@@ -255,7 +256,7 @@ class View:
         table = self._scan(columns=["photo", "vector"], filter=where, limit=1)
         if not table.num_rows:
             return None
-        matrix, there = _matrix(table.column("vector"))
+        matrix, there = matrix_of(table.column("vector"))
         return table.column("photo")[0].as_py(), matrix[0] if there[0] else None
 
     def has(self, column: str) -> bool:
@@ -291,7 +292,7 @@ class View:
         indices = [int(index) for index in np.linspace(0, max(0, rows - 1), spread).round()]
         with _readable(self._database):
             table = self._dataset.take(indices, columns=["terms", "vector"])
-        matrix, there = _matrix(table.column("vector"))
+        matrix, there = matrix_of(table.column("vector"))
         share = there.mean() if len(there) else 0.0
         statistics = Statistics.of(table.column("terms").to_pylist(), rows=rows, vectors=round(rows * share))
         return Sample(statistics, matrix[there].mean(axis=0) if there.any() else None)
@@ -343,24 +344,6 @@ def _portions(values: Iterable[Any]) -> Iterator[list[Any]]:
     iterator = iter(values)
     while some := list(islice(iterator, _FETCHED)):
         yield some
-
-
-def _matrix(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
-    """The vectors of a column, shape (n, dimension), and which rows have one."""
-    import numpy as np
-
-    array = column.combine_chunks()
-    there = np.asarray(array.is_valid())
-    # A missing vector has its place in the values all the same, so rows and values keep step.
-    dimension = array.type.list_size
-    values = array.values.to_numpy(zero_copy_only=False)[array.offset * dimension :]
-    return values[: len(array) * dimension].reshape(-1, dimension), there
-
-
-def _cosines(column: pa.ChunkedArray, vector: np.ndarray) -> list[float | None]:
-    matrix, there = _matrix(column)
-    products = matrix @ vector
-    return [float(product) if known else None for product, known in zip(products, there, strict=True)]
 
 
 def _shown(row: int, record: dict[str, Any], own: Sequence[str]) -> Shown:

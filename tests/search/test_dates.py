@@ -41,6 +41,8 @@ TODAY = date(2026, 11, 26)
         ("July 12th, 2019", "2019-07-12", ""),
         ("2019-07-12 picnic", "2019-07-12", "picnic"),
         ("12.07.2019", "2019-07-12", ""),
+        ("11/2018", "2018-11-01 to 2018-11-30", ""),
+        ("fog, 11/2018", "2018-11-01 to 2018-11-30", "fog,"),
         ("2015-2018", "2015-01-01 to 2018-12-31", ""),
         ("the 1990s", "1990-01-01 to 1999-12-31", ""),
         ("März 2011", "2011-03-01 to 2011-03-31", ""),
@@ -62,12 +64,33 @@ def test_a_date_is_what_people_call_it(text: str, days: str, rest: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["may flowers", "march of the dogs", "route 66", "20190712", "last dog", "9999", "2019-13-01"],
+    [
+        "may flowers",
+        "march of the dogs",
+        "may",
+        "march",
+        "mayo",
+        "nov",
+        "1/2/20",
+        "route 66",
+        "20190712",
+        "last dog",
+        "9999",
+        "2019-13-01",
+    ],
 )
 def test_other_words_are_no_dates(text: str) -> None:
     """A month alone may be a verb, and not every number is a year."""
     when = named(text, TODAY)
     assert when is None or when.said == "2019"
+
+
+@pytest.mark.parametrize(("text", "month", "rest"), [("november", 11, ""), ("fog in März", 3, "fog in")])
+def test_a_month_alone_is_that_of_any_year(text: str, month: int, rest: str) -> None:
+    """Its name counts where it is no other word."""
+    when = named(text, TODAY)
+    assert when is not None
+    assert (when.month, when.spans, when.rest) == (month, (), rest)
 
 
 @given(st.text(max_size=40), st.dates(date(1900, 1, 1), date(2100, 12, 31)))
@@ -116,7 +139,9 @@ def test_a_date_alone_is_a_filter(index: Index) -> None:
     """The newest first; a photo that has the date in words is not lost."""
     assert found(index, "may 2016") == ["c", "a"]
     assert found(index, "november 2018") == ["g"]
-    assert found(index, "2018-11") == ["e", "g"]
+    assert found(index, "2018-11") == found(index, "11/2018") == ["e", "g"]
+    assert found(index, "november") == ["g"]
+    assert found(index, "august") == ["b"]
     assert found(index, "2016") == ["d", "f", "c", "a"]
     assert found(index, "may 2016", limit=1, offset=1) == ["a"]
     assert found(index, "1950") == []

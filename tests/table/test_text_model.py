@@ -12,9 +12,11 @@ from indexer import Library
 from indexer.domain.errors import LibraryError
 from indexer.table.encoder.load import open_encoder
 from indexer.table.encoder.onnx import DEFAULT_NAME
+from indexer.table.encoder.scale import ASKED, DEVIATION, MEAN, SAME, unrelated
 from search import Index
 from tests.fakes.gemini import Emulator
 from tests.support.commands import SAMPLES, index, search
+from tests.support.libraries import encoder
 from tests.support.virtual import opened
 
 DIMENSION = 48
@@ -64,6 +66,26 @@ def test_documents_and_queries_go_through_the_named_model(library: Library, emul
     hits = Index.open(library.folder).search("two dogs at a window", limit=1)
     assert Path(hits[0].path).name == "dogs_window.jpg"
     assert hits[0].why["meaning"] is not None
+
+
+def test_what_is_unrelated_is_measured_when_a_model_is_copied(library: Library, emulator: Emulator) -> None:
+    """Cosines of any model are told on the scale of the default one, to which the cut-off was fitted."""
+    library.index([SAMPLES], provider="gemini", approve=True, workers=0)
+    named = open_encoder(library.folder / "encoder")
+    mean, deviation = unrelated(named.encode)
+    assert (named.scale.told(mean), named.scale.told(mean + deviation)) == pytest.approx((MEAN, MEAN + DEVIATION))
+    index = Index.open(library.folder)
+    found = [hit.why["meaning"] for hit in index.search("zebras crossing a river", min_score=0, limit=0)]
+    assert np.mean(found) == pytest.approx(MEAN, abs=3 * DEVIATION)
+    assert sum(bool(index.search(query)) for query in ASKED) < len(ASKED) / 2
+    assert any(index.search(query, min_score="weak") for query in ASKED)
+    assert all(index.search(text) for text in vectors(library))
+
+
+def test_the_scale_is_that_of_the_default_model() -> None:
+    """Its own cosines are told as they are, and have the mean and deviation that others are brought to."""
+    assert encoder().scale == SAME
+    assert unrelated(encoder().encode) == pytest.approx((MEAN, DEVIATION), abs=0.005)
 
 
 def test_another_model_embeds_anew_without_a_request(library: Library, emulator: Emulator) -> None:

@@ -7,13 +7,16 @@ vectors; a model that wants different prompts for the two is not served well.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from indexer.domain.errors import BadSetting, LibraryError, first_line
 from indexer.table.encoder.onnx import EXPORT_VERSION, Encoder, Manifest
 from indexer.table.encoder.quiet import quiet
+from indexer.table.encoder.scale import unrelated
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -27,6 +30,7 @@ def copy_model(name: str, directory: Path) -> None:
     with quiet(offline=folder.is_dir()):
         try:
             model = _load(str(folder) if folder.is_dir() else name)
+            mean, deviation = unrelated(_encoding(model))
             dimension = len(model.encode("dog", show_progress_bar=False))
         except Exception as fault:  # whatever networks, files and their shapes can be wrong with
             raise BadSetting(
@@ -42,6 +46,8 @@ def copy_model(name: str, directory: Path) -> None:
         export_version=EXPORT_VERSION,
         agreement=1.0,
         made_with=f"sentence-transformers {version('sentence-transformers')}",
+        mean=mean,
+        deviation=deviation,
     ).write(directory)
 
 
@@ -55,7 +61,11 @@ def open_named(manifest: Manifest, directory: Path) -> Encoder:
                 f"the text model in {directory} is broken: {first_line(fault)}",
                 hint="delete that directory; `index` makes it anew",
             ) from fault
-    return Encoder(manifest, lambda text: model.encode(text, normalize_embeddings=True, show_progress_bar=False))
+    return Encoder(manifest, _encoding(model))
+
+
+def _encoding(model: SentenceTransformer) -> Callable[[Any], Any]:
+    return partial(model.encode, normalize_embeddings=True, show_progress_bar=False)
 
 
 def _load(place: str) -> SentenceTransformer:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from indexer.domain.errors import LibraryError, first_line
 from indexer.storage.regular import open_regular, read_regular
 from indexer.table.encoder.numpy_import import import_numpy
+from indexer.table.encoder.scale import SAME, Scale
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,7 +40,10 @@ TOKENIZER = "tokenizer.json"
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What an encoder directory holds; `agreement` is its lowest cosine with the original on test sentences."""
+    """What an encoder directory holds; `agreement` is its lowest cosine with the original on test sentences.
+
+    `mean` and `deviation` are those of the cosines of unrelated texts, None where they are the default's.
+    """
 
     name: str
     dimension: int
@@ -49,6 +53,13 @@ class Manifest:
     agreement: float
     made_with: str
     digests: Mapping[str, str] = field(default_factory=dict)
+    mean: float | None = None
+    deviation: float | None = None
+
+    @property
+    def scale(self) -> Scale:
+        """How cosines of the encoder are told on the scale of the default one."""
+        return SAME if self.mean is None or self.deviation is None else Scale.of(self.mean, self.deviation)
 
     @classmethod
     def read(cls, directory: Path) -> Manifest | None:
@@ -110,6 +121,11 @@ class Encoder:
     def dimension(self) -> int:
         """The length of a vector."""
         return self._manifest.dimension
+
+    @property
+    def scale(self) -> Scale:
+        """How its cosines are told on the scale of the default encoder."""
+        return self._manifest.scale
 
     def reads(self, text: str) -> bool:
         """Whether the vector of `text` means anything: its words are none of a script that the encoder never learned.
