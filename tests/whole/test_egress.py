@@ -141,6 +141,7 @@ def commands(place: Path) -> dict[str, list[str | Path]]:
     return told if FULL else {name: told[name] for name in _SMALL}
 
 
+@pytest.mark.timeout(1800 if FULL else 300)
 def test_without_a_key_nothing_leaves_the_machine(place: Path) -> None:
     """No socket of the Internet, not even one that is never connected, and no file elsewhere.
 
@@ -157,6 +158,7 @@ def test_without_a_key_nothing_leaves_the_machine(place: Path) -> None:
     assert sorted(path.name for path in (place / "home").rglob("*")) == []
 
 
+@pytest.mark.timeout(1800 if FULL else 300)
 def test_with_a_key_only_the_service_is_met(place: Path, emulator: Emulator) -> None:
     """Every connection goes to the address that was named, of the commands that ask; the others make none."""
     key = {"GOOGLE_API_KEY": "a-key-of-the-egress-test", "GOOGLE_GEMINI_BASE_URL": emulator.url}
