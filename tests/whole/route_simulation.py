@@ -51,7 +51,7 @@ _PRICE = {"openai": (0.10, 0.40), "anthropic": (0.16, 0.64), "mistral": (0.12, 0
 _DEADLINES = (None, 1 * HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, 24 * HOUR)
 _DRY, _LOST, _CALL = 0.02, 0.03, 2.0
 _FLEX, _FLEX_FULL, _FLEX_CALL = 0.35, 0.05, 3.0  # share of runs, of these without capacity for hours, times a call
-_HEDGED = 0.3  # share of the runs with a deadline
+_HEDGED, _STUCK, _LONGER = 0.3, 0.2, 12.0  # share of the runs with a deadline, of these with stuck batches, how much
 _POLL = 60.0
 _CLEANED = 20  # so many runs take more than an hour
 _LAST = 1800.0  # seconds before the deadline in which every poll counts
@@ -123,6 +123,8 @@ def draw(seed: int, run: int) -> Draw:
     flex = dice.random() < _FLEX
     full = dice.uniform(1, 6) * HOUR if dice.random() < _FLEX_FULL else 0.0
     hedged = deadline is not None and dice.random() < _HEDGED
+    if hedged and dice.random() < _STUCK:
+        took = {name: _LONGER * seconds for name, seconds in took.items()}
     return Draw(took, price, dry, deadline, photos, pause, lost, flex, full, hedged)
 
 
