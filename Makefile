@@ -3,7 +3,7 @@ BIN = .venv/bin
 PIP = $(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt
 DEMO = .venv/demo
 
-.PHONY: cluster demo docs places screenshots prices test lint types install faults kills routes inbox crawl-million clean
+.PHONY: cluster demo docs places screenshots prices test lint types install faults kills routes inbox hostile crawl-million clean
 .DEFAULT_GOAL := help
 
 help:
@@ -82,6 +82,11 @@ UPLOADS = 2000
 
 inbox: install ## 2,000 uploads while adders, advancers and readers are killed 50 times (UPLOADS, KILLS)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.whole.inbox_kills $(UPLOADS) $(KILLS)
+
+DAMAGED = 250
+
+hostile: install ## broken, lying, huge and damaged uploads through the inbox: how each kind ends (DAMAGED=20)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.whole.hostile_uploads $(DAMAGED)
 
 SEED = 1
 

@@ -5,7 +5,8 @@
 The rate is that of the same pictures through as many workers on each side, in turns, from the first question to the
 last outcome; the cluster runs already, its workers start as those of the pool do. Memory is the peak of a process that
 crawls FILES tiny photos into a ledger through the cluster, and that of one that crawls a tenth of them.
-Claims: at least 0.8 of the rate of the pool; at most 50 MB more for ten times the files.
+Claims: at least 0.8 of the rate of the pool; at most 50 MB more for ten times the files. 0 PICTURES or FILES leave a
+part out.
 """
 
 from __future__ import annotations
@@ -132,7 +133,7 @@ def main() -> int:
     pictures = int(sys.argv[1]) if len(sys.argv) > 1 else PICTURES
     files = int(sys.argv[2]) if len(sys.argv) > 2 else FILES
     with tempfile.TemporaryDirectory() as scratch, cluster():
-        held = [rates(Path(scratch), pictures), memory(Path(scratch), files)]
+        held = [measure(Path(scratch), size) for measure, size in ((rates, pictures), (memory, files)) if size]
     return 0 if all(held) else 1
 
 

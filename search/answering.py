@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Literal
 
 from indexer.table.words import query_terms
 from search import cutoff, ranking
-from search.cutoff import Verdict
-from search.filters import Query
-from search.hits import Found
+from search.cutoff import Cutoff
+from search.hits import FoundRow
+from search.language import Understood
 from search.ranking import Candidate, Scored, Words
 from search.reader import Sample, View
 from search.sieve import Sieve
@@ -31,11 +31,11 @@ _MOST_DROPPED = 2
 
 def answering(
     view: View,
-    query: Query,
+    query: Understood,
     sieves: Sequence[Sieve],
     sampled: Callable[[], Sample],
     encoded: Callable[[], np.ndarray | None],
-) -> Iterator[Found]:
+) -> Iterator[FoundRow]:
     """Yield the rows that answer the text of `query` and pass any of `sieves`, each of which proposes its own.
 
     `sampled` waits for a sample of the table, `encoded` for the vector of the text, None when there is none.
@@ -43,22 +43,22 @@ def answering(
     yield from _ordered(view, query, _tiers(view, query, sieves, sampled, encoded))
 
 
-def resembling(view: View, query: Query, sieve: Sieve, example: tuple[str, np.ndarray]) -> Iterator[Found]:
+def resembling(view: View, query: Understood, sieve: Sieve, example: tuple[str, np.ndarray]) -> Iterator[FoundRow]:
     """Yield the photos most like `example`, a photo and its vector, without itself."""
     photo, vector = example
     found = _ordered(view, query, _likenesses(view, query, sieve, vector))
     return (one for one in found if one.shown.photo != photo)
 
 
-def listed(view: View, query: Query, sieve: Sieve) -> Iterator[Found]:
+def listed(view: View, query: Understood, sieve: Sieve) -> Iterator[FoundRow]:
     """Yield the rows that pass the filters, newest first, or by a field."""
     rows = sieve.listing(view, Sorting.of(query.sort, view.own))
     step = query.offset + query.limit if query.limit else len(rows)
     for start in range(0, len(rows), max(1, step)):
-        yield from map(Found, view.shown(rows[start : start + step]))
+        yield from map(FoundRow, view.shown(rows[start : start + step]))
 
 
-def dated(view: View, query: Query, sieve: Sieve, then: Sieve) -> Iterator[Found]:
+def dated(view: View, query: Understood, sieve: Sieve, then: Sieve) -> Iterator[FoundRow]:
     """Yield the rows of a date and nothing else: those that hold its words but were not taken then, the others after.
 
     `then` lets through what was taken on that date.
@@ -71,12 +71,12 @@ def dated(view: View, query: Query, sieve: Sieve, then: Sieve) -> Iterator[Found
     yield from sorting.sorted(_fetched(view, holding))
     step = query.offset + query.limit if query.limit else len(taken)
     for start in range(0, len(taken), max(1, step)):
-        yield from map(Found, view.shown(taken[start : start + step]))
+        yield from map(FoundRow, view.shown(taken[start : start + step]))
 
 
 def _tiers(
     view: View,
-    query: Query,
+    query: Understood,
     sieves: Sequence[Sieve],
     sampled: Callable[[], Sample],
     encoded: Callable[[], np.ndarray | None],
@@ -84,7 +84,7 @@ def _tiers(
     """Yield ranked rows, a pool at a time; no row scores more than one before it."""
     date = query.when.said if query.when else ""
     terms, seen = [*lookup(query.text), *query_terms(date)], set[int]()
-    verdict: Verdict | None = None
+    verdict: Cutoff | None = None
     waiting: list[Scored] = []
     least = 1.0
     for number, pool in enumerate(size // len(sieves) for size in POOLS):
@@ -105,7 +105,7 @@ def _tiers(
             scored = ranking.rank(candidates, words, sample.statistics)
         seen.update(fresh)
         if isinstance(query.min_score, str):
-            kept = (verdict := verdict or Verdict.of(scored, sample.statistics)).hits(scored, first=number == 0)
+            kept = (verdict := verdict or Cutoff.of(scored, sample.statistics)).hits(scored, first=number == 0)
             waiting += verdict.weaker(scored, kept)
         else:
             kept = _above(scored, query.min_score)
@@ -117,7 +117,7 @@ def _tiers(
         yield sorted(waiting, key=lambda one: (-one.score, one.candidate.row))
 
 
-def _likenesses(view: View, query: Query, sieve: Sieve, vector: np.ndarray) -> Iterator[list[Scored]]:
+def _likenesses(view: View, query: Understood, sieve: Sieve, vector: np.ndarray) -> Iterator[list[Scored]]:
     seen: set[int] = set()
     best: float | None = None
     for pool in POOLS:
@@ -137,7 +137,7 @@ def _likenesses(view: View, query: Query, sieve: Sieve, vector: np.ndarray) -> I
             return
 
 
-def _pairs(query: Query, scored: Sequence[Scored], words: Words) -> list[tuple[str, str]]:
+def _pairs(query: Understood, scored: Sequence[Scored], words: Words) -> list[tuple[str, str]]:
     """The halves of words that no candidate holds: such a word may stand as two."""
     known = {term for one in scored for term in one.matched}
     unknown = [term for term in words.weights if term not in known]
@@ -148,7 +148,7 @@ def _above(scored: list[Scored], least: float | Literal["auto", "weak"]) -> list
     return [one for one in scored if isinstance(least, str) or one.score >= least]
 
 
-def _ordered(view: View, query: Query, tiers: Iterator[list[Scored]]) -> Iterator[Found]:
+def _ordered(view: View, query: Understood, tiers: Iterator[list[Scored]]) -> Iterator[FoundRow]:
     if query.sort != "relevance":
         every = _fetched(view, [one for tier in tiers for one in tier])
         yield from Sorting.of(query.sort, view.own).sorted(every)
@@ -164,9 +164,9 @@ def _ordered(view: View, query: Query, tiers: Iterator[list[Scored]]) -> Iterato
         yield from _fetched(view, waiting)
 
 
-def _fetched(view: View, scored: Sequence[Scored]) -> list[Found]:
+def _fetched(view: View, scored: Sequence[Scored]) -> list[FoundRow]:
     """The rows of `scored` with what is shown of them, hits before weak ones, best first, equals in order of path."""
     by_row = {one.candidate.row: one for one in scored}
-    found = [Found(shown, by_row[shown.row]) for shown in view.shown(by_row)]
+    found = [FoundRow(shown, by_row[shown.row]) for shown in view.shown(by_row)]
     found.sort(key=lambda one: (one.weak, -(one.scored.score if one.scored else 0.0), one.shown.path))
     return found

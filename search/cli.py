@@ -17,6 +17,7 @@ from indexer.domain.errors import UsageError
 from search.arguments import SearchCommand, keywords
 
 if TYPE_CHECKING:
+    from search.filters import Query
     from search.hits import Answered, Hit
     from search.query import Index
 
@@ -36,7 +37,7 @@ _UNDESCRIBED = (
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class Printing:
     """How hits are printed: in which form, with their reasons, their pictures, or by a template of the user's."""
 
     form: str
@@ -118,7 +119,7 @@ def cli(words: tuple[str, ...], **options: Any) -> int:
       search '"red car"' -night tag:holiday
       search red car --in ~/Photos/2019 -0 | xargs -0 ls -l
     """
-    shown = Shown(
+    shown = Printing(
         form=_form(options),
         explain=options.pop("explain"),
         preview=options.pop("preview"),
@@ -128,16 +129,16 @@ def cli(words: tuple[str, ...], **options: Any) -> int:
         _check_template(shown)
     index = _open(options.pop("library"))
     sheet, opens = options.pop("sheet"), options.pop("opens")
-    query = " ".join(words)
-    answered = _answered(index, query, options, shown)
+    query = _query(words, options)
+    answered = _answered(index, query, shown)
     hits = answered.hits
-    _notes(index, words, answered, options)
+    _notes(index, words, answered, query)
     sys.stdout.buffer.writelines(_lines(hits, shown, first=options["offset"] + 1))
     sys.stdout.buffer.flush()
     if answered.total is not None and options["offset"] + len(hits) < answered.total:
         _say(f"{len(hits):,} of {'at least ' if answered.more else ''}{answered.total:,}, all: -n 0")
     if sheet is not None:
-        _write_sheet(sheet, _title(query, options), hits)
+        _write_sheet(sheet, _title(words, options), hits)
     if opens:
         _view(hits)
     return 0 if answered.good else _NO_HITS
@@ -166,7 +167,7 @@ def _form(options: dict[str, Any]) -> str:
     return asked[0] if asked else ("list" if sys.stdout.isatty() else "paths")
 
 
-def _check_template(shown: Shown) -> None:
+def _check_template(shown: Printing) -> None:
     from search.template import checked
 
     if shown.form not in ("list", "paths"):
@@ -174,20 +175,23 @@ def _check_template(shown: Shown) -> None:
     checked(shown.template or "")
 
 
-def _answered(index: Index, query: str, options: dict[str, Any], shown: Shown) -> Answered:
-    """The answer; on a terminal with the number of all hits, and with the nearest photos where none is good enough."""
+def _query(words: Sequence[str], options: dict[str, Any]) -> Query:
     from search.filters import Query
 
+    return Query(text=" ".join(words), **keywords(options))
+
+
+def _answered(index: Index, query: Query, shown: Printing) -> Answered:
+    """The answer; on a terminal with the number of all hits, and with the nearest photos where none is good enough."""
     listed = shown.form == "list" and shown.template is None
-    asked = Query(text=query, counted=listed, advised=True, **keywords(options))
-    answered = index.answer(asked)
-    if answered.hits or not listed or asked.min_score != "auto" or not query.strip():
+    answered = index.answer(query, counted=listed, advised=True)
+    if answered.hits or not listed or query.min_score != "auto" or not query.text.strip():
         return answered
-    weaker = index.answer(replace(asked, min_score="weak", limit=_WEAKER, counted=False, advised=False))
+    weaker = index.answer(replace(query, min_score="weak", limit=_WEAKER))
     return replace(answered, hits=weaker.hits)
 
 
-def _notes(index: Index, words: tuple[str, ...], answered: Answered, options: dict[str, Any]) -> None:
+def _notes(index: Index, words: Sequence[str], answered: Answered, query: Query) -> None:
     """Tell on stderr what explains the hits, or their lack."""
     coverage = index.coverage()
     if coverage.described < coverage.rows and index.expects_more():
@@ -201,17 +205,21 @@ def _notes(index: Index, words: tuple[str, ...], answered: Answered, options: di
         _say(f"no photo has the word {word}: did you mean {meant}?{instead}")
     if answered.good:
         return
-    filtered = any(options[name] for name in _FILTERS) or options["min_score"] != "auto"
+    from datetime import date
+
+    from search.language import understood
+    from search.suggest import suggestions
+
+    asked = understood(query, date.today())
+    filtered = any(getattr(asked, name) for name in _FILTERS) or query.min_score != "auto"
     undescribed = words and not filtered and coverage.rows and not coverage.described
     _say("no good match", _UNDESCRIBED if undescribed else "")
     if filtered:
-        from search.suggest import suggestions
-
-        for message, hint in suggestions(index, options):
+        for message, hint in suggestions(index, asked):
             _say(message, hint)
 
 
-def _lines(hits: list[Hit], shown: Shown, *, first: int) -> Iterable[bytes]:
+def _lines(hits: list[Hit], shown: Printing, *, first: int) -> Iterable[bytes]:
     from search import output
 
     raw = not sys.stdout.isatty()
@@ -230,7 +238,7 @@ def _lines(hits: list[Hit], shown: Shown, *, first: int) -> Iterable[bytes]:
     return output.as_paths(hits, end=b"\0" if shown.form == "print0" else b"\n", raw=raw)
 
 
-def _listed(hits: list[Hit], shown: Shown, first: int) -> Iterable[bytes]:
+def _listed(hits: list[Hit], shown: Printing, first: int) -> Iterable[bytes]:
     """The list for people, each picture above its lines where they are to be drawn."""
     from search.listing import Look, as_list
 
@@ -246,7 +254,7 @@ def _listed(hits: list[Hit], shown: Shown, first: int) -> Iterable[bytes]:
         yield from as_list([hit], look, first=number, explain=shown.explain)
 
 
-def _title(query: str, options: dict[str, Any]) -> str:
+def _title(words: Sequence[str], options: dict[str, Any]) -> str:
     """The search in words, filters included."""
     told = []
     for name in _FILTERS:
@@ -254,7 +262,7 @@ def _title(query: str, options: dict[str, Any]) -> str:
         for value in values if isinstance(values, tuple) else [values]:
             if value is not None:
                 told.append(f"--{_FLAGS.get(name, name.replace('_', '-'))} {value}")
-    return " ".join(["search", *filter(None, [query]), *told])
+    return " ".join(["search", *words, *told])
 
 
 def _write_sheet(target: Path, title: str, hits: list[Hit]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from indexer.domain.answer_fields import NAME, Field, Kind, fitted
+from indexer.domain.answer_fields import NAME, Field, FieldKind, fitted
 from indexer.domain.errors import UsageError
 from indexer.table.dataset import quoted
 
@@ -15,11 +15,11 @@ _CONDITION = re.compile(rf"({NAME.pattern})\s*(<=|>=|!=|==?|<|>|~)(.*)", re.DOTA
 _EQUALITY = frozenset({"=", "!="})
 _ORDER = frozenset({"<", "<=", ">", ">="})
 _MEANT = {
-    Kind.INTEGER: _EQUALITY | _ORDER,
-    Kind.NUMBER: _EQUALITY | _ORDER,
-    Kind.BOOLEAN: _EQUALITY,
-    Kind.TEXT: _EQUALITY | _ORDER | {"~"},
-    Kind.TEXTS: _EQUALITY,
+    FieldKind.INTEGER: _EQUALITY | _ORDER,
+    FieldKind.NUMBER: _EQUALITY | _ORDER,
+    FieldKind.BOOLEAN: _EQUALITY,
+    FieldKind.TEXT: _EQUALITY | _ORDER | {"~"},
+    FieldKind.TEXTS: _EQUALITY,
 }
 
 
@@ -65,7 +65,7 @@ def _compiled(condition: Condition, fields: Sequence[Field]) -> str:
         known = ", ".join(sorted({field.name for field in fields}))
         hint = f"there are: {known}" if known else "index with a --schema of your own: its fields become filters"
         raise UsageError(f"no photo here was asked for a field {condition.name!r}", hint=hint)
-    counted = [field for field in named if field.kind in (Kind.INTEGER, Kind.NUMBER)]
+    counted = [field for field in named if field.kind in (FieldKind.INTEGER, FieldKind.NUMBER)]
     if condition.sign in _ORDER and counted:
         named = counted  # what somebody once put in words is neither more nor less than a number
     parts = [part for field in named if (part := _part(field, condition))]
@@ -81,16 +81,16 @@ def _part(field: Field, condition: Condition) -> str | None:
     sign, column = condition.sign, f"`{field.column}`"
     if sign not in _MEANT[field.kind]:
         return None
-    value = fitted(condition.value, Kind.NUMBER if field.kind is Kind.INTEGER else field.kind)
+    value = fitted(condition.value, FieldKind.NUMBER if field.kind is FieldKind.INTEGER else field.kind)
     if value is None:
         return None
-    if field.kind is Kind.TEXTS:
+    if field.kind is FieldKind.TEXTS:
         has = f"array_has({column}, {quoted(value[0])})"
         return f"({column} IS NOT NULL AND {has if sign == '=' else f'NOT {has}'})"
-    if field.kind is Kind.TEXT:
+    if field.kind is FieldKind.TEXT:
         word = quoted(value.lower())
         told = f"contains(lower({column}), {word})" if sign == "~" else f"lower({column}) {sign} {word}"
-    elif field.kind is Kind.INTEGER:
+    elif field.kind is FieldKind.INTEGER:
         told = f"CAST({column} AS DOUBLE) {sign} {value!r}"  # so that people>=2.5 means what it says
     else:
         told = f"{column} {sign} {_literal(value)}"

@@ -28,7 +28,7 @@ _SMALL, _SMALL_HITS = 50, 3
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Cutoff:
     """What the best rows say of all: `answered`, the score `floor` of a hit, and the likelihood `level` of a weak one.
 
     `least` is how many hits there are where anything is answered.
@@ -40,7 +40,7 @@ class Verdict:
     least: int
 
     @classmethod
-    def of(cls, scored: Sequence[Scored], statistics: Statistics) -> Verdict:
+    def of(cls, scored: Sequence[Scored], statistics: Statistics) -> Cutoff:
         """Judge the best candidates of a library."""
         size = _SIZE * math.log(max(_FEWEST, statistics.vectors))
         answered = max(map(likelihood, scored), default=0.0) > _ANSWERED + size

@@ -19,10 +19,10 @@ from indexer.domain.errors import UsageError
 from indexer.domain.tags import distinct
 from indexer.storage.paths import resolve_root, spellings, to_bytes, to_text
 from indexer.table.dataset import among, quoted
-from indexer.table.words import fold, phrase
+from indexer.table.words import fold
 from search.conditions import Condition, compiled, parse
-from search.dates import Span, When
-from search.spelling import unwanted
+from search.dates import Span
+from search.spelling import tag_spellings, unwanted
 
 Sort = str
 """relevance, date, or a field of one's own; see `search.sorting`."""
@@ -58,13 +58,6 @@ class Query:
     where: Sequence[str] = ()
     person: str | None = None
     rating: int | None = None
-    phrases: Sequence[str] = ()
-    unwanted: Sequence[str] = ()
-    when: When | None = None
-    """Phrases that every hit holds, and such as none does; a date in words. See `search.language`."""
-    counted: bool = False
-    advised: bool = False
-    """Whether to count the hits on all pages, and to look for what words without a match may have been meant for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +115,7 @@ def typed(query: Query) -> Filters:
         any_tags=_tags(query.any_tags),
         no_tags=_tags(query.no_tags),
         not_terms=tuple(not_terms),
-        phrases=tuple(needle for text in query.phrases for needle in phrase(text)),
-        unwanted=(*several, *(needle for text in query.unwanted for needle in phrase(text))),
+        unwanted=tuple(several),
         since=since,
         before=before,
         camera=" ".join(query.camera.split()).casefold() if query.camera and query.camera.strip() else None,
@@ -141,11 +133,11 @@ def predicate(filters: Filters, cameras: Sequence[str] = (), own: Sequence[Field
     `cameras` are the names in the table that the camera filter means (see `matching`), `own` its fields of a person's
     own schemas.
     """
-    parts = [f"array_has(tags, {quoted(tag)})" for tag in filters.tags]
+    parts = [f"array_has_any(tags, {_list(tag_spellings(tag))})" for tag in filters.tags]
     if filters.any_tags:
-        parts.append(f"array_has_any(tags, {_list(filters.any_tags)})")
+        parts.append(f"array_has_any(tags, {_list(all_spellings(filters.any_tags))})")
     if filters.no_tags:
-        parts.append(f"NOT array_has_any(tags, {_list(filters.no_tags)})")
+        parts.append(f"NOT array_has_any(tags, {_list(all_spellings(filters.no_tags))})")
     parts += [f"NOT contains(terms, {quoted(f' {term} ')})" for term in filters.not_terms]
     parts += [f"contains(terms, {quoted(needle)})" for needle in filters.phrases]
     parts += [f"NOT contains(terms, {quoted(needle)})" for needle in filters.unwanted]
@@ -290,6 +282,11 @@ def _tags(tags: Iterable[str]) -> tuple[str, ...]:
     if isinstance(tags, str):
         raise UsageError("tags are given as a list", hint=f"write [{tags!r}]")
     return distinct(tags)
+
+
+def all_spellings(tags: Iterable[str]) -> list[str]:
+    """Return every way in which a library may write `tags`."""
+    return [spelled for tag in tags for spelled in tag_spellings(tag)]
 
 
 def _list(values: Sequence[str]) -> str:

@@ -11,7 +11,8 @@ from indexer.domain.answer_fields import field_of
 from indexer.domain.photo import as_known
 from indexer.domain.tags import distinct
 from indexer.table.words import terms
-from search.filters import Query
+from search.filters import all_spellings
+from search.language import Understood
 from search.ranking import Scored, Words
 from search.reader import Shown, View
 
@@ -74,7 +75,7 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundRow:
     """A row on its way to be a hit; `scored` is None where only filters were asked."""
 
     shown: Shown
@@ -86,20 +87,20 @@ class Found:
         return self.scored is not None and self.scored.weak
 
 
-def page(found: Iterable[Found], view: View, query: Query, words: Words) -> Answered:
-    """Return the hits of the page that `query` asks for, from all that was found in order."""
+def page(found: Iterable[FoundRow], view: View, query: Understood, words: Words, *, counted: bool = False) -> Answered:
+    """Return the hits of the page that `query` asks for, from all that was found in order; all `counted` or not."""
     last = query.offset + query.limit if query.limit else None
     distinct = iter(_distinct(found, query))
     chosen = list(islice(distinct, query.offset, last))
     elsewhere = _elsewhere(view, query, [one.shown for one in chosen])
     hits = [_hit(one, elsewhere.get(one.shown.path, ()), query, words) for one in chosen]
-    if not query.counted:
+    if not counted:
         return Answered(hits)
     others = sum(1 for _ in islice(distinct, COUNTED))
     return Answered(hits, query.offset + len(hits) + others, more=others == COUNTED)
 
 
-def _distinct(found: Iterable[Found], query: Query) -> Iterable[Found]:
+def _distinct(found: Iterable[FoundRow], query: Understood) -> Iterable[FoundRow]:
     """The first of each picture, or of each burst."""
     if query.collapse == "none":
         yield from found
@@ -112,7 +113,7 @@ def _distinct(found: Iterable[Found], query: Query) -> Iterable[Found]:
             yield one
 
 
-def _elsewhere(view: View, query: Query, chosen: list[Shown]) -> dict[str, tuple[str, ...]]:
+def _elsewhere(view: View, query: Understood, chosen: list[Shown]) -> dict[str, tuple[str, ...]]:
     if query.collapse == "none" or not chosen:
         return {}
     photos = view.sharing("photo", sorted({one.photo for one in chosen}))
@@ -125,7 +126,7 @@ def _elsewhere(view: View, query: Query, chosen: list[Shown]) -> dict[str, tuple
     }
 
 
-def _hit(one: Found, also_at: tuple[str, ...], query: Query, words: Words) -> Hit:
+def _hit(one: FoundRow, also_at: tuple[str, ...], query: Understood, words: Words) -> Hit:
     shown = one.shown
     return Hit(
         path=shown.path,
@@ -151,9 +152,9 @@ def _fields(shown: Shown) -> dict[str, Any]:
     return {own.name: value for own, value in named if own is not None}
 
 
-def _why(one: Found, query: Query, words: Words) -> dict[str, Any]:
+def _why(one: FoundRow, query: Understood, words: Words) -> dict[str, Any]:
     matched = one.scored.matched if one.scored else ()
-    asked = distinct(query.tags, query.any_tags)
+    asked = set(all_spellings(distinct(query.tags, query.any_tags)))
     cosine = one.scored.candidate.cosine if one.scored else None
     told = {"date": query.when.said} if query.when is not None and query.when.holds(one.shown.taken_at) else {}
     return {

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import date
 
 from indexer.domain.errors import UsageError
-from search.dates import named
-from search.filters import Query
+from indexer.table.words import phrase
+from search.dates import When, named
+from search.filters import Filters, Query, typed
 
 _PICTURES = "jpe?g|png|heic|heif|gif|webp|tiff?|bmp|avif|dng|cr2|cr3|nef|arw|orf|raf|rw2|psd"
 _FILE = re.compile(rf"(?i)(?<=\w)\.(?:{_PICTURES})$")
@@ -36,6 +37,28 @@ class Piece:
     unwanted: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Understood(Query):
+    """A search whose text was read: `text` holds the words that are left, filters stand in their fields.
+
+    Every hit holds all `phrases` and none of `unwanted`; `when` is the date that the text says in words.
+    """
+
+    phrases: tuple[str, ...] = ()
+    unwanted: tuple[str, ...] = ()
+    when: When | None = None
+
+    @property
+    def filters(self) -> Filters:
+        """Which rows may be hits; raises `UsageError` for a filter that cannot be meant."""
+        plain = typed(self)
+        return replace(plain, phrases=_needles(self.phrases), unwanted=(*plain.unwanted, *_needles(self.unwanted)))
+
+
+def _needles(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(needle for text in texts for needle in phrase(text))
+
+
 def pieces(text: str) -> Iterator[Piece]:
     """Yield the parts of a query in order."""
     for found in _PIECE.finditer(text.translate(_QUOTES)):
@@ -45,12 +68,14 @@ def pieces(text: str) -> Iterator[Piece]:
             yield Piece(said.strip(), name, quoted is not None, bool(found["minus"]))
 
 
-def understood(query: Query, today: date) -> Query:
-    """Return `query` with what its text asks of filters, phrases and dates in their own fields; raises `UsageError`."""
+def understood(query: Query, today: date) -> Understood:
+    """Return `query` as its text is meant on that day; raises `UsageError`."""
     if not isinstance(query.text, str):
         raise UsageError(f"text {query.text!r} is not a text", hint="give words as one text")
     words: list[str] = []
-    phrases, unwanted, not_words = [*query.phrases], [*query.unwanted], [query.not_words]
+    phrases: list[str] = []
+    unwanted: list[str] = []
+    not_words = [query.not_words]
     parts = list(pieces(query.text)) or [Piece(query.text)]
     for piece in parts:
         if piece.name:
@@ -62,14 +87,13 @@ def understood(query: Query, today: date) -> Query:
         else:
             words.append(_named(piece.text))
     when = named(" ".join(words), today)
-    return replace(
+    query = replace(
         query,
         text=" ".join(filter(None, (" ".join(words) if when is None else when.rest, *phrases))),
-        when=when,
-        phrases=tuple(phrases),
-        unwanted=tuple(unwanted),
         not_words=" ".join(filter(None, not_words)) if isinstance(query.not_words, str) else query.not_words,
     )
+    asked = {field.name: getattr(query, field.name) for field in fields(Query)}
+    return Understood(**asked, phrases=tuple(phrases), unwanted=tuple(unwanted), when=when)
 
 
 def _filtered(query: Query, piece: Piece) -> Query:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from indexer.domain.errors import MissingPath, UsageError
+from indexer.storage.layout import LEDGER_FILE
 from indexer.storage.paths import resolve_root, to_text
 from indexer.storage.regular import open_regular
 from indexer.table.dataset import among, quoted
@@ -18,8 +19,6 @@ from search.reader import View
 
 if TYPE_CHECKING:
     import numpy as np
-
-LEDGER = "ledger.sqlite3"
 
 
 def example(view: View, library: Path, image: str | PathLike[str]) -> tuple[str, np.ndarray]:
@@ -56,7 +55,7 @@ def _photo(library: Path, image: Path) -> str | None:
         raise MissingPath(f"{image}: there is no such file", hint="--like takes a picture") from None
     except OSError as error:
         raise UsageError(f"{image}: {error.strerror or error}", hint="--like takes a picture") from error
-    ledger = library / LEDGER
+    ledger = library / LEDGER_FILE
     if not ledger.is_file():
         return None
     with closing(sqlite3.connect(f"{ledger.absolute().as_uri()}?mode=ro", uri=True, timeout=5)) as connection:

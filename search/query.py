@@ -20,9 +20,9 @@ from indexer.table.encoder.load import open_encoder
 from indexer.table.encoder.onnx import DEFAULT_NAME, Encoder, Manifest
 from search.answering import answering, dated, listed, resembling
 from search.elsewhere import database, encoder_home
-from search.filters import Collapse, Filters, Query, Sort, matching, named, typed
-from search.hits import Answered, Found, Hit, page
-from search.language import understood
+from search.filters import Collapse, Query, Sort, matching, named
+from search.hits import Answered, FoundRow, Hit, page
+from search.language import Understood, understood
 from search.likeness import example
 from search.ranking import Words
 from search.reader import Reader, Sample
@@ -124,45 +124,47 @@ class Index:
             )
         ).hits
 
-    def answer(self, query: Query) -> Answered:
-        """Answer `query`, see `search`; a single word that the library does not have is corrected."""
-        query = understood(query, date.today())
-        filters = typed(query)
-        if not (query.text.strip() or query.when or filters or query.like is not None):
+    def answer(self, query: Query, *, counted: bool = False, advised: bool = False) -> Answered:
+        """Answer `query`, see `search`; a single word that the library does not have is corrected.
+
+        `counted`: the hits on all pages are counted. `advised`: all words without a match are looked up, too.
+        """
+        asked = understood(query, date.today())
+        if not (asked.text.strip() or asked.when or asked.filters or asked.like is not None):
             raise UsageError("nothing to search for", hint="give words, or a filter such as --tag or --since")
-        answered = self._answered(query, filters)
-        if query.when and not query.text and not answered.hits:
-            query = replace(query, text=query.when.said, when=None)  # no photo of that date: its words may mean more
-            answered = self._answered(query, filters)
-        single = len(wanted(query.text)) == 1
-        if query.like is not None or not (query.advised or (single and not answered.good)):
+        answered = self._answered(asked, counted=counted)
+        if asked.when and not asked.text and not answered.hits:
+            asked = replace(asked, text=asked.when.said, when=None)  # no photo of that date: its words may mean more
+            answered = self._answered(asked, counted=counted)
+        single = len(wanted(asked.text)) == 1
+        if asked.like is not None or not (advised or (single and not answered.good)):
             return answered
         matched = {word for hit in answered.hits for word in hit.why["words"]}
         view = self._table().view()
-        meant = {word: found for word in unknown(query.text, matched) if (found := corrected(view, word))}
+        meant = {word: found for word in unknown(asked.text, matched) if (found := corrected(view, word))}
         if single and meant and not answered.good:
-            again = self._answered(replace(query, text=" ".join(meant.values())), filters)
+            again = self._answered(replace(asked, text=" ".join(meant.values())), counted=counted)
             if again.good:
                 return replace(again, meant=meant, corrected=True)
         return replace(answered, meant=meant)
 
-    def _answered(self, query: Query, filters: Filters) -> Answered:
+    def _answered(self, query: Understood, *, counted: bool) -> Answered:
         text = query.text.strip()
         # The encoder loads while the table opens: from a cold start each takes a good part of a second.
         vector = self._background.submit(self._encode, text) if text and query.like is None else None
         for _ in range(_TRIES):
             reader = self._table()
             try:
-                return self._found(reader, query, filters, vector)
+                return self._found(reader, query, vector, counted=counted)
             except LibraryError:
                 if not reader.is_replaced():
                     raise
-        return self._found(self._table(), query, filters, vector)
+        return self._found(self._table(), query, vector, counted=counted)
 
     def _found(
-        self, reader: Reader, query: Query, filters: Filters, vector: Future[np.ndarray | None] | None
+        self, reader: Reader, query: Understood, vector: Future[np.ndarray | None] | None, *, counted: bool
     ) -> Answered:
-        text = query.text.strip()
+        text, filters = query.text.strip(), query.filters
         view = reader.view()
         people = named(filters.person, reader.people(view)) if filters.person is not None else ()
         filters = replace(filters, people=people, coarse=view.has("taken_precision")) if filters else filters
@@ -175,7 +177,7 @@ class Index:
             sieves = [sieve, then] if then else [sieve]
             encoded = partial(self._read, text, vector.result, sampled.result)
             found = answering(view, query, sieves, sampled.result, encoded)
-            answered = page(found, view, query, Words.of(text, sampled.result().statistics, said))
+            answered = page(found, view, query, Words.of(text, sampled.result().statistics, said), counted=counted)
             return replace(answered, unread=sampled.result().centre is not None and encoded() is None)
         if query.like is not None:
             found = resembling(view, query, sieve, example(view, self._directory, query.like))
@@ -183,13 +185,13 @@ class Index:
             found = dated(view, query, sieve, then)
         else:
             found = listed(view, query, sieve)
-        return page(found, view, query, Words.of(text, reader.sample(view).statistics, said))
+        return page(found, view, query, Words.of(text, reader.sample(view).statistics, said), counted=counted)
 
     def hit(self, path: str) -> Hit | None:
         """Return the photo at `path`, spelled as a hit spells it, as a search shows it; None where there is none."""
         view = self._table().view()
-        found = map(Found, view.shown(view.listing(among("path", [path]))))
-        return next(iter(page(found, view, Query(limit=1), Words()).hits), None)
+        found = map(FoundRow, view.shown(view.listing(among("path", [path]))))
+        return next(iter(page(found, view, Understood(limit=1), Words()).hits), None)
 
     def months(self) -> dict[str, int]:
         """Return how many files were taken in each month, such as {"2016-08": 12}, the newest month first."""

@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from indexer.domain.answer_fields import Field, field_of
-from indexer.domain.errors import LibraryError, first_line
-from indexer.table.dataset import among, open_dataset
+from indexer.table.dataset import among, open_dataset, unreadable
 from search.dates import When
 from search.ranking import Candidate, Statistics
 from search.sorting import NEWEST, Sorting
@@ -50,10 +49,6 @@ class Sample:
 
     statistics: Statistics
     centre: np.ndarray | None
-
-    def nearness(self, vector: np.ndarray | None) -> float:
-        """Return the mean cosine of `vector` with the table, 0 where there is nothing to compare."""
-        return 0.0 if vector is None or self.centre is None else float(self.centre @ vector)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,8 +180,8 @@ class View:
         table = self._scan(columns=["_score"], filter=where, limit=limit, full_text_query=query)
         return [int(row) for row in table.column("_rowid").to_pylist()]
 
-    def by_pairs(self, pairs: Sequence[tuple[str, str]], where: str | None, limit: int) -> list[int]:
-        """Return the rows that hold both terms of any of `pairs`."""
+    def by_pairs(self, pairs: Iterable[Sequence[str]], where: str | None, limit: int) -> list[int]:
+        """Return rows that hold both terms of any of `pairs`, or all of them where there are more than two."""
         from lance.query import BooleanQuery, FullTextOperator, MatchQuery, Occur
 
         both = [MatchQuery(" ".join(pair), "terms", operator=FullTextOperator.AND) for pair in pairs]
@@ -335,10 +330,7 @@ def _readable(database: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, RuntimeError) as error:
-        raise LibraryError(
-            f"the table in {database} cannot be read: {first_line(error)}",
-            hint="`index rebuild` makes it again from the ledger",
-        ) from error
+        raise unreadable(database, error) from error
 
 
 def _drifted(statistics: Statistics, rows: int) -> bool:

@@ -48,7 +48,7 @@ class Sieve:
         if self.phrases:
             return self._holding(view, limit)
         found = view.by_words(terms, self.where, limit, self.without)
-        passed = self._passing(view, found, ()) if self.unwanted else found
+        passed = self._passing(view, found, ()) if self._may_hold_unwanted(view) else found
         return passed if len(passed) == len(found) or len(found) < limit else view.by_words(terms, self.exact, limit)
 
     def by_pairs(self, view: View, pairs: Sequence[tuple[str, str]], limit: int) -> list[int]:
@@ -86,6 +86,11 @@ class Sieve:
         if rows and self.unwanted:
             gone.update(self._having(view, self.unwanted, len(rows)))
         return [row for row in rows if row not in gone]
+
+    def _may_hold_unwanted(self, view: View) -> bool:
+        """Whether any row holds the words of a needle in `unwanted`: the word index says so before rows are read."""
+        needles = [needle.split() for needle in self.unwanted]
+        return bool(needles) and bool(view.by_pairs(needles, self.where, 1))
 
     def _holding(self, view: View, limit: int) -> list[int]:
         """The rows that hold the phrases, best first by BM25."""

@@ -6,17 +6,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from indexer.domain.answer_fields import Field, Kind
+from indexer.domain.answer_fields import Field, FieldKind
 from indexer.domain.errors import UsageError
 from indexer.domain.nearest import did_you_mean
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from search.hits import Found
+    from search.hits import FoundRow
 
-_RISING = {Kind.TEXT}
-_ORDERED = (Kind.INTEGER, Kind.NUMBER, Kind.BOOLEAN, Kind.TEXT)
+_RISING = {FieldKind.TEXT}
+_ORDERED = (FieldKind.INTEGER, FieldKind.NUMBER, FieldKind.BOOLEAN, FieldKind.TEXT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Sorting:
         orders = [(name, "ascending" if rising else "descending") for name, rising in self.keys]
         return pc.sort_indices(table, sort_keys=[*orders, ("path", "ascending")])
 
-    def sorted(self, found: Iterable[Found]) -> list[Found]:
+    def sorted(self, found: Iterable[FoundRow]) -> list[FoundRow]:
         """Return `found` in this order, hits before weak ones."""
         ordered = sorted(found, key=lambda one: one.shown.path)
         for name, rising in reversed(self.keys):
@@ -58,7 +58,7 @@ class Sorting:
         return sorted(ordered, key=lambda one: one.weak)
 
 
-def _value(one: Found, column: str) -> Any:
+def _value(one: FoundRow, column: str) -> Any:
     return one.shown.taken_at if column == "taken_at" else one.shown.own.get(column)
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
-from itertools import islice
+from itertools import islice, product
+from operator import add
 from typing import TYPE_CHECKING
 
 from indexer.domain.characters import normal
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 MOST_TERMS = 128
 """Distinct words of a query that are looked for; a pasted page is more than that."""
 _LONGEST = 40
+_MOST_PARTS = 4
 _LEAST_SPLIT = 4
 _LEAST_MISSPELT = 4
 _TWO_FAULTS = 8  # letters of a word in which two may be wrong
@@ -52,6 +54,19 @@ def lookup(text: str) -> list[str]:
     known = wanted(text)
     single = (needle.strip() for term in known for needle in also.get(term, ()) if needle.count(" ") == 2)
     return list(dict.fromkeys((*known, *single)))
+
+
+@lru_cache(maxsize=64)
+def tag_spellings(tag: str) -> tuple[str, ...]:
+    """Return how a library may write `tag`, joined, with hyphens or split: as it was typed first."""
+    parts = tag.replace("-", " ").split()
+    if len(parts) > 1:
+        marks = product(("", "-", " "), repeat=len(parts) - 1) if len(parts) <= _MOST_PARTS else ()
+        others = ["".join(map(add, parts, (*each, ""))) for each in marks]
+    else:
+        places = range(1, len(tag)) if len(parts) == 1 and parts[0] == tag and len(tag) <= _LONGEST else ()
+        others = [f"{tag[:at]}{mark}{tag[at:]}" for at in places for mark in "- "]
+    return tuple(dict.fromkeys((tag, *others)))
 
 
 def halves(term: str, text: str) -> list[tuple[str, str]]:

@@ -43,7 +43,7 @@ def forget(context: click.Context, /, paths: tuple[bytes, ...], confirm: bool, *
         paid = f", which cost {dollars(ahead.spent_usd)} and would be paid for again" if ahead.spent_usd else ""
         call.screen.note(f"this removes {words}{paid}")
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
-            raise UsageError("nothing was removed, because nobody confirmed it", hint="add --confirm")
+            raise UsageError("nothing was removed: it was not confirmed", hint="add --confirm")
         if not click.confirm("Go on?", default=False, err=True):
             return 0
     done = library.forget(paths, confirm=True)

@@ -96,7 +96,7 @@ def advance(context: click.Context, /, **options: Any) -> int:
 
 
 @inbox.command()
-@click.option("--after", default="", metavar="CURSOR", help="Only verdicts behind this one.")
+@click.option("--after", default="", metavar="CURSOR", help="Only verdicts after this one.")
 @click.option("--follow", is_flag=True, help="Stay and print verdicts as they come.")
 @_options
 @click.pass_context
@@ -153,7 +153,7 @@ def forget(context: click.Context, /, upload: str, **options: Any) -> int:
     call, held = _open(context, options)
     if held.forget(upload):
         return 0
-    call.screen.note("it is being looked at; index inbox advance takes out the rest when that has ended")
+    call.screen.note("it is being looked at; index inbox advance removes the rest when that is done")
     return 3
 
 
@@ -200,7 +200,7 @@ def serve(context: click.Context, /, port: int, host: str, every: float, **optio
       index inbox serve --provider best --port 8643
     """
     from indexer.library.inbox_web import app
-    from indexer.library.inbox_worker import Worker
+    from indexer.library.inbox_worker import InboxWorker
     from indexer.library.webhook import Webhook
     from search.gallery.server import listen
     from search.gallery.server import serve as answer
@@ -216,7 +216,7 @@ def serve(context: click.Context, /, port: int, host: str, every: float, **optio
         click.echo(json.dumps({"address": address}) if call.as_json else address)
         sys.stdout.flush()
 
-    with Worker(held, every, call.screen.note, webhook):
+    with InboxWorker(held, every, call.screen.note, webhook):
         answer(made, listener, ready)
     return 0
 

@@ -42,7 +42,7 @@ def quote(context: click.Context, /, paths: tuple[bytes, ...], all_routes: bool,
     bounds = {name: options.pop(name) for name in ("deadline", "budget", "max_per_1000", "photos")}
     call = Call(context, options)
     if bool(paths) == bool(bounds["photos"]):
-        raise UsageError("name PATHS or a number of --photos, and not both", hint="for example: index quote ~/Photos")
+        raise UsageError("give either PATHS or --photos N", hint="for example: index quote ~/Photos")
     call.check(paths)
     found = call.library(create=True).quote(list(paths), all_routes=all_routes, **bounds)
     call.screen.close()

@@ -17,11 +17,6 @@ def width(text: str) -> int:
     return max(0, wcswidth(text))
 
 
-def padded(text: str, cells: int) -> str:
-    """Return `text` with spaces up to so many cells."""
-    return text + " " * max(0, cells - width(text))
-
-
 def wrapped(text: str, cells: int, *, whole: bool = False) -> list[str]:
     """Return `text` in lines of at most so many cells, broken between words; a longer word only where not `whole`."""
     lines, line = [], ""

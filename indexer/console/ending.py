@@ -26,7 +26,7 @@ _OURS = ("indexer", "search")
 _MOMENT = 0.01  # seconds
 
 
-class Folder(click.Path):
+class FolderOption(click.Path):
     """A directory that need not exist; an empty word, as an unset variable gives it, is none."""
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class Folder(click.Path):
         return super().convert(value, param, ctx)
 
 
-LIBRARY = click.option("--library", type=Folder(), metavar="DIR", help="The library. [CAPTIONARY_LIBRARY]")
+LIBRARY = click.option("--library", type=FolderOption(), metavar="DIR", help="The library. [CAPTIONARY_LIBRARY]")
 
 
 class _Interrupt:

@@ -50,7 +50,7 @@ class CrawlOptions:
     reread: bool = False
 
 
-class Reading(NamedTuple):
+class CrawlCount(NamedTuple):
     """How far a crawl is: files seen, bytes read, and bytes to be read in all, None while nobody knows."""
 
     files: int
@@ -99,7 +99,7 @@ class Crawl:
         self._result = Crawled()
         self._remote = any(map(is_address, roots))
 
-    def run(self, spool: Spool, progress: Callable[[Reading], None]) -> Crawled:
+    def run(self, spool: Spool, progress: Callable[[CrawlCount], None]) -> Crawled:
         """Walk, open what must be opened, keep what was found; renditions of new photos go to the spool.
 
         `progress` is told after each file that was opened.
@@ -115,7 +115,7 @@ class Crawl:
         bursts.regroup(self._ledger)
         return self._result
 
-    def look_again(self, reasons: Sequence[str], spool: Spool, progress: Callable[[Reading], None]) -> list[bytes]:
+    def look_again(self, reasons: Sequence[str], spool: Spool, progress: Callable[[CrawlCount], None]) -> list[bytes]:
         """Open files again that failed for one of `reasons`; returns those that no longer fail.
 
         Without `reread` only those whose outcome may be another one today.
@@ -133,7 +133,7 @@ class Crawl:
             if found and self._differs(found, before):
                 yield found._replace(was=before.photo)
 
-    def _open(self, wanted: Iterator[Found], spool: Spool, progress: Callable[[Reading], None]) -> None:
+    def _open(self, wanted: Iterator[Found], spool: Spool, progress: Callable[[CrawlCount], None]) -> None:
         options = replace(self._options.work, objects=self._remote)
         work = self._told(examine(wanted, options=options), progress)
         batch: list[Examined] = []
@@ -149,7 +149,7 @@ class Crawl:
             raise
         self._keep(batch, spool)
 
-    def _told(self, work: Iterator[Examined], progress: Callable[[Reading], None]) -> Iterator[Examined]:
+    def _told(self, work: Iterator[Examined], progress: Callable[[CrawlCount], None]) -> Iterator[Examined]:
         """Tell of each file that was opened; once there are some, how much there is to do."""
         read, total = 0, None
         for seen in work:
@@ -163,7 +163,7 @@ class Crawl:
             read += seen.found.size
             if self._result.opened == _SOME:
                 total = self._bytes_to_open()
-            progress(Reading(self._result.opened + self._result.unchanged, read, total))
+            progress(CrawlCount(self._result.opened + self._result.unchanged, read, total))
             yield seen
 
     def _bytes_to_open(self) -> int:

@@ -45,7 +45,7 @@ class Looked(NamedTuple):
     unseen: list[bytes]
 
 
-class _Group(NamedTuple):
+class _WorkerGroup(NamedTuple):
     files: list[Found]
     alone: int  # each file of a group that died is tried by itself, this often so far; 0: it is a group yet
 
@@ -101,8 +101,8 @@ class _Crowd:
         self._seconds = options.seconds
         self._examiners = examiners
         self._task = ray.remote(look_at).options(scheduling_strategy="SPREAD", num_cpus=1, max_retries=1)
-        self._out: dict[Any, _Group] = {}
-        self._again: deque[_Group] = deque()
+        self._out: dict[Any, _WorkerGroup] = {}
+        self._again: deque[_WorkerGroup] = deque()
         self._size = _FIRST_GROUP
         self._window = 0
         self._looked = -_LOOK
@@ -126,14 +126,14 @@ class _Crowd:
             self._window = _AHEAD * max(1, int(self._ray.cluster_resources().get("CPU", 1)))
         return self._window
 
-    def _next(self) -> _Group | None:
+    def _next(self) -> _WorkerGroup | None:
         if self._again:
             return self._again.popleft()
         files = list(islice(self._files, self._size))
         self._size = min(_GROUP, self._size + 1)
-        return _Group(files, alone=0) if files else None
+        return _WorkerGroup(files, alone=0) if files else None
 
-    def _outcomes(self, done: Any, group: _Group) -> Iterator[Examined]:
+    def _outcomes(self, done: Any, group: _WorkerGroup) -> Iterator[Examined]:
         from ray import exceptions as faults
 
         try:
@@ -144,7 +144,7 @@ class _Crowd:
             if group.alone >= _TRIES:
                 yield Examined(group.files[0], failure=_epitaph(fault, self._seconds))
             else:
-                self._again += [_Group([found], group.alone + 1) for found in group.files]
+                self._again += [_WorkerGroup([found], group.alone + 1) for found in group.files]
             return
         except faults.RayError:  # a node went away with what it had: no file is at fault
             self._again.append(group)

@@ -21,7 +21,7 @@ _NO_FIELDS = frozenset({"description", "tags", "visible_text", ENGLISH_FIELD})
 _YES, _NO = ("true", "yes"), ("false", "no")
 
 
-class Kind(StrEnum):
+class FieldKind(StrEnum):
     """What a field holds; `TEXTS` is a list of words, such as labels."""
 
     INTEGER = "integer"
@@ -35,7 +35,7 @@ class Field(NamedTuple):
     """A field of a person's own schema that can be searched by."""
 
     name: str
-    kind: Kind
+    kind: FieldKind
 
     @property
     def column(self) -> str:
@@ -63,7 +63,7 @@ def unsearchable(schema: str) -> list[str]:
 def field_of(column: str) -> Field | None:
     """Return the field whose column that is, None for the columns that every table has."""
     found = _COLUMN.fullmatch(column)
-    return Field(found[1], Kind(found[2])) if found and found[2] in set(Kind) else None
+    return Field(found[1], FieldKind(found[2])) if found and found[2] in set(FieldKind) else None
 
 
 def values(fields: Iterable[Field], answered: Mapping[str, Any]) -> dict[str, Any]:
@@ -72,19 +72,19 @@ def values(fields: Iterable[Field], answered: Mapping[str, Any]) -> dict[str, An
     return {column: value for column, value in told if value is not None}
 
 
-def fitted(value: object, kind: Kind) -> Any:
+def fitted(value: object, kind: FieldKind) -> Any:
     """Return `value` as `kind`, None where that would be a guess; texts in lists are lower-case."""
-    if kind is Kind.TEXTS:
+    if kind is FieldKind.TEXTS:
         items = [value] if isinstance(value, str) else value if isinstance(value, list) else None
         return None if items is None else [item.strip().lower() for item in items if isinstance(item, str)]
-    if kind is Kind.BOOLEAN:
+    if kind is FieldKind.BOOLEAN:
         word = str(value).strip().lower()
         return True if word in _YES else False if word in _NO else None
     if isinstance(value, bool):
         return None
-    if kind is Kind.TEXT:
+    if kind is FieldKind.TEXT:
         return str(value) if isinstance(value, str | int | float) else None
-    return _number(value, whole=kind is Kind.INTEGER)
+    return _number(value, whole=kind is FieldKind.INTEGER)
 
 
 def _number(value: object, *, whole: bool) -> int | float | None:
@@ -99,13 +99,18 @@ def _number(value: object, *, whole: bool) -> int | float | None:
     return int(number) if number.is_integer() and abs(number) < 2**53 else None
 
 
-def _kind(told: Mapping[str, Any]) -> Kind | None:
+def _kind(told: Mapping[str, Any]) -> FieldKind | None:
     kinds = told.get("type")
     named = [kind for kind in (kinds if isinstance(kinds, list) else [kinds]) if kind != "null"]
     if named == ["array"]:
         items = told.get("items")
-        return Kind.TEXTS if isinstance(items, dict) and items.get("type") == "string" else None
+        return FieldKind.TEXTS if isinstance(items, dict) and items.get("type") == "string" else None
     if not named and told.get("enum"):
         named = ["string"] if all(isinstance(word, str) for word in told["enum"]) else named
-    known = {"integer": Kind.INTEGER, "number": Kind.NUMBER, "boolean": Kind.BOOLEAN, "string": Kind.TEXT}
+    known = {
+        "integer": FieldKind.INTEGER,
+        "number": FieldKind.NUMBER,
+        "boolean": FieldKind.BOOLEAN,
+        "string": FieldKind.TEXT,
+    }
     return known.get(str(named[0])) if len(named) == 1 else None

@@ -13,7 +13,7 @@ from typing import Any
 
 from indexer.domain.errors import UsageError
 from indexer.domain.keys import canonical_json, digest
-from indexer.domain.prompts import DEFAULT_TEMPLATE
+from indexer.domain.prompts import FIRST_TEMPLATE
 
 CATEGORIES = (
     "sexual",
@@ -56,15 +56,15 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class Handling:
+class UploadHandling:
     """How uploads are handled; times are seconds.
 
-    They wait `gather` for company before a batch is sent, and their bytes are kept for `keep` after the verdict (None:
-    for ever). What one provider refuses by its policy is asked of `second_provider` ("": of nobody). New verdicts are
-    posted to the address `webhook`.
+    They wait `gather` for company before a batch is sent (None: while there is time), and their bytes are kept for
+    `keep` after the verdict (None: for ever). What one provider refuses by its policy is asked of `second_provider`
+    ("": of nobody). New verdicts are posted to the address `webhook`.
     """
 
-    gather: float = 0.0
+    gather: float | None = None
     keep: float | None = None
     second_provider: str = ""
     webhook: str = ""
@@ -77,12 +77,12 @@ class Checks:
     reject: tuple[tuple[str, str], ...] = ()
     human: tuple[tuple[str, str], ...] = ()
     checks: tuple[Check, ...] = ()
-    handling: Handling = Handling()
+    handling: UploadHandling = UploadHandling()
 
     @property
     def template(self) -> str:
         """The prompt: the description that every photo gets, and each question."""
-        lines = [DEFAULT_TEMPLATE, "", "Then judge the picture strictly by what can be seen:"]
+        lines = [FIRST_TEMPLATE, "", "Then judge the picture strictly by what can be seen:"]
         lines += [f"{_MODERATION}{name}: {_MEANING[name]}: none, low or high." for name in CATEGORIES]
         lines += [f"{_CHECK}{each.name}: {each.ask} Answer true or false." for each in self.checks]
         return "\n".join(lines)
@@ -205,7 +205,7 @@ class _File:
         return f"{self.where}, line {found[nth - 1]}" if len(found) >= nth else self.where
 
 
-def _handling(file: _File, told: object) -> Handling:
+def _handling(file: _File, told: object) -> UploadHandling:
     known = {"gather": read_duration, "keep": read_duration, "second_provider": _text, "webhook": _text}
     if not isinstance(told, dict) or told.keys() - known.keys():
         raise UsageError(f"{file.at('inbox')}: [inbox] has other settings", hint=f"known: {', '.join(known)}")
@@ -215,7 +215,7 @@ def _handling(file: _File, told: object) -> Handling:
             values[name] = known[name](value)
         except UsageError as fault:
             raise UsageError(f"{file.at(name)}: {name} = {fault}", hint=fault.hint) from fault
-    return Handling(**values)
+    return UploadHandling(**values)
 
 
 def _text(value: object) -> str:

@@ -88,6 +88,12 @@ class LedgerLost(LibraryError):
 class LibraryUnwritable(LibraryError):
     """The library directory cannot be written."""
 
+    @classmethod
+    def at(cls, folder: object, fault: BaseException, hint: str = "") -> LibraryUnwritable:
+        """Return the error of the library in `folder`, which `fault` keeps from being written."""
+        usual = "check its owner, permissions and free space, or name another with --library"
+        return cls(f"the library at {folder} cannot be written: {first_line(fault)}", hint=hint or usual)
+
 
 class LibraryLocked(LibraryError):
     """Another process is writing to the library."""

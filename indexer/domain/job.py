@@ -29,17 +29,16 @@ class JobState(StrEnum):
 class Job:
     """A batch job as the service tells it.
 
-    `input_file` and `output_file` are the service's own handles; `error` is the service's words when it failed;
-    counts are None where the service does not say. Where results lie in several files, `output_file` has their handles
-    with spaces between. A job is `queue_full` when it failed only because the account's queue had no room: nothing of
-    it was served. Times are seconds since the epoch.
+    `input_file` and `results`, the files of results, are the service's own handles; `error` is the service's words
+    when it failed; counts are None where the service does not say. A job is `queue_full` when it failed only because
+    the account's queue had no room: nothing of it was served. Times are seconds since the epoch.
     """
 
     name: str
     state: JobState
     display_name: str = ""
     input_file: str = ""
-    output_file: str = ""
+    results: tuple[str, ...] = ()
     requests: int | None = None
     succeeded: int | None = None
     failed: int | None = None

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+RENDITION_SIDE = 768
+"""The longest side of what is uploaded, in pixels."""
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:

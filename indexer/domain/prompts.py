@@ -1,7 +1,8 @@
 """The default prompt and answer schema, and how a template is filled in.
 
 The digests of template and schema are the versions that work keys are made of. A template may name facts of the
-photo, `{date}` or `{place}`: they are filled in for each photo and do not change the version.
+photo, `{date}` or `{place}`: they are filled in for each photo and do not change the version. An edition of the default
+prompt is never changed, only followed by another one: a library keeps asking with the one that it has asked with.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from indexer.domain.keys import canonical_json
 from indexer.domain.photo import Facts
 from indexer.domain.question import Question
 
-DEFAULT_TEMPLATE = """\
+FIRST_TEMPLATE = """\
 Describe this photo for a search index. Answer in {language}.
 
 description: two to four factual sentences. Name the main subjects and how many there are, what they do, their \
@@ -28,11 +29,35 @@ is none.
 tags: 8 to 20 short lower-case tags that somebody might type to find this photo: objects, animals, actions, setting, \
 colours, season, weather, time of day, kind of picture.\
 """
+"""The first edition; the keyless provider, which reads no prompt, and the inbox stay with it."""
+
+DEFAULT_TEMPLATE = (
+    f"{FIRST_TEMPLATE[:-1]}; among them a synonym and a broader term for each main subject, such as shoe and footwear "
+    "for a sneaker."
+)
+
+EDITIONS = (FIRST_TEMPLATE, DEFAULT_TEMPLATE)
+"""The default prompts, the oldest first."""
 
 ENGLISH_FIELD = "description_english"
 """The answer's field with an English description, asked where the description itself is in another language."""
 
-_BILINGUAL_TEMPLATE = f"{DEFAULT_TEMPLATE}\n{ENGLISH_FIELD}: the description once more, in English."
+
+def _bilingual(template: str) -> str:
+    return f"{template}\n{ENGLISH_FIELD}: the description once more, in English."
+
+
+def edition_of(template: str) -> str:
+    """Return the edition of the default prompt that `template` is, in whichever language; "" for a person's own."""
+    return next((one for one in EDITIONS if template in (one, _bilingual(one))), "")
+
+
+def usual_name(template: str) -> str:
+    """Return what the default prompt is called, older editions with their number; "" for a person's own."""
+    edition = edition_of(template)
+    if edition in ("", DEFAULT_TEMPLATE):
+        return edition and "default"
+    return f"default-{EDITIONS.index(edition) + 1}"
 
 
 def _schema(**more: str) -> str:
@@ -63,10 +88,10 @@ def in_language(question: Question) -> Question:
     The encoder knows English only. What a person has written, prompt or schema, stays as it is.
     """
     both = question.settings.language.strip().casefold() not in _ENGLISH
-    template, schema = (_BILINGUAL_TEMPLATE, _BILINGUAL_SCHEMA) if both else (DEFAULT_TEMPLATE, DEFAULT_SCHEMA)
+    edition, schema = edition_of(question.template), _BILINGUAL_SCHEMA if both else DEFAULT_SCHEMA
     return replace(
         question,
-        template=template if question.template in (DEFAULT_TEMPLATE, _BILINGUAL_TEMPLATE) else question.template,
+        template=(_bilingual(edition) if both else edition) if edition else question.template,
         schema=schema if question.schema in (DEFAULT_SCHEMA, _BILINGUAL_SCHEMA) else question.schema,
     )
 

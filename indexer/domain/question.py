@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from typing import NamedTuple
 
 from indexer.domain.answer import Reason
 from indexer.domain.keys import canonical_json, digest
@@ -22,6 +23,13 @@ class Settings:
     thinking: str = "minimal"
 
 
+class Versions(NamedTuple):
+    """The versions of a prompt and of an answer schema, 12 hex digits each."""
+
+    prompt: str
+    schema: str
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """What is asked, and of whom; the same for all photos of a run.
@@ -39,12 +47,17 @@ class Question:
     @property
     def prompt_version(self) -> str:
         """The digest of the template, 12 hex digits."""
-        return digest("prompt", self.template)[:12]
+        return prompt_version(self.template)
 
     @property
     def schema_version(self) -> str:
         """The digest of the answer schema, 12 hex digits."""
         return digest("schema", self.schema)[:12]
+
+    @property
+    def versions(self) -> Versions:
+        """What it asks with, whoever is asked."""
+        return Versions(self.prompt_version, self.schema_version)
 
     def settings_json(self) -> str:
         """The settings as canonical JSON, the text that names them in a work key.
@@ -70,8 +83,12 @@ class Question:
 
     def work_key(self, photo: str) -> str:
         """Name this question about `photo`: 20 hex digits."""
-        versions = (self.prompt_version, self.schema_version)
-        return work_key(photo, versions, self.provider, self.model, self.settings_json())
+        return work_key(photo, self.versions, self.provider, self.model, self.settings_json())
+
+
+def prompt_version(template: str) -> str:
+    """Name a template: 12 hex digits."""
+    return digest("prompt", template)[:12]
 
 
 def work_key(photo: str, versions: tuple[str, str], provider: str, model: str, settings: str) -> str:

@@ -32,7 +32,7 @@ _FIRST_MOMENT = "0000-01-01T00:00:00"
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ExportRow:
     """One row. `description`, `tags`, `visible_text` and `fields` are the best answer's, which the last ones tell of.
 
     `inherited` says that it describes another photo of the burst, `corrected` that a person has changed it. `caption`
@@ -67,7 +67,7 @@ class Row:
     corrected: bool
 
 
-COLUMNS = tuple(field.name for field in fields(Row))
+COLUMNS = tuple(field.name for field in fields(ExportRow))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +93,7 @@ def export(
     if kind not in ("xmp", *_WRITERS):
         raise UsageError(f"nothing is exported as {kind!r}", hint=f"one of: {', '.join((*_WRITERS, 'xmp'))}")
     if options.names and kind != "xmp":
-        raise UsageError(
-            "only sidecars are named after a program", hint="add --format xmp, or leave out --sidecar-names"
-        )
+        raise UsageError("--sidecar-names is for sidecars only", hint="add --format xmp, or leave out --sidecar-names")
     if options.names not in ("", *SIDECAR_NAMES):
         raise UsageError(f"sidecars of {options.names!r} are not known", hint=f"one of: {', '.join(SIDECAR_NAMES)}")
     if options.bom and kind != "csv":
@@ -117,7 +115,7 @@ def export(
     offline = export_rows.count_offline(ledger, scope)
     if offline:
         return done.with_note(f"photos left out because their drive is not there: {offline:,}")
-    return done if done.photos or done.kept or done.notes else done.with_note("no photo lies there that was indexed")
+    return done if done.photos or done.kept or done.notes else done.with_note("no indexed photo lies there")
 
 
 def _counted(entries: Iterator[Entry], progress: Callable[[int], None]) -> Iterator[Entry]:
@@ -137,9 +135,9 @@ def _refuse_existing(path: Path) -> None:
         raise UsageError(f"there is no folder for {name}", hint="make it first, or name a file elsewhere")
 
 
-def _row(entry: Entry) -> Row:
+def _row(entry: Entry) -> ExportRow:
     answer, facts = entry.answer, entry.facts
-    return Row(
+    return ExportRow(
         path=to_text(entry.path),
         photo=entry.photo,
         description=answer.description if answer else None,
@@ -173,7 +171,7 @@ def _moment(seconds: float | None) -> str | None:
     return datetime.datetime.fromtimestamp(round(seconds), datetime.UTC).isoformat().replace("+00:00", "Z")
 
 
-def _write_jsonl(stream: BinaryIO, rows: Iterator[Row]) -> int:
+def _write_jsonl(stream: BinaryIO, rows: Iterator[ExportRow]) -> int:
     """In ASCII, so that no character means anything to a terminal."""
     count = 0
     for count, row in enumerate(rows, 1):  # noqa: B007 - it is the result
@@ -181,7 +179,7 @@ def _write_jsonl(stream: BinaryIO, rows: Iterator[Row]) -> int:
     return count
 
 
-def _write_csv(stream: BinaryIO, rows: Iterator[Row]) -> int:
+def _write_csv(stream: BinaryIO, rows: Iterator[ExportRow]) -> int:
     count = 0
     stream.write(line(COLUMNS))
     for count, row in enumerate(rows, 1):  # noqa: B007 - it is the result
@@ -190,7 +188,7 @@ def _write_csv(stream: BinaryIO, rows: Iterator[Row]) -> int:
     return count
 
 
-def _write_parquet(stream: BinaryIO, rows: Iterator[Row]) -> int:
+def _write_parquet(stream: BinaryIO, rows: Iterator[ExportRow]) -> int:
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -208,7 +206,7 @@ def _write_parquet(stream: BinaryIO, rows: Iterator[Row]) -> int:
     return count
 
 
-def _typed(row: Row) -> dict[str, Any]:
+def _typed(row: ExportRow) -> dict[str, Any]:
     moments = {name: getattr(row, name) for name in ("taken_at", "answered_at")}
     parsed = {name: _parsed(text) if text else None for name, text in moments.items()}
     return _flat(row, joined=list) | parsed
@@ -224,14 +222,14 @@ def _parsed(moment: str) -> datetime.datetime:
     return datetime.datetime.fromisoformat(moment + _FIRST_MOMENT[len(moment) :])
 
 
-def _flat(row: Row, joined: Callable[[tuple[str, ...]], Any]) -> dict[str, Any]:
+def _flat(row: ExportRow, joined: Callable[[tuple[str, ...]], Any]) -> dict[str, Any]:
     """Return a row for a table: further fields as JSON, lists as `joined` makes them."""
     extra = canonical_json(dict(row.fields)) if row.fields else None
     lists = {name: joined(getattr(row, name)) for name in ("tags", "keywords", "people")}
     return asdict(row) | lists | {"fields": extra}
 
 
-_WRITERS: dict[str, Callable[[BinaryIO, Iterator[Row]], int]] = {
+_WRITERS: dict[str, Callable[[BinaryIO, Iterator[ExportRow]], int]] = {
     "jsonl": _write_jsonl,
     "csv": _write_csv,
     "parquet": _write_parquet,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from indexer.domain.answer import Answer
 from indexer.domain.errors import UsageError
-from indexer.export.xmp_merge import Said, merge
+from indexer.export.xmp_merge import OwnWords, merge
 from indexer.ledger.store import Ledger
 from indexer.ledger.views import export_rows
 from indexer.ledger.views.export_rows import Entry
@@ -124,11 +124,11 @@ class Mirror:
         shared = target.name.rpartition(".")[0] == place.stem and place.stem != place.name
         extension = place.suffix.lstrip(".") if shared and self._names and _is_raw(entry.path) else ""
         paths = tuple(word for word in facts.words if "|" in word and word.rpartition("|")[2] in facts.keywords)
-        said = Said(answer.description, answer.tags, facts.caption or "", facts.keywords, paths, extension)
+        said = OwnWords(answer.description, answer.tags, facts.caption or "", facts.keywords, paths, extension)
         try:
             merged = merge(begun.packet if begun else b"", said)
         except NotXmp as fault:
-            raise NotXmp(f"its sidecar {target.name} is broken or no XMP") from fault
+            raise NotXmp(f"its sidecar {target.name} is broken or not XMP") from fault
         if merged.changed or (begun is not None and (there is None or there.path != target)):
             target.parent.mkdir(parents=True, exist_ok=True)
             with whole_file(target, fresh=not os.path.lexists(target)) as stream:

@@ -23,7 +23,7 @@ _PREFIXES = {
 Element = etree._Element
 
 
-class Document:
+class XmpDocument:
     """A packet with its properties, which may be spread over many descriptions; `content` writes it in UTF-8."""
 
     def __init__(self, packet: bytes, names: Iterable[str]) -> None:

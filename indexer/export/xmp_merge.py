@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from indexer.export.xmp_document import Document, new
+from indexer.export.xmp_document import XmpDocument, new
 from indexer.media.metadata.own_words import CARRIED, CARRIED_TREE, DESCRIPTION, NAMES, SUBJECT, Written, alike, same
 from indexer.media.metadata.xmp_packet import ARRAYS, DC, LANGUAGE, OURS, PHOTOSHOP, RDF, TAGS_LIST, TREE
 
@@ -33,7 +33,7 @@ _NEW = f"""\
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class OwnWords:
     """What is to be merged: the answer, and what a person wrote into the picture itself.
 
     `paths` are its hierarchical keywords, their steps joined by "|".
@@ -57,9 +57,9 @@ class Merged:
     described: bool
 
 
-def merge(packet: bytes, said: Said) -> Merged:
+def merge(packet: bytes, said: OwnWords) -> Merged:
     """Merge what was `said` into a sidecar's `packet` (empty: a new one); raises `NotXmp` when that is broken."""
-    properties = Document(packet or _NEW, (_CAPTION, _KEYWORDS, TREE, TAGS_LIST, *NAMES))
+    properties = XmpDocument(packet or _NEW, (_CAPTION, _KEYWORDS, TREE, TAGS_LIST, *NAMES))
     before = properties.content()
     written = Written(*map(properties.take, NAMES))
     if said.extension and not (properties.has(_EXTENSION) or _EXTENSION in properties.attributes()):
@@ -75,7 +75,7 @@ def legal(text: str) -> str:
     return _ILLEGAL.sub("", text)
 
 
-def _describe(properties: Document, written: Written, said: Said) -> bool:
+def _describe(properties: XmpDocument, written: Written, said: OwnWords) -> bool:
     found = properties.values(_CAPTION)
     properties.drop(_CAPTION, alike((*written.description, "")))
     if properties.has(_CAPTION) or said.caption:
@@ -89,7 +89,7 @@ def _describe(properties: Document, written: Written, said: Said) -> bool:
     return False
 
 
-def _tag(properties: Document, written: Written, said: Said) -> None:
+def _tag(properties: XmpDocument, written: Written, said: OwnWords) -> None:
     found = properties.values(_KEYWORDS)
     fresh = written.only_carries(found)
     properties.drop(_KEYWORDS, alike((*(found if fresh else written.subject), "")))

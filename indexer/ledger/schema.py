@@ -369,7 +369,11 @@ _TURNED = """
 CREATE TABLE turned (stored TEXT PRIMARY KEY, photo TEXT NOT NULL) STRICT, WITHOUT ROWID;
 """
 
+_CORRECTED_FIELDS = """
+ALTER TABLE corrections ADD COLUMN fields TEXT;   -- JSON, of the fields that are corrected alone; NULL: none is
+"""
+
 MIGRATIONS: tuple[str, ...] = (
     *(_FIRST, _INBOX, _FACTS_READER, _ROUTES, _GROUNDS, _UPLOADS, _CORRECTIONS),
-    *(_PARTNERS, _LARGE, _INTAKE, _TURNED),
+    *(_PARTNERS, _LARGE, _INTAKE, _TURNED, _CORRECTED_FIELDS),
 )

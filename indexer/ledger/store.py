@@ -16,12 +16,14 @@ from pathlib import Path
 
 from indexer.domain.errors import LibraryError, LibraryNewer, LibraryUnwritable
 from indexer.ledger.schema import MIGRATIONS
-from indexer.storage.atomic import sync_file
+from indexer.storage.atomic import Log
 from indexer.storage.file_system import journal
 from indexer.storage.layout import LEDGER_FILE
 
 _CACHE_KB = 32_000
 """Pages that the writer keeps in memory: keys are digests, so a transaction touches pages all over the file."""
+_MANY_PAGES = 4_000
+"""Pages of the log after which small commits are brought into the ledger's file."""
 _RESTORE = f"restore {LEDGER_FILE} from a backup, or move it away and run: index rebuild --from-table"
 _GENERATION = "generation"
 _NEXT_GENERATION = (
@@ -73,13 +75,23 @@ class Ledger:
         self.now = now
         self.writes = writes
         self.rehearsing = False
+        self._log: Log | None = None
         self.library_id = self.setting("library_id")
 
     @classmethod
     def open(
-        cls, folder: Path, *, step: Callable[[str], None] = no_step, now: Callable[[], float] = time.time
+        cls,
+        folder: Path,
+        *,
+        step: Callable[[str], None] = no_step,
+        now: Callable[[], float] = time.time,
+        together: bool = False,
     ) -> Ledger:
-        """Open or create the ledger in `folder` for writing, and migrate it; the caller holds the lock."""
+        """Open or create the ledger in `folder` for writing, and migrate it; the caller holds the lock.
+
+        `together`: for small commits beside other writers, who wait for the commit and not for its sync: processes that
+        commit at the same time share a sync of the log.
+        """
         path = folder / LEDGER_FILE
         try:
             with suppress(FileExistsError):
@@ -90,11 +102,16 @@ class Ledger:
             connection.execute(f"PRAGMA cache_size={-_CACHE_KB}")
             _migrate(connection, path)
         except (sqlite3.OperationalError, OSError) as fault:
-            raise _unwritable(folder, fault) from fault
+            raise LibraryUnwritable.at(folder, fault) from fault
         except sqlite3.DatabaseError as fault:
             raise _damaged(path, fault) from fault
         connection.execute("PRAGMA foreign_keys=ON")
-        return cls(path, connection, step, now, writes=True)
+        made = cls(path, connection, step, now, writes=True)
+        if together and connection.execute("PRAGMA journal_mode").fetchone() == ("wal",):
+            connection.execute("PRAGMA synchronous=NORMAL")
+            connection.execute(f"PRAGMA wal_autocheckpoint={_MANY_PAGES}")
+            made._log = Log(path.with_name(f"{path.name}-wal"))
+        return made
 
     @classmethod
     def read(cls, folder: Path) -> Ledger:
@@ -143,7 +160,15 @@ class Ledger:
             if self.connection.in_transaction:
                 self.connection.execute("ROLLBACK")
             raise
+        if self._log is not None:
+            self._sync(self._log)
         self.step(f"after commit {name}")
+
+    def _sync(self, log: Log) -> None:
+        try:
+            log.sync()
+        except OSError as fault:
+            raise LibraryUnwritable.at(self.path.parent, fault) from fault
 
     def _rehearsed(self, uncounted: bool) -> Iterator[Transaction]:
         """A transaction inside a rehearsal: whole or not at all, too."""
@@ -187,25 +212,6 @@ class Ledger:
         return {name[len(start) :]: value for name, value in rows}
 
     @contextmanager
-    def synced_together(self) -> Iterator[None]:
-        """Let what the block commits be durable at its end, not within the commit, where every other writer waits.
-
-        Processes that commit at the same time then share a sync of the log. Raises `LibraryUnwritable`.
-        """
-        if self.connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
-            yield
-            return
-        self.connection.execute("PRAGMA synchronous=NORMAL")
-        try:
-            yield
-        finally:
-            self.connection.execute("PRAGMA synchronous=FULL")
-        try:
-            sync_file(self.path.with_name(f"{self.path.name}-wal"))
-        except OSError as fault:
-            raise _unwritable(self.path.parent, fault) from fault
-
-    @contextmanager
     def leaving_no_trace(self) -> Iterator[None]:
         """Overwrite what the block deletes, in the file and in its log, instead of only forgetting where it lies."""
         self.connection.execute("PRAGMA secure_delete=ON")
@@ -217,6 +223,8 @@ class Ledger:
 
     def close(self) -> None:
         """Close the connection; everything committed is durable already."""
+        if self._log is not None:
+            self._log.close()
         self.connection.close()
 
 
@@ -237,13 +245,6 @@ def _connect(path: Path, how: str) -> sqlite3.Connection:
     connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=30, check_same_thread=False)
     _refuse_newer(connection, path)
     return connection
-
-
-def _unwritable(folder: Path, fault: Exception) -> LibraryUnwritable:
-    return LibraryUnwritable(
-        f"the library at {folder} cannot be written: {fault}",
-        hint="check its owner, permissions and free space, or name another with --library",
-    )
 
 
 def _damaged(path: Path, fault: Exception) -> LibraryError:

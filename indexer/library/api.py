@@ -19,13 +19,12 @@ from indexer.domain.errors import UsageError
 from indexer.domain.nearest import did_you_mean
 from indexer.domain.plan import Plan
 from indexer.domain.progress import Progress
-from indexer.domain.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE
 from indexer.domain.question import Question
 from indexer.ledger.photos import forget
 from indexer.ledger.photos.forget import Forgotten
 from indexer.ledger.scope import Scope
 from indexer.ledger.store import Ledger
-from indexer.ledger.views import counts, prompts
+from indexer.ledger.views import counts
 from indexer.library.compare import chosen_routes
 from indexer.library.curation import Curation
 from indexer.library.folder import REFILL, Access, Seams, refuse_roots
@@ -37,7 +36,7 @@ from indexer.pipeline.compare import Comparison, calls_only
 from indexer.pipeline.index_options import IndexOptions, checked, checked_amount, checked_paths
 from indexer.pipeline.report import Report, RunFacts
 from indexer.pipeline.request import Ask
-from indexer.pipeline.resolve import Surroundings, crawl_options, make_ask, with_settings
+from indexer.pipeline.resolve import Surroundings, crawl_options, in_force, make_ask, with_settings
 from indexer.pipeline.run import Run
 from indexer.pipeline.send.offline import PROVIDER as OFFLINE
 from indexer.pipeline.session import Watcher
@@ -236,8 +235,7 @@ class Library(Reading, Curation):
         if target.exists():
             raise UsageError(f"{target} exists, and is not replaced", hint="name a new file after --to")
         with self._access.writing("export") as (run, _):
-            template, schema = prompts.chosen(run.ledger)
-            asked = Question(OFFLINE, model, template or DEFAULT_TEMPLATE, schema or DEFAULT_SCHEMA)
+            asked = Question(OFFLINE, model, *in_force(run.ledger, self._access.spec))
             return run.write_requests(asked, scope_of(paths), target)
 
     def collect(

@@ -28,7 +28,7 @@ def chosen_routes(named: Sequence[str], offer: Offer) -> list[dict[str, Any]]:
     """Return the options of the routes that are `named`, else of the cheapest usable one of some providers."""
     found = [read_route(each) for each in named if each.strip()]
     if not found:
-        usable = [route for route in offer.routes if route.usable and not route.model.startswith("(")]
+        usable = [route for route in offer.routes if route.usable and not route.picks]
         first = {route.provider: route.model for route in reversed(usable)}
         order = list(dict.fromkeys(route.provider for route in usable))[:_USUAL]
         found = [{"provider": name, "model": first[name]} for name in order]

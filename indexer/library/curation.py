@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from indexer.domain.correction import make_correction
 from indexer.domain.errors import UsageError
@@ -25,7 +26,7 @@ class Curation(Opened):
     """Prompts, tags and corrections of a library; nothing here is ever sent or paid."""
 
     def prompts(self) -> list[Version]:
-        """Return the prompts and answer schemas that were asked with, the oldest first."""
+        """Return the prompts and answer schemas that were asked with, the oldest first, and the default prompt."""
         with self._access.reading() as ledger:
             return prompts.versions(ledger)
 
@@ -43,6 +44,7 @@ class Curation(Opened):
         with self._access.writing("prompts use") as (run, _):
             with run.ledger.transaction("prompt in force", uncounted=True) as transaction:
                 versions = {f"{one.kind}_version": one.version}
+                prompts.keep(transaction, one)
                 prompts.choose(transaction, **versions)
             run.finish()
         return replace(one, chosen=True)
@@ -76,23 +78,33 @@ class Curation(Opened):
         """Take back the last rule about tags; raises `UsageError` where there is none."""
         return self._retag("undo", tag_rules.undo)
 
-    def correct(self, path: str, *, description: str | None = None, tags: Sequence[str] | None = None) -> None:
+    def correct(
+        self,
+        path: str,
+        *,
+        description: str | None = None,
+        tags: Sequence[str] | None = None,
+        fields: Mapping[str, Any] | None = None,
+    ) -> None:
         """Say of the photo at `path`, spelled as a hit spells it, what a model said wrong; None leaves that as it is.
 
-        A correction stands above every answer, for all copies of the photo, until it is taken back. Raises `UsageError`
-        for a photo that the library does not know.
+        `fields` are those of one's own schema that are wrong, None for one that should have no value. A correction
+        stands above every answer, for all copies of the photo, until it is taken back. Raises `UsageError` for a photo
+        that the library does not know, and for a value that does not fit its field.
         """
-        wished = make_correction(description, tags)
-        self._change(path, lambda transaction, photo: corrections.correct(transaction, photo, wished))
+
+        def correct(transaction: Transaction, photo: str) -> None:
+            wished = make_correction(description, tags, fields, prompts.own_fields(transaction.ledger))
+            corrections.correct(transaction, photo, wished)
+
+        self._change(path, correct)
 
     def undo_correction(self, path: str) -> None:
         """Take back the last correction of the photo at `path`; `UsageError` where there is none."""
 
         def undo(transaction: Transaction, photo: str) -> None:
             if not corrections.take_back(transaction, photo):
-                raise UsageError(
-                    "this photo has no correction to take back", hint="corrections are made in index gallery"
-                )
+                raise UsageError("this photo has no correction to undo", hint="corrections are made in index gallery")
 
         self._change(path, undo)
 

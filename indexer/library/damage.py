@@ -16,8 +16,9 @@ from indexer.storage.layout import LEDGER_FILE
 _DISK_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
 _DISK_WORDS = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_BUSY", "SQLITE_LOCKED")
 _ODD = (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError)
-"""What Python raises over values that nobody wrote so."""
+"""What Python raises over values that Captionary never writes."""
 HINT = f"index doctor says what is damaged; restore {LEDGER_FILE}, or move it away and run: index rebuild --from-table"
+_ROOM = "make room, then run the same command again; what is done is kept"
 
 
 @contextmanager
@@ -40,7 +41,7 @@ def writing_damage(folder: Path, ledger: Ledger) -> Iterator[None]:
         raise
     except (sqlite3.DatabaseError, OSError) as fault:
         if _is_of_the_disk(fault):
-            raise _unwritable(folder, fault) from fault
+            raise LibraryUnwritable.at(folder, fault, _ROOM) from fault
         if isinstance(fault, OSError):
             raise
         raise _damaged(folder, fault) from fault
@@ -58,12 +59,5 @@ def _is_of_the_disk(fault: sqlite3.DatabaseError | OSError) -> bool:
 
 
 def _damaged(folder: Path, fault: Exception) -> LibraryError:
-    words = first_line(fault) if isinstance(fault, sqlite3.Error) else "it holds values that nobody wrote so"
+    words = first_line(fault) if isinstance(fault, sqlite3.Error) else "it holds values that Captionary never writes"
     return LibraryError(f"the ledger of the library at {folder} is damaged: {words}", hint=HINT)
-
-
-def _unwritable(folder: Path, fault: Exception) -> LibraryUnwritable:
-    return LibraryUnwritable(
-        f"the library at {folder} cannot be written: {first_line(fault)}",
-        hint="make room, then run the same command again; what is done is kept",
-    )

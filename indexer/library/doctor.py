@@ -18,6 +18,8 @@ from indexer.library.configuration import settings
 from indexer.library.damage import HINT, reading_damage
 from indexer.library.disk import Finding, disk
 from indexer.library.folder import refuse_lost
+from indexer.media.text import text_installed
+from indexer.pipeline.screenshots import UNREAD
 from indexer.providers import names, spec
 from indexer.providers.spec import Opening
 from indexer.storage.layout import ENCODER_FOLDER, TABLE_FOLDER
@@ -79,6 +81,7 @@ def examine_library(folder: Path, environ: Mapping[str, str], *, deep: bool = Fa
             yield _ledger(ledger, deep=deep)
             yield _clock(ledger)
             yield _table(folder, ledger, deep=deep)
+            yield from _screenshots(ledger)
     except CaptionaryError as fault:
         yield Finding("library", False, str(fault), fault.hint)
         return
@@ -148,6 +151,12 @@ def _table(folder: Path, ledger: Ledger, *, deep: bool) -> Finding:
     except CaptionaryError as fault:
         return Finding("table", False, str(fault), "index rebuild")
     return Finding("table", found == expected, f"{found} rows, the ledger says {expected}", "index rebuild")
+
+
+def _screenshots(ledger: Ledger) -> Iterator[Finding]:
+    count = 0 if text_installed() else counts.count_screenshots(ledger)
+    if count:
+        yield Finding("screenshots", True, UNREAD.format(count=count))
 
 
 def _encoder(folder: Path) -> Finding:

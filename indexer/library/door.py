@@ -11,7 +11,7 @@ from pathlib import Path
 
 from indexer.domain.errors import UsageError
 from indexer.media.limits import DEFAULT_LIMITS
-from indexer.media.sniff import HEAD_BYTES, by_content
+from indexer.media.sniff import HEAD_BYTES, Kind, by_content
 from indexer.storage.atomic import sync_file, sync_folder, whole_file
 from indexer.storage.paths import AnyPath, for_terminal
 from indexer.storage.regular import open_regular, read_regular
@@ -52,19 +52,22 @@ def refuse_bombs(raw: bytes, max_pixels: int | None) -> None:
         raise UsageError("the upload is empty", hint="give the bytes of a picture")
     if len(raw) > MOST_BYTES:
         raise UsageError(f"the upload has more than {MOST_BYTES >> 20} MB", hint="send a smaller picture")
-    if by_content(raw[:HEAD_BYTES]) is None:
-        return  # what is not a picture is for a person
+    kind = by_content(raw[:HEAD_BYTES])
     from PIL import Image
 
-    most = max_pixels or DEFAULT_LIMITS.max_jpeg_pixels
+    from indexer.media.picture import DECODED, DECODER_FAULTS
+
+    if kind not in DECODED:
+        return  # what is not a picture, or none that is decoded here, is for a person
+    most = max_pixels or (DEFAULT_LIMITS.max_jpeg_pixels if kind is Kind.JPEG else DEFAULT_LIMITS.max_pixels)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(raw)) as picture:
+            with Image.open(io.BytesIO(raw), formats=DECODED[kind]) as picture:
                 width, height = picture.size
     except Image.DecompressionBombError:
         raise UsageError("the upload has too many pixels", hint="send a smaller picture") from None
-    except (OSError, ValueError, SyntaxError, MemoryError, ArithmeticError, RecursionError, TypeError, LookupError):
+    except DECODER_FAULTS:
         return  # a broken one is for a person, too
     if width * height > most:
         raise UsageError(f"the upload has {width:,} x {height:,} pixels, too many", hint="send a smaller picture")

@@ -30,10 +30,10 @@ def erase(run: Run, access: Access, upload: str, path: bytes) -> bool:
     if forget.out_at_service(run.ledger, scope):
         return False
     sent = uploads.sent(run.ledger, path)
-    for shard in {shard for _, shard, _ in sent}:
-        _scrub(access.folder / BATCHES_FOLDER, shard, [key for key, where, _ in sent if where == shard])
-    for handles in {handles for _, _, handles in sent}:
-        _discard(access, handles)
+    for shard in {request.shard for request in sent}:
+        _scrub(access.folder / BATCHES_FOLDER, shard, [request.key for request in sent if request.shard == shard])
+    for provider, handles in {(request.provider, request.handles) for request in sent}:
+        _discard(access, provider, handles)
     run.forget(scope)
     return True
 
@@ -50,9 +50,8 @@ def _scrub(batches: Path, shard: str, keys: Iterable[str]) -> None:
             stream.write(gzip.compress(text, 6, mtime=0) if path.suffix == ".gz" else text)
 
 
-def _discard(access: Access, told: str) -> None:
+def _discard(access: Access, provider: str, handles: Iterable[str]) -> None:
     """Delete the files of a batch at the service, which have served; a service that keeps them is told of."""
-    provider, *handles = told.split()
     for handle in handles:
         try:
             service = access.provider(provider).batches

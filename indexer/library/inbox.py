@@ -38,7 +38,7 @@ from indexer.library.door import (
 from indexer.library.folder import Access
 from indexer.library.judge import Judge
 from indexer.library.routes import BEST, NoRoute, candidates, market_of
-from indexer.pipeline.intake import Intake, Timing, asked_of
+from indexer.pipeline.intake import Intake, Timing
 from indexer.pipeline.plan.routing import Bounds, Route, is_dead, routes
 from indexer.pipeline.request import Ask
 from indexer.pipeline.resolve import Surroundings, make_ask
@@ -82,7 +82,7 @@ class Inbox:
         settings = Settings(language=config.language) if config.language else Settings()
         asked = Question("", config.model or "", checks.template.strip(), checks.schema, settings)
         self._question = in_language(asked)
-        self._asked = asked_of(self._question)
+        self._asked = self._question.versions
         self._free: list[Ledger] = []
         self._process = os.getpid()
 
@@ -102,7 +102,9 @@ class Inbox:
         with self._ledger() as ledger:
             kept = uploads.add(ledger, upload, sha256, os.fsencode(target), raw if small else None)
         if kept != sha256:
-            raise OtherBytes(f"the upload {for_terminal(upload)} has other bytes", hint="give it another name")
+            raise OtherBytes(
+                f"the upload {for_terminal(upload)} was added before with other bytes", hint="give it another name"
+            )
 
     def advance(self) -> int:
         """Send what is due, fetch what is back, decide what can be decided; returns how many verdicts are new.
@@ -218,7 +220,7 @@ class Inbox:
         return None
 
     def _decide(self, ledger: Ledger, *, ends: bool) -> int:
-        told = f"{self._asked} {self._checks.rules_version}"
+        told = " ".join((*self._asked, self._checks.rules_version))
         changed = ledger.setting(_RULES) != told
         standing = verdicts.standing(ledger, self._asked, decided=changed)
         made = self._judge.decide(standing, self._access.clock.time(), ends=ends)
@@ -241,7 +243,7 @@ class Inbox:
             found = self._routes(run.ledger, config, count)
             return [route for route in found if (route.provider, str(route.mode)) not in dead]
 
-        intake = run.intake(timing, self._asked, living)
+        intake = run.intake(timing, living)
         intake.again()
         intake.hurry()
         for _ in range(_MOST_ROUTES):
@@ -267,16 +269,13 @@ class Inbox:
             market = market_of(run.ledger, self._access, config)
             found = routes(run.ledger, self._question, [spec], len(refused), market, Bounds())
             chosen = [route for route in found if route.usable and route.mode in spec.modes]
-            for route, group in run.intake(Timing(self._options.within), "", lambda _: chosen).chosen(refused).items():
+            for route, group in run.intake(Timing(self._options.within), lambda _: chosen).chosen(refused).items():
                 self._want(run, config, intake, (route, group))
 
     def _want(self, run: Run, config: Config, intake: Intake, going: tuple[Route, Sequence[Due]]) -> None:
         route, group = going
-        named: dict[str, Any] = {"provider": route.provider}
-        if not route.model.startswith("("):
-            named["model"] = route.model
         run.last_route = (route.provider, str(route.mode))
-        ask = replace(self._ask(run, config, [self._folder], **named), mode=route.mode)
+        ask = replace(self._ask(run, config, [self._folder], **route.named), mode=route.mode)
         run.record_asked(ask)
         intake.want(ask, route.mode, group)
 
@@ -332,7 +331,7 @@ class Inbox:
         try:
             ledger = self._free.pop()
         except IndexError:
-            ledger = Ledger.open(self._access.folder, now=self._access.clock.time)
+            ledger = Ledger.open(self._access.folder, now=self._access.clock.time, together=True)
         yield ledger
         self._free.append(ledger)
 

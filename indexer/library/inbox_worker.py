@@ -10,7 +10,7 @@ from indexer.library.inbox import Inbox
 from indexer.library.webhook import Webhook
 
 
-class Worker:
+class InboxWorker:
     """Advances an inbox every `every` seconds in a thread of its own; what stops it once is told and tried again."""
 
     def __init__(self, inbox: Inbox, every: float, note: Callable[[str], None], webhook: Webhook | None) -> None:
@@ -21,7 +21,7 @@ class Worker:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._work, name="inbox", daemon=True)
 
-    def __enter__(self) -> Worker:
+    def __enter__(self) -> InboxWorker:
         self._thread.start()
         return self
 

@@ -11,15 +11,15 @@ from indexer import providers
 from indexer.domain.errors import ProviderError, RateLimited, UsageError
 from indexer.domain.mode import Mode
 from indexer.domain.plan import Plan
-from indexer.domain.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE
 from indexer.domain.question import Question
 from indexer.ledger.scope import Scope
 from indexer.ledger.store import Ledger
-from indexer.ledger.views import counts, prompts
+from indexer.ledger.views import counts
 from indexer.ledger.work import questions
 from indexer.library.folder import Access
 from indexer.pipeline.index_options import IndexOptions
 from indexer.pipeline.plan.routing import Bounds, Market, Route, is_dead, remote, routes
+from indexer.pipeline.resolve import in_force
 from indexer.pipeline.run import Run
 from indexer.providers.spec import Rank, Spec
 from indexer.storage.settings import Config
@@ -64,9 +64,9 @@ def offer_for(ledger: Ledger, access: Access, new: int, bounds: Bounds, *, all_r
     """Return the routes for so many new photos, wherever they lie."""
     config = access.config()
     market, specs = market_of(ledger, access, config), candidates(access, config)
-    found = routes(ledger, _asked(ledger, config.model), specs, new, market, bounds)
+    found = routes(ledger, _asked(ledger, access, config.model), specs, new, market, bounds)
     if not all_routes:
-        found = [route for route in found if not route.why_not.endswith("is not set")]
+        found = [route for route in found if not route.keyless]
     return Offer(new, new, tuple(found))
 
 
@@ -105,13 +105,12 @@ def _able(access: Access, spec: Spec) -> Spec:
     )
 
 
-def _asked(ledger: Ledger, model: str | None) -> Question:
+def _asked(ledger: Ledger, access: Access, model: str | None) -> Question:
     """The prompt and the schema in force, of nobody yet."""
     last = counts.last_asked(ledger)
     before = questions.question_of(ledger, last.question) if last else None
-    template, schema = prompts.chosen(ledger)
-    base = before or Question("", model or "", DEFAULT_TEMPLATE, DEFAULT_SCHEMA)
-    return replace(base, template=template or base.template, schema=schema or base.schema)
+    template, schema = in_force(ledger, access.spec)
+    return replace(before or Question("", model or "", template, schema), template=template, schema=schema)
 
 
 class Best:
@@ -162,11 +161,10 @@ class Best:
         self._second = self._choose_second(living) if self._options.get("hedge") else None
         chosen = self._options.copy()
         chosen.pop("max_per_1000", None)
-        chosen["provider"], chosen["mode"] = self._route.provider, str(self._route.mode)
+        chosen.update(self._route.named)
+        chosen["mode"] = str(self._route.mode)
         if left is not None:
             chosen["deadline"] = max(1.0, left)
-        if not self._route.model.startswith("("):
-            chosen["model"] = self._route.model
         return chosen
 
     def _choose_second(self, living: Sequence[Route]) -> Route | None:
@@ -175,7 +173,7 @@ class Best:
         others = (route for route in living if route.provider != first.provider and route.mode is Mode.INTERACTIVE)
         second = next(others, None) if first.mode is Mode.BATCH else None
         if first.mode is not Mode.BATCH:
-            self._access.watcher.note(f"--hedge changes nothing: {_named(first)} is no batch that could be late")
+            self._access.watcher.note(f"--hedge changes nothing: {_named(first)} is not a batch, so it cannot be late")
         elif second is None:
             self._access.watcher.note("--hedge changes nothing: no second provider answers at once within these bounds")
         return second
@@ -185,10 +183,9 @@ class Best:
         if self._second is None:
             return None
         told = chosen.copy()
-        told["provider"], told["mode"] = self._second.provider, str(self._second.mode)
         told.pop("model", None)
-        if not self._second.model.startswith("("):
-            told["model"] = self._second.model
+        told.update(self._second.named)
+        told["mode"] = str(self._second.mode)
         return told
 
     def named(self, plan: Plan) -> Plan:

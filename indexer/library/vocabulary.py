@@ -39,7 +39,7 @@ def read_vocabulary(path: Path) -> dict[str, str]:
     for alias in tags.keys() & aliases.keys():
         raise _bad(path, aliases[alias], f"{alias!r} is a tag of its own in line {tags[alias]}")
     if not tags:
-        raise BadSetting(f"the vocabulary {path} has no tags", hint=f"{_GRAMMAR}; or take the setting away")
+        raise BadSetting(f"the vocabulary {path} has no tags", hint=f"{_GRAMMAR}; or remove the setting")
     return {**found, **{tag: tag for tag in tags}}
 
 

@@ -69,7 +69,7 @@ class Webhook:
         if fault:
             self._not_before = now + self._wait
             self._wait = min(2 * self._wait, _LONGEST_WAIT)
-            raise NotTaken(f"the webhook did not take the verdicts: {fault}", hint="they are posted again")
+            raise NotTaken(f"the webhook did not accept the verdicts: {fault}", hint="they will be sent again")
         self._wait, self._not_before = _FIRST_WAIT, 0.0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from indexer.media.tiff import Span
+from indexer.media.tiff import ByteSpan
 
 _MAX_BOXES = 4096
 _MAX_META = 8 * 2**20
@@ -20,7 +20,7 @@ class Box:
     stop: int
 
 
-def boxes(data: Span, start: int = 0, stop: int | None = None) -> Iterator[Box]:
+def boxes(data: ByteSpan, start: int = 0, stop: int | None = None) -> Iterator[Box]:
     """Yield the boxes between two places, as far as their lengths make sense."""
     end = len(data) if stop is None else min(stop, len(data))
     for _ in range(_MAX_BOXES):
@@ -37,7 +37,7 @@ def boxes(data: Span, start: int = 0, stop: int | None = None) -> Iterator[Box]:
         start = last
 
 
-def inside(data: Span, path: tuple[bytes, ...], start: int = 0, stop: int | None = None) -> Box | None:
+def inside(data: ByteSpan, path: tuple[bytes, ...], start: int = 0, stop: int | None = None) -> Box | None:
     """Return the first box at the end of a path of kinds, such as (b"jp2h", b"colr")."""
     for box in boxes(data, start, stop):
         if box.kind == path[0]:
@@ -47,7 +47,7 @@ def inside(data: Span, path: tuple[bytes, ...], start: int = 0, stop: int | None
     return None
 
 
-def is_whole(data: Span) -> bool:
+def is_whole(data: ByteSpan) -> bool:
     """Return whether the boxes at the top fill the file to its end, as they do in one that was not cut short."""
     last = 0
     for box in boxes(data):
@@ -71,7 +71,7 @@ class Properties:
     crop: tuple[int, ...] = ()
 
 
-def properties(data: Span) -> Properties:
+def properties(data: ByteSpan) -> Properties:
     """Return what is said of the main picture; nothing where nothing is said that can be read."""
     meta = next((box for box in boxes(data) if box.kind == b"meta"), None)
     if meta is None or meta.stop - meta.start > _MAX_META:

@@ -18,7 +18,7 @@ from indexer.media import bmp, boxes, jpeg, png, psd, tiff_pixels
 from indexer.media.limits import DEFAULT_LIMITS, PictureLimits
 from indexer.media.refusal import PictureError
 from indexer.media.sniff import Kind
-from indexer.media.tiff import FileSpan, Span, first_directory
+from indexer.media.tiff import ByteSpan, FileSpan, first_directory
 from indexer.storage.regular import open_regular
 
 __all__ = [
@@ -46,7 +46,7 @@ DECODED = {
 }
 UNSUPPORTED = {
     Kind.JXL: "JPEG XL is not decoded here; export it as JPEG or PNG",
-    Kind.DRAWING: "drawings and icons are no photos; export it as PNG",
+    Kind.DRAWING: "drawings and icons are not photos; export it as PNG",
 }
 _TIFF_VARIANT = "this variant of TIFF is not decoded here; export it as 8-bit RGB without extra channels, or as PNG"
 _MAX_SCANS = 100
@@ -193,7 +193,7 @@ def _unidentified(stream: BinaryIO, kind: Kind) -> PictureError:
     return PictureError(Reason.UNREADABLE, f"it cannot be read as {kind.upper()}: broken or cut short")
 
 
-def _is_whole_tiff(data: Span) -> bool:
+def _is_whole_tiff(data: ByteSpan) -> bool:
     """Return whether all strips or tiles that the first directory names lie inside the file."""
     main = first_directory(data)
     for offsets, counts in ((0x111, 0x117), (0x144, 0x145)):

@@ -9,7 +9,7 @@ from PIL import Image, ImageChops
 
 from indexer.domain.answer import Reason
 from indexer.media.refusal import PictureError
-from indexer.media.tiff import Span
+from indexer.media.tiff import ByteSpan
 
 _BITMAP, _GREY, _INDEXED, _RGB, _CMYK, _DUOTONE, _LAB = 0, 1, 2, 3, 4, 8, 9
 _BANDS = {_BITMAP: 1, _GREY: 1, _INDEXED: 1, _RGB: 3, _CMYK: 4, _DUOTONE: 1, _LAB: 3}
@@ -20,7 +20,7 @@ _MAX_RESOURCE = 8 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class PsdFile:
     """The header of a Photoshop document, and where its parts lie."""
 
     large: bool
@@ -35,7 +35,7 @@ class Document:
     pixels: int
 
 
-def opened(data: Span) -> Document:
+def opened(data: ByteSpan) -> PsdFile:
     """Read the header; raises `PictureError` for what has no composite that can be shown."""
     head = data[:26]
     if len(head) < 26 or head[4:6] not in (b"\0\1", b"\0\2"):
@@ -48,7 +48,7 @@ def opened(data: Span) -> Document:
         at += width + length
     (palette, palette_length), resources, _ = sections
     found = _resources(data, *resources)
-    document = Document(
+    document = PsdFile(
         large=large,
         channels=int.from_bytes(head[12:14], "big"),
         height=int.from_bytes(head[14:18], "big"),
@@ -74,7 +74,7 @@ def opened(data: Span) -> Document:
     return document
 
 
-def _resources(data: Span, start: int, length: int) -> dict[int, bytes]:
+def _resources(data: ByteSpan, start: int, length: int) -> dict[int, bytes]:
     """Return the image resources that matter, by number."""
     found: dict[int, bytes] = {}
     at, end = start, start + length
@@ -91,7 +91,7 @@ def _resources(data: Span, start: int, length: int) -> dict[int, bytes]:
     return found
 
 
-def composite(data: Span, document: Document) -> Image.Image:
+def composite(data: ByteSpan, document: PsdFile) -> Image.Image:
     """Decode the composite; transparency lies on white in it already."""
     planes = _planes(data, document)
     if document.mode == _BITMAP:
@@ -105,7 +105,7 @@ def composite(data: Span, document: Document) -> Image.Image:
     return image
 
 
-def _merged(bands: list[Image.Image], document: Document) -> Image.Image:
+def _merged(bands: list[Image.Image], document: PsdFile) -> Image.Image:
     if document.mode == _INDEXED:
         image = bands[0].copy()
         image.putpalette([value for colour in zip(*_thirds(document.palette), strict=True) for value in colour])
@@ -123,12 +123,12 @@ def _thirds(palette: bytes) -> tuple[bytes, bytes, bytes]:
     return palette[:256], palette[256:512], palette[512:]
 
 
-def _eight_bits(plane: bytes, document: Document) -> Image.Image:
+def _eight_bits(plane: bytes, document: PsdFile) -> Image.Image:
     """Return one band; of sixteen bits the upper eight, as for other formats."""
     return Image.frombytes("L", (document.width, document.height), plane[:: document.depth // 8])
 
 
-def _planes(data: Span, document: Document) -> list[bytes]:
+def _planes(data: ByteSpan, document: PsdFile) -> list[bytes]:
     """Return the raw bytes of the colour channels."""
     packing = int.from_bytes(data[document.pixels : document.pixels + 2], "big")
     start = document.pixels + 2
@@ -149,7 +149,7 @@ def _planes(data: Span, document: Document) -> list[bytes]:
     return [raw[at * plane : (at + 1) * plane] for at in range(bands)]
 
 
-def _unpacked(data: Span, document: Document, start: int, row: int) -> list[bytes]:
+def _unpacked(data: ByteSpan, document: PsdFile, start: int, row: int) -> list[bytes]:
     """Undo PackBits: a table of the rows' lengths for all channels, then the rows."""
     width = 4 if document.large else 2
     rows = document.channels * document.height

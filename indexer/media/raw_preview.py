@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from indexer.media.boxes import boxes
-from indexer.media.tiff import Span, byte_order, directories, first_directory
+from indexer.media.tiff import ByteSpan, byte_order, directories, first_directory
 
 _COMPRESSION = 0x103
 _PHOTOMETRIC = 0x106
@@ -34,7 +34,7 @@ Place = tuple[int, int]
 """Where something may lie: start and length."""
 
 
-def looks_raw(data: Span) -> bool:
+def looks_raw(data: ByteSpan) -> bool:
     """Return whether a TIFF holds sensor data, so that its first directory may be a mere thumbnail."""
     if byte_order(data) is None:
         return False
@@ -44,7 +44,7 @@ def looks_raw(data: Span) -> bool:
     )
 
 
-def preview(data: Span) -> bytes | None:
+def preview(data: ByteSpan) -> bytes | None:
     """Return the largest JPEG preview in a RAW file, None when there is none that can be found."""
     # Heads first, and the whole of one only: a hostile file may name the same megabytes a hundred times.
     for start, length in sorted(_candidates(data), key=lambda place: -place[1]):
@@ -58,7 +58,7 @@ def preview(data: Span) -> bytes | None:
     return _searched(data)
 
 
-def orientation(data: Span) -> int:
+def orientation(data: ByteSpan) -> int:
     """Return the EXIF orientation that the RAW file states for itself (1 when it states none)."""
     if data[6:14] == _CIFF:
         return _ciff_orientation(data)
@@ -70,7 +70,7 @@ def orientation(data: Span) -> int:
     return first_directory(data).integer(_ORIENTATION) or 1
 
 
-def _candidates(data: Span) -> Iterator[Place]:
+def _candidates(data: ByteSpan) -> Iterator[Place]:
     """Yield where JPEGs may lie, as start and length."""
     head = data[:16]
     if head.startswith(_FUJI):
@@ -85,7 +85,7 @@ def _candidates(data: Span) -> Iterator[Place]:
         yield from _in_directories(data)
 
 
-def _in_directories(data: Span) -> Iterator[Place]:
+def _in_directories(data: ByteSpan) -> Iterator[Place]:
     for found in directories(data):
         panasonic = found.entries.get(_PANASONIC_JPEG)
         if panasonic:
@@ -95,7 +95,7 @@ def _in_directories(data: Span) -> Iterator[Place]:
             yield found.integer(_STRIPS) or 0, found.integer(_STRIP_BYTES) or 0
 
 
-def _canon(data: Span) -> Iterator[tuple[bytes, int, int]]:
+def _canon(data: ByteSpan) -> Iterator[tuple[bytes, int, int]]:
     """Yield kind, start and length of what Canon keeps in the boxes of a CR3; of previews, the JPEG in them."""
     found = [box for box in boxes(data) if box.kind in (b"uuid", b"moov")]
     found += [inner for box in found if box.kind == b"moov" for inner in boxes(data, box.start, box.stop)]
@@ -115,7 +115,7 @@ def _canon(data: Span) -> Iterator[tuple[bytes, int, int]]:
                 yield part.kind, part.start, part.stop - part.start
 
 
-def ciff(data: Span) -> Iterator[tuple[int, int, int]]:
+def ciff(data: ByteSpan) -> Iterator[tuple[int, int, int]]:
     """Yield tag, start and length of the records in the heaps of a CRW."""
     order = byte_order(data)
     if order is None:
@@ -138,7 +138,7 @@ def ciff(data: Span) -> Iterator[tuple[int, int, int]]:
                 yield tag, start + offset, length
 
 
-def _ciff_orientation(data: Span) -> int:
+def _ciff_orientation(data: ByteSpan) -> int:
     """Return the turn of a CRW, which says it in degrees."""
     order = byte_order(data) or "little"
     for tag, start, length in ciff(data):
@@ -148,7 +148,7 @@ def _ciff_orientation(data: Span) -> int:
     return 1
 
 
-def _sigma(data: Span) -> Iterator[Place]:
+def _sigma(data: ByteSpan) -> Iterator[Place]:
     """Yield the pictures that the directory at the end of an X3F names as JPEGs."""
     table = int.from_bytes(data[len(data) - 4 : len(data)], "little")
     if data[table : table + 4] != b"SECd":
@@ -161,7 +161,7 @@ def _sigma(data: Span) -> Iterator[Place]:
             yield start + 28, length - 28
 
 
-def minolta_tiff(data: Span) -> bytes:
+def minolta_tiff(data: ByteSpan) -> bytes:
     """Return the TIFF structure inside an MRW."""
     at, end = 8, min(8 + int.from_bytes(data[4:8], "big"), len(data))
     for _ in range(_MAX_SEGMENTS):
@@ -175,7 +175,7 @@ def minolta_tiff(data: Span) -> bytes:
     return b""
 
 
-def _searched(data: Span) -> bytes | None:
+def _searched(data: ByteSpan) -> bytes | None:
     """Return the JPEG of the most pixels that lies anywhere in the file: some makers tell nobody where theirs is."""
     best: tuple[int, int] | None = None
     tried = 0
@@ -193,7 +193,7 @@ def _searched(data: Span) -> bytes | None:
     return _to_end(content)
 
 
-def _restored(data: Span) -> bytes | None:
+def _restored(data: ByteSpan) -> bytes | None:
     """Return the preview of a Minolta, whose first byte the camera writes wrong."""
     content = data[: min(_PIECE, len(data))]
     for found in re.finditer(rb"\xd8\xff[\xdb\xe0\xe1]", content):
@@ -212,7 +212,7 @@ def _to_end(content: bytes) -> bytes | None:
     return jpeg if len(jpeg) >= _MIN_BYTES else None
 
 
-def _frame(data: Span, start: int) -> int | None:
+def _frame(data: ByteSpan, start: int) -> int | None:
     """Return how many pixels the JPEG at `start` has, None when none begins there that an ordinary decoder reads."""
     if data[start : start + 3] != b"\xff\xd8\xff":
         return None

@@ -24,7 +24,7 @@ from PIL import Image, ImageOps
 
 from indexer.domain.answer import Reason
 from indexer.domain.keys import digest
-from indexer.domain.photo import Rendition
+from indexer.domain.photo import RENDITION_SIDE, Rendition
 from indexer.media import boxes, colour, jpeg, raw_preview, tiff_pixels, told_colours
 from indexer.media.memory import room
 from indexer.media.perceptual_hash import phash
@@ -59,7 +59,6 @@ __all__ = [
 
 ANALYSIS_DECODE = 768
 ANALYSIS_SIDE = 256
-RENDITION_SIDE = 768
 JPEG_QUALITY = 80
 
 _NO_PREVIEW = "this RAW file holds no JPEG preview we can find; export it as JPEG or DNG"

@@ -32,14 +32,21 @@ def text_installed() -> bool:
     return find_spec("rapidocr") is not None
 
 
-def read_text(picture: Image) -> str:
-    """Return the lines that an RGB picture shows, from top to bottom, "" where there are none that are sure."""
+def has_text(picture: Image) -> bool:
+    """Say whether an RGB picture, made small, looks as if it had any text."""
     with _loading:
-        glance, reader = _engines()
+        glance, _ = _engines()
     small = picture.copy()
     small.thumbnail((_GLANCE, _GLANCE))
-    if glance(_pixels(small)).boxes is None:
+    return glance(_pixels(small)).boxes is not None
+
+
+def read_text(picture: Image) -> str:
+    """Return the lines that an RGB picture shows, from top to bottom, "" where there are none that are sure."""
+    if not has_text(picture):
         return ""
+    with _loading:
+        _, reader = _engines()
     read = reader(_pixels(picture))
     lines = zip(read.txts or (), read.scores or (), strict=True)
     return "\n".join(line.strip() for line, score in lines if score >= _SURE and _says_something(line))

@@ -27,7 +27,7 @@ _RATIONAL = frozenset({5, 10})
 Order = Literal["little", "big"]
 
 
-class Span(Protocol):
+class ByteSpan(Protocol):
     """Bytes that can be cut, whether they lie in memory or in a file."""
 
     def __len__(self) -> int: ...
@@ -52,14 +52,14 @@ class FileSpan:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TiffEntry:
     """One entry of a directory: its type, where its value lies, and the byte order to read it by.
 
     Values are cut out when they are asked for: a directory may claim more of them than any file should have read.
     """
 
     type: int
-    source: Span
+    source: ByteSpan
     start: int
     length: int
     order: Order
@@ -90,7 +90,7 @@ class Entry:
 class Directory:
     """One image file directory: entries by tag, and where the next one lies (0: nowhere)."""
 
-    entries: Mapping[int, Entry] = field(default_factory=dict)
+    entries: Mapping[int, TiffEntry] = field(default_factory=dict)
     next: int = 0
 
     def raw(self, tag: int) -> bytes:
@@ -109,7 +109,7 @@ class Directory:
         return int(numbers[0]) if numbers and numbers[0].denominator == 1 else None
 
 
-def byte_order(data: Span) -> Order | None:
+def byte_order(data: ByteSpan) -> Order | None:
     """Return the byte order of a TIFF structure or one of its RAW dialects, None when `data` is neither."""
     if len(data) < 8:
         return None
@@ -129,11 +129,11 @@ class _Shape:
 _CLASSIC, _BIG = _Shape(2, 12, 4), _Shape(8, 20, 8)
 
 
-def _shape(data: Span, order: Order) -> _Shape:
+def _shape(data: ByteSpan, order: Order) -> _Shape:
     return _BIG if int.from_bytes(data[2:4], order) == 43 else _CLASSIC
 
 
-def first_offset(data: Span) -> int:
+def first_offset(data: ByteSpan) -> int:
     """Return where the first directory lies, 0 when `data` is no TIFF structure."""
     order = byte_order(data)
     if order is None:
@@ -141,12 +141,12 @@ def first_offset(data: Span) -> int:
     return int.from_bytes(data[8:16] if _shape(data, order) is _BIG else data[4:8], order)
 
 
-def first_directory(data: Span) -> Directory:
+def first_directory(data: ByteSpan) -> Directory:
     """Return the first directory of a TIFF structure, empty when `data` is none."""
     return directory(data, first_offset(data))
 
 
-def directory(data: Span, offset: int) -> Directory:
+def directory(data: ByteSpan, offset: int) -> Directory:
     """Return the directory at `offset`, as much of it as `data` holds."""
     order = byte_order(data)
     if order is None or offset < 8:
@@ -155,7 +155,7 @@ def directory(data: Span, offset: int) -> Directory:
     count = min(int.from_bytes(data[offset : offset + shape.count], order), MAX_ENTRIES)
     start, length = offset + shape.count, shape.entry * count
     block = data[start : start + length + shape.offset]
-    entries: dict[int, Entry] = {}
+    entries: dict[int, TiffEntry] = {}
     for at in range(0, min(length, len(block) - shape.entry + 1), shape.entry):
         entry = _entry(data, block[at : at + shape.entry], order)
         if entry is not None:
@@ -163,7 +163,7 @@ def directory(data: Span, offset: int) -> Directory:
     return Directory(entries, int.from_bytes(block[length:], order))
 
 
-def directories(data: Span) -> Iterator[Directory]:
+def directories(data: ByteSpan) -> Iterator[Directory]:
     """Yield the chain of directories and their sub-directories, each once however they loop."""
     waiting = [first_offset(data)] if byte_order(data) else []
     seen: set[int] = set()
@@ -178,7 +178,7 @@ def directories(data: Span) -> Iterator[Directory]:
         waiting.append(found.next)
 
 
-def _entry(data: Span, raw: bytes, order: Order) -> Entry | None:
+def _entry(data: ByteSpan, raw: bytes, order: Order) -> TiffEntry | None:
     """Read one entry; values longer than an offset lie elsewhere in `data`."""
     width = (len(raw) - 4) // 2
     kind = int.from_bytes(raw[2:4], order)
@@ -186,5 +186,5 @@ def _entry(data: Span, raw: bytes, order: Order) -> Entry | None:
     if not 0 < length <= MAX_ENTRY_BYTES:
         return None
     if length <= width:
-        return Entry(kind, raw, 4 + width, length, order)
-    return Entry(kind, data, int.from_bytes(raw[4 + width :], order), length, order)
+        return TiffEntry(kind, raw, 4 + width, length, order)
+    return TiffEntry(kind, data, int.from_bytes(raw[4 + width :], order), length, order)

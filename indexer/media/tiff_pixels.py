@@ -16,7 +16,7 @@ from PIL import Image, ImageOps
 
 from indexer.domain.answer import Reason
 from indexer.media.refusal import PictureError
-from indexer.media.tiff import Directory, Order, Span, byte_order, first_directory
+from indexer.media.tiff import ByteSpan, Directory, Order, byte_order, first_directory
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,7 +63,7 @@ class Layout:
     order: Order
 
 
-def layout(data: Span) -> Layout | None:
+def layout(data: ByteSpan) -> Layout | None:
     """Return the layout of a TIFF that can be read here: whole numbers of one depth, packed byte for byte."""
     main, order = first_directory(data), byte_order(data)
     bits = {int(number) for number in main.numbers(_BITS)} or {1}
@@ -108,19 +108,19 @@ def _makes_sense(found: Layout) -> bool:
     )
 
 
-def read_wrong(data: Span) -> bool:
+def read_wrong(data: ByteSpan) -> bool:
     """Return whether this is one of the layouts that Pillow decodes without a word, and wrongly."""
     main = first_directory(data)
     return main.integer(_PLANAR) == 2 and max(main.numbers(_BITS), default=1) > 8 and (main.integer(_SAMPLES) or 1) > 1
 
 
-def is_inverted(image: Image.Image, data: Span) -> bool:
+def is_inverted(image: Image.Image, data: ByteSpan) -> bool:
     """Return whether Pillow left the values of a white-is-zero picture as they are: it turns up to eight bits only."""
     inverted = first_directory(data).integer(_MEANING) == _WHITE_IS_ZERO
     return inverted and (image.mode in ("I", "F") or image.mode.startswith("I;16"))
 
 
-def with_palette(image: Image.Image, data: Span) -> Image.Image:
+def with_palette(image: Image.Image, data: ByteSpan) -> Image.Image:
     """Read a colour map that holds values of eight bits as libtiff does: by the bits they have, not those they may."""
     values = [int(number) for number in first_directory(data).numbers(_COLOUR_MAP)]
     if image.mode != "P" or not values or max(values) > 255 or not any(values):
@@ -133,7 +133,7 @@ def with_palette(image: Image.Image, data: Span) -> Image.Image:
     return image
 
 
-def decoded(data: Span, found: Layout) -> Image.Image:
+def decoded(data: ByteSpan, found: Layout) -> Image.Image:
     """Return the picture in eight bits a channel, turned as the file says; raises `PictureError` where it is cut."""
     import numpy as np
 
@@ -146,7 +146,7 @@ def decoded(data: Span, found: Layout) -> Image.Image:
             raise PictureError(Reason.UNREADABLE, "it cannot be read as TIFF: cut short")
         blocks = [_block(data, found, found.pieces[at + plane * per_plane], y) for plane in range(planes)]
         samples = np.concatenate(blocks, axis=2) if planes > 1 else blocks[0]
-        shown.paste(_shown(samples, found, lookup), (x, y))
+        shown.paste(_drawn(samples, found, lookup), (x, y))
     main = first_directory(data)
     profile = main.raw(_PROFILE)
     turned = _turned(shown, main.integer(_ORIENTATION) or 1)
@@ -163,7 +163,7 @@ def _corners(found: Layout) -> Iterator[tuple[int, int]]:
             yield x, y
 
 
-def _block(data: Span, found: Layout, piece: tuple[int, int], y: int) -> Samples:
+def _block(data: ByteSpan, found: Layout, piece: tuple[int, int], y: int) -> Samples:
     """Return the samples of one strip or tile, as rows x columns x channels."""
     import numpy as np
 
@@ -229,7 +229,7 @@ def _alpha(found: Layout) -> int | None:
     return places[0] if places else None
 
 
-def _shown(samples: Samples, found: Layout, lookup: NDArray[np.uint8] | None) -> Image.Image:
+def _drawn(samples: Samples, found: Layout, lookup: NDArray[np.uint8] | None) -> Image.Image:
     """Return a strip or tile in eight bits a channel."""
     import numpy as np
 

@@ -19,7 +19,7 @@ from indexer.ledger.scope import Scope
 from indexer.ledger.spend import approvals
 from indexer.ledger.spend.approvals import Yes
 from indexer.ledger.views import compared, pilot_sample
-from indexer.ledger.views.compared import Said
+from indexer.ledger.views.compared import ComparedAnswer
 from indexer.ledger.work import items, questions
 from indexer.pipeline import budget
 from indexer.pipeline.request import Approve, Ask
@@ -54,7 +54,7 @@ class Comparison:
     """Routes side by side: `rows` has for each path what every route said of it, None where it was not asked."""
 
     routes: tuple[Compared, ...]
-    rows: tuple[tuple[str, tuple[Said | None, ...]], ...]
+    rows: tuple[tuple[str, tuple[ComparedAnswer | None, ...]], ...]
     sheet: str
 
     def to_dict(self) -> dict[str, Any]:
@@ -76,7 +76,7 @@ class Comparison:
         }
 
 
-_NOTHING = asdict(Said("", (), "not asked", 0.0, 0, 0))
+_NOTHING = asdict(ComparedAnswer("", (), "not asked", 0.0, 0, 0))
 
 
 def compare(session: Session, asks: Sequence[Ask], size: int, approve: Approve) -> Comparison:
@@ -173,7 +173,7 @@ def _run(session: Session, ask: Ask, fresh: Sequence[str]) -> str:
     return ""
 
 
-def _measured(ask: Ask, told: Sequence[Said], fault: str) -> Compared:
+def _measured(ask: Ask, told: Sequence[ComparedAnswer], fault: str) -> Compared:
     paid = [one.usd for one in told if one.input_tokens]
     return Compared(
         provider=ask.question.provider,
@@ -187,7 +187,9 @@ def _measured(ask: Ask, told: Sequence[Said], fault: str) -> Compared:
     )
 
 
-def _write(target: Any, routes: Sequence[Compared], rows: Sequence[tuple[str, Sequence[Said | None]]]) -> None:
+def _write(
+    target: Any, routes: Sequence[Compared], rows: Sequence[tuple[str, Sequence[ComparedAnswer | None]]]
+) -> None:
     cards = [
         Card(
             path=path,

@@ -56,4 +56,4 @@ def failing(measured: Measured, gates: Iterable[Gate]) -> Iterator[str]:
         value = found[gate.name]
         if value < gate.value if gate.name in _LEAST else value > gate.value:
             bound = "at least" if gate.name in _LEAST else "at most"
-            yield f"{gate.name} is {value:.2f}, asked for is {bound} {gate.value:g}"
+            yield f"{gate.name} is {value:.2f}, but must be {bound} {gate.value:g}"

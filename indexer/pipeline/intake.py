@@ -1,7 +1,7 @@
 """Uploads on their way: who is asked about which, in which mode, so that each has its answer in time.
 
-They gather while a batch is out and time allows. What a batch would miss goes by the cheapest mode that keeps the
-time. Old ones go before new ones, and no more is begun than the budget of the day carries.
+They wait for company as long as time allows, or as long as the file says. What a batch would miss goes by the cheapest
+mode that keeps the time. Old ones go before new ones, and no more is begun than the budget of the day carries.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from indexer.domain.mode import Mode
-from indexer.domain.question import Question
 from indexer.ledger.spend import approvals
 from indexer.ledger.spend.approvals import Yes
 from indexer.ledger.store import Transaction
 from indexer.ledger.views import uploads
 from indexer.ledger.views.uploads import Due
-from indexer.ledger.work import items, questions, shards
+from indexer.ledger.work import items, questions
 from indexer.pipeline import budget
 from indexer.pipeline.plan.routing import Route
 from indexer.pipeline.request import Ask
@@ -34,28 +33,22 @@ BUDGET = "budget"
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How long uploads may take, and how long they wait for company, in seconds."""
+    """How long uploads may take, and how long they wait for company at most (None: while there is time), in seconds."""
 
     within: float
-    gather: float = 0.0
-
-
-def asked_of(question: Question) -> str:
-    """Name the versions that a question asks with."""
-    return f"{question.prompt_version} {question.schema_version}"
+    gather: float | None = None
 
 
 class Intake:
-    """One look at what waits; `asked` names the versions that are asked with (see `asked_of`).
+    """One look at what waits.
 
     `routes` gives every route for so many photos, the cheapest first.
     """
 
-    def __init__(self, session: Session, timing: Timing, asked: str, routes: Callable[[int], Sequence[Route]]) -> None:
+    def __init__(self, session: Session, timing: Timing, routes: Callable[[int], Sequence[Route]]) -> None:
         self._session = session
         self._ledger = session.ledger
         self._timing = timing
-        self._asked = asked
         self._routes = routes
 
     def chosen(self, waiting: Sequence[Due]) -> dict[Route, list[Due]]:
@@ -74,16 +67,13 @@ class Intake:
         return one.since + self._timing.within - self._session.clock.time()
 
     def _may_gather(self, route: Route, group: Sequence[Due]) -> bool:
-        """A batch waits for company while another one is out, or for as long as was asked for; never until too late."""
+        """A batch waits until it is full, or as long as was asked for; never until too late."""
         if route.mode is not Mode.BATCH or len(group) >= FULL:
             return False
         if self._left(group[0]) < _SPARE * route.ready_s.p90:
             return False
-        young = self._session.clock.time() - group[0].since < self._timing.gather
-        return young or any(self._carries_uploads(shard.question) for shard in shards.open_shards(self._ledger))
-
-    def _carries_uploads(self, number: int) -> bool:
-        return asked_of(questions.question_of(self._ledger, number)) == self._asked
+        gather = self._timing.gather
+        return gather is None or self._session.clock.time() - group[0].since < gather
 
     def want(self, ask: Ask, mode: Mode, group: Sequence[Due]) -> int:
         """Approve and begin what the budget carries, the oldest first; returns how many that are."""
@@ -97,7 +87,7 @@ class Intake:
             with self._ledger.transaction("uploads asked about") as transaction:
                 campaign = self._raise_cap(transaction, len(taken) * high)
                 items.want(transaction, ask.question, taken, campaign, mode)
-                uploads.mark_asked(transaction, taken, asked_of(ask.question))
+                uploads.mark_asked(transaction, taken, ask.question.versions)
         return count
 
     def again(self) -> None:

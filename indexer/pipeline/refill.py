@@ -11,13 +11,13 @@ from indexer.domain.answer import Answer
 from indexer.domain.answer_fields import field_of
 from indexer.domain.errors import UsageError
 from indexer.domain.photo import Facts
-from indexer.domain.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE
+from indexer.domain.prompts import DEFAULT_SCHEMA, EDITIONS
 from indexer.domain.question import Question
 from indexer.ledger.spend import approvals
 from indexer.ledger.store import Transaction
 from indexer.ledger.views import counts
 from indexer.ledger.work import refill
-from indexer.ledger.work.refill import Remembered
+from indexer.ledger.work.refill import FormerRow
 from indexer.pipeline.session import Session
 from indexer.providers.spec import Rank
 from indexer.storage.paths import to_bytes
@@ -88,7 +88,8 @@ def _question(
     except UsageError:  # of a package that is not installed here
         default = ""
     model = default if default and said.startswith(default) else said
-    question = usual(Question(provider, model, DEFAULT_TEMPLATE, DEFAULT_SCHEMA))
+    editions = [usual(Question(provider, model, template, DEFAULT_SCHEMA)) for template in EDITIONS]
+    question = next((one for one in editions if one.prompt_version == row.prompt_version), editions[-1])
     return refill.put_question(transaction, question, row.prompt_version or ""), question
 
 
@@ -99,7 +100,7 @@ def _rank(session: Session, row: PhotoRow) -> int:
         return Rank.REMOTE_MODEL
 
 
-def _remembered(row: PhotoRow) -> Remembered:
+def _remembered(row: PhotoRow) -> FormerRow:
     facts = Facts(
         taken_at=row.taken_at.isoformat(timespec="seconds") if row.taken_at else None,
         camera=row.camera,
@@ -111,7 +112,7 @@ def _remembered(row: PhotoRow) -> Remembered:
         rating=row.rating,
     )
     path = row.path_bytes or to_bytes(row.path)
-    return Remembered(path, row.photo, facts, row.width or 0, row.height or 0, row.offline, row.digest)
+    return FormerRow(path, row.photo, facts, row.width or 0, row.height or 0, row.offline, row.digest)
 
 
 def _answer(row: PhotoRow) -> Answer:

@@ -19,6 +19,7 @@ Approve = Callable[[Plan], bool]
 class Ask:
     """One call of `index`: where, what, of whom, and within which bounds.
 
+    `scope` are the files, `question` what is asked; the ledger numbers a question when something is first asked.
     `one_per_burst` asks about one photo of each burst; False also asks about those that inherit, None leaves them so.
     `deadline` is seconds from the approval. `refresh` asks again where facts given to the prompt have changed; `names`
     are what people call the prompt and the schema. It is not `openable` while the provider's key is missing. `hedge` is

@@ -18,7 +18,7 @@ from indexer.domain.errors import BadSetting, KeyMissing, UsageError, first_line
 from indexer.domain.keys import canonical_json
 from indexer.domain.mode import Mode
 from indexer.domain.nearest import did_you_mean
-from indexer.domain.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE, in_language
+from indexer.domain.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE, FIRST_TEMPLATE, edition_of, in_language
 from indexer.domain.question import Question, Settings
 from indexer.ledger.photos import files
 from indexer.ledger.scope import Scope
@@ -68,7 +68,7 @@ def make_ask(
     spec, before, openable = _provider(ledger, options.get("provider", config.provider), around)
     named = options.get("model") or config.model or spec.default_model
     model = named or (before.model if before else around.provider(spec.name).model())
-    question = with_settings(_base(ledger, spec, before, _model_name(model)), options, config)
+    question = with_settings(_base(ledger, around, (spec, before), _model_name(model)), options, config)
     refusal = around.provider(spec.name).check(question) if openable else ""
     if refusal:
         raise UsageError(f"{spec.name} would refuse this: {refusal}", hint="fix the prompt or the schema")
@@ -126,13 +126,34 @@ def _roots(ledger: Ledger, paths: Sequence[AnyPath]) -> tuple[bytes, ...]:
     return roots
 
 
-def _base(ledger: Ledger, spec: Spec, before: Question | None, model: str) -> Question:
+def _base(ledger: Ledger, around: Surroundings, by: tuple[Spec, Question | None], model: str) -> Question:
     """What is asked when nobody says otherwise: as in the last run, with the prompt and the schema in force."""
+    spec, before = by
     if spec.offline:
-        return before or Question(spec.name, model, DEFAULT_TEMPLATE, DEFAULT_SCHEMA)
+        # Free: what an extra adds is used as soon as it is installed.
+        return replace(before, model=model) if before else Question(spec.name, model, FIRST_TEMPLATE, DEFAULT_SCHEMA)
+    template, schema = in_force(ledger, around.spec)
+    return replace(before or Question(spec.name, model, template, schema), template=template, schema=schema)
+
+
+def in_force(ledger: Ledger, spec: Callable[[str], Spec]) -> tuple[str, str]:
+    """Return the prompt and the schema that models are asked with: those chosen, or else those last asked with.
+
+    A library that has asked no model yet begins with the default prompt of today.
+    """
     template, schema = prompts.chosen(ledger)
-    base = before or Question(spec.name, model, DEFAULT_TEMPLATE, DEFAULT_SCHEMA)
-    return replace(base, template=template or base.template, schema=schema or base.schema)
+    asked = next((one for one in questions.latest_asked(ledger) if _sent(one, spec)), None)
+    if asked is None:
+        own = template if template and not edition_of(template) else None
+        return own or DEFAULT_TEMPLATE, schema or DEFAULT_SCHEMA
+    return template or asked.template, schema or asked.schema
+
+
+def _sent(question: Question, spec: Callable[[str], Spec]) -> bool:
+    try:
+        return not spec(question.provider).offline
+    except UsageError:  # of a package that is not installed here
+        return True
 
 
 def with_settings(base: Question, options: IndexOptions, config: Config) -> Question:
@@ -196,7 +217,7 @@ def read_schema(file: AnyPath) -> str:
     odd = unsearchable(schema)
     if odd:
         raise UsageError(
-            f"{shown(file)} names a field {for_terminal(odd[0])!r}, which no filter could name",
+            f"{shown(file)} names a field {for_terminal(odd[0])!r}, which a filter cannot name",
             hint="use letters, digits and underscores, beginning with a letter",
         )
     return schema

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from indexer.crawl.crawler import Crawl, Crawled, CrawlOptions, Reading
+from indexer.crawl.crawler import Crawl, CrawlCount, Crawled, CrawlOptions
 from indexer.domain.errors import ApprovalRequired, BudgetReached, RateLimited, Unreachable
 from indexer.domain.mode import Mode
 from indexer.domain.money import dollars
@@ -36,6 +36,7 @@ from indexer.pipeline.plan.routing import Route
 from indexer.pipeline.refill import Refilled, put_back
 from indexer.pipeline.report import job_line
 from indexer.pipeline.request import Approve, Ask
+from indexer.pipeline.screenshots import unread
 from indexer.pipeline.send import canary, offline
 from indexer.pipeline.send.batch import BatchSender, sweep
 from indexer.pipeline.send.calls import CallSender
@@ -72,9 +73,11 @@ class Run:
         watcher = self._session.watcher
         crawl = Crawl(self.ledger, self.number, ask.roots, ask.crawl, ask.digest_version)
         seen = crawl.run(self._session.spool, lambda reading: watcher.progress(_progress(reading)))
+        spec = self._session.spec(ask.question.provider)
+        seen.notes += unread(self.ledger, spec, self.number)
         for note in seen.notes:
             watcher.note(note)
-        if not self._session.spec(ask.question.provider).free:
+        if not spec.free:
             self.project()
         return seen
 
@@ -220,7 +223,7 @@ class Run:
         """A provider that was given up is asked a little longer whether it has a job, and not how that goes."""
         if not self._is_given_up(shard.question):
             return True
-        looked = self._session.clock.time() - (shard.created_at or 0.0)
+        looked = self._session.clock.time() - (shard.unsure_since or 0.0)
         unsure = shard.state is ShardState.CREATING and looked < _LOOKS * self._session.config.lookup_seconds
         return shard.state in (*UNSENT, ShardState.COLLECTED) or unsure
 
@@ -266,9 +269,9 @@ class Run:
             items.want_again(transaction, failed, campaign, mode)
             items.want(transaction, question, [work.photo for work in new], campaign, mode)
 
-    def intake(self, timing: Timing, asked: str, routes: Callable[[int], Sequence[Route]]) -> Intake:
+    def intake(self, timing: Timing, routes: Callable[[int], Sequence[Route]]) -> Intake:
         """Return what sends waiting uploads; see `pipeline.intake`."""
-        return Intake(self._session, timing, asked, routes)
+        return Intake(self._session, timing, routes)
 
     def give_up(self, provider: str) -> None:
         """Let the work of a provider that was not sent go: another one does it."""
@@ -381,5 +384,5 @@ class Run:
         counts.keep_everything(self.ledger)
 
 
-def _progress(reading: Reading) -> Progress:
+def _progress(reading: CrawlCount) -> Progress:
     return Progress("reading", reading.bytes, reading.total_bytes, unit="B", files=reading.files)

@@ -16,7 +16,7 @@ _WRAP = "write one JSON object a line"
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class LineRules:
     """What one service asks of a batch file: bytes and lines at most, and what to look at in each line.
 
     `keyed`: every line has a `custom_id` of its own.
@@ -29,7 +29,7 @@ class Rules:
     keyed: bool = True
 
 
-def check_lines(path: Path, rules: Rules) -> Iterator[LineFault]:
+def check_lines(path: Path, rules: LineRules) -> Iterator[LineFault]:
     """Yield the faults of the batch file at `path`, in the order of its lines; `OSError` when it cannot be read."""
     size = path.stat().st_size
     if size > rules.max_bytes:
@@ -49,7 +49,7 @@ def check_lines(path: Path, rules: Rules) -> Iterator[LineFault]:
         yield LineFault(0, "", "the file has no requests", "write one request a line")
 
 
-def _check_line(raw: bytes, seen: set[int], rules: Rules) -> Iterator[tuple[str, str, str]]:
+def _check_line(raw: bytes, seen: set[int], rules: LineRules) -> Iterator[tuple[str, str, str]]:
     if raw.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")):
         yield "", "the file begins with a byte order mark", "save it as UTF-8 without one"
         return

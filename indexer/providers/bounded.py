@@ -19,14 +19,14 @@ _PIECE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class AnswerBounds:
     """How many bytes an answer may have, unpacked, and how many seconds it may take from its first byte on."""
 
     most: int = 16 << 20
     seconds: float = 900.0
 
 
-def bounding(client: ModuleType, bounds: Bounds = Bounds()) -> Callable[[Any], None]:
+def bounding(client: ModuleType, bounds: AnswerBounds = AnswerBounds()) -> Callable[[Any], None]:
     """Return a hook for the answers of a pool of `client`, which is httpx or a module with the same names."""
     stream = type("_Bounded", (_Counted, client.SyncByteStream), {})
 
@@ -43,7 +43,7 @@ def bounding(client: ModuleType, bounds: Bounds = Bounds()) -> Callable[[Any], N
 class _Counted:
     """The pieces of an answer, unpacked, until they are too many."""
 
-    def __init__(self, stream: Any, packed: bool, bounds: Bounds | None, fault: type[Exception]) -> None:
+    def __init__(self, stream: Any, packed: bool, bounds: AnswerBounds | None, fault: type[Exception]) -> None:
         self._stream = stream
         self._unpack = zlib.decompressobj(31) if packed else None
         self._bounds = bounds

@@ -63,7 +63,7 @@ class _Keeper:
 
     def job(self, job: Job) -> Job:
         """What names a job or a file must stay as it is; a name that holds a key is no name that can be kept."""
-        self.name(f"{job.name} {job.input_file} {job.output_file}")
+        self.name(" ".join((job.name, job.input_file, *job.results)))
         return replace(job, error=one_line(self.text(job.error)), display_name=clean(self.text(job.display_name)))
 
     def name(self, name: str) -> str:

@@ -76,7 +76,7 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Reply:
     """An answer of the service: status, headers in lower case, body."""
 
     status: int
@@ -151,14 +151,14 @@ class Http:
         found = entries if isinstance(entries, list) else []
         return [str(entry["id"]) for entry in found if isinstance(entry, dict) and entry.get("id")]
 
-    def post(self, what: str, path: str, body: object = None, *, timeout: float | None = None) -> Said:
+    def post(self, what: str, path: str, body: object = None, *, timeout: float | None = None) -> Reply:
         """Send JSON to `path`, once, and return the answer."""
         content = b"" if body is None else json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
         return self.send(what, "POST", path, content=content, timeout=timeout)
 
     def send(
         self, what: str, method: str, path: str, *, content: bytes | Iterator[bytes] | None = None, **more: Any
-    ) -> Said:
+    ) -> Reply:
         """Send one request, once; raises our errors for whatever is not a success.
 
         `more` may hold `timeout` in seconds, further `headers`, `data` and `files` of a form, or `accept`: statuses
@@ -170,11 +170,11 @@ class Http:
             headers.setdefault("Content-Type", "application/json")
         timeout = self._timeout(more.get("timeout") or self.timeouts.call)
 
-        def exchange() -> Said:
+        def exchange() -> Reply:
             answer = self._client().request(
                 method, self._url(path), content=content, headers=headers, timeout=timeout, **form
             )
-            return Said(answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, answer.content)
+            return Reply(answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, answer.content)
 
         said = self.calling(what, exchange)
         if not 200 <= said.status < 300 and said.status not in more.get("accept", ()):
@@ -188,7 +188,7 @@ class Http:
         try:
             if not 200 <= answer.status_code < 300:
                 body = self.calling(what, lambda: next(answer.iter_bytes(_MOST_OF_AN_ERROR), b""))
-                raise self.as_error(what, Said(answer.status_code, dict(answer.headers), body))
+                raise self.as_error(what, Reply(answer.status_code, dict(answer.headers), body))
             yield self._pieces(what, answer)
         finally:
             answer.close()
@@ -212,7 +212,7 @@ class Http:
         while piece := self.calling(what, lambda: next(pieces, b"")):
             yield piece
 
-    def as_error(self, what: str, said: Said) -> ProviderError:
+    def as_error(self, what: str, said: Reply) -> ProviderError:
         """Return what an unsuccessful answer means, in the service's own words without the key."""
         code, message = _told(said.body)
         words = self.redact(message or code) or "no reason given"

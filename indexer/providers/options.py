@@ -53,7 +53,7 @@ def _fit(where: str, value: object, kind: Any) -> object:
         for choice in get_args(kind):
             if value == choice or (isinstance(value, str) and value == str(choice)):
                 return choice
-        raise BadSetting(f"{where} = {value!r} is not one of its values", hint=f"one of: {_shown(get_args(kind))}")
+        raise BadSetting(f"{where} = {value!r} is not one of its values", hint=f"one of: {_listed(get_args(kind))}")
     if isinstance(value, str) and kind is not str:
         value = _parsed(where, value, kind)
     wanted = (int, float) if kind is float else kind if isinstance(kind, type) else object
@@ -73,5 +73,5 @@ def _parsed(where: str, text: str, kind: Any) -> object:
         raise BadSetting(f"{where} = {text!r} is not {_KINDS.get(kind, 'a list')}", hint=f"change {where}") from None
 
 
-def _shown(choices: tuple[object, ...]) -> str:
+def _listed(choices: tuple[object, ...]) -> str:
     return ", ".join(repr(choice) if choice == "" else str(choice) for choice in choices)

@@ -1,4 +1,7 @@
-"""Patience with a service: a step that may be repeated is tried a few times, as far apart as the service asks."""
+"""Patience with a service: a step that may be repeated is tried a few times, as far apart as the service asks.
+
+Not by stamina, which sleeps on the clock of the machine only: tests and rehearsals hand in a `sleep` of their own.
+"""
 
 from __future__ import annotations
 

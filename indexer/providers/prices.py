@@ -1,8 +1,8 @@
 """What requests cost: a dated table of prices.
 
 Prices are US dollars per million tokens, in `prices.json` beside this file. They were read from the services' pricing
-pages on `READ_ON`; a table that is old, a model that is about to go and a price that is about to change are warned of.
-Users override any of it.
+pages on the day that stands in it; there are warnings about a table that is old, a model that is about to go and a
+price that is about to change. Users override any of it.
 """
 
 from __future__ import annotations
@@ -148,12 +148,6 @@ def read_table(text: str) -> PriceTable:
 
 
 TABLE = read_table(Path(__file__).with_name("prices.json").read_text("utf-8"))
-READ_ON = TABLE.read_on
-
-
-def price(model: str, mode: Mode, on: date, table: PriceTable = TABLE) -> Price | None:
-    """Return what `model` costs in `mode` on that day, None when the table does not know."""
-    return table.price(model, mode, on)
 
 
 def parse_price(text: str) -> Price:

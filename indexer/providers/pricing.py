@@ -10,6 +10,7 @@ from typing import Any
 from indexer.domain.answer import Usage
 from indexer.domain.errors import UsageError
 from indexer.domain.mode import Mode
+from indexer.domain.photo import RENDITION_SIDE
 from indexer.domain.plan import Cost
 from indexer.domain.prompts import fill, longest, read_given
 from indexer.domain.question import Question
@@ -17,7 +18,7 @@ from indexer.providers import prices
 from indexer.providers.prices import Price, PriceTable
 from indexer.providers.spec import Spec
 
-_EDGE = 768  # the rendition's longest side, in pixels
+_LARGEST = (RENDITION_SIDE, RENDITION_SIDE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,13 @@ class Pricing:
         at = self.price(question, usage.mode or mode)
         return at.of(usage.input_tokens, usage.output_tokens, usage.cached_tokens, usage.cache_write_tokens)
 
-    def quote(self, question: Question, mode: Mode, given: str = "{}", size: tuple[int, int] = (_EDGE, _EDGE)) -> Quote:
+    def quote(
+        self,
+        question: Question,
+        mode: Mode,
+        given: str = "{}",
+        size: tuple[int, int] = (RENDITION_SIDE, RENDITION_SIDE),
+    ) -> Quote:
         """Return what one request of this question may cost.
 
         `given` is the JSON of the facts in its prompt, `size` that of its rendition in pixels: what is likely depends
@@ -85,7 +92,7 @@ class Pricing:
         at = self.price(question, mode)
         count = self.spec(question.provider).tokens
         tokens = count(question, fill(question.template, language, read_given(given)), *size)
-        most = count(question, longest(question.template, language), _EDGE, _EDGE)
+        most = count(question, longest(question.template, language), *_LARGEST)
         return Quote(most.input_most, most.output_most, prices.most(most, at), tokens.input, prices.cost(tokens, at))
 
     def warnings(self, question: Question, mode: Mode) -> tuple[str, ...]:

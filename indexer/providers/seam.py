@@ -41,16 +41,16 @@ class BatchFile:
     """A shard as a provider sees it.
 
     `path` may be gone once the job runs; `label` names the job at the service. No create whose outcome is unknown was
-    sent before `created_at`, in seconds since the epoch; None: none was sent at all. `handle` is what the service calls
-    the newest upload, `handles` are all of them. `deadline` is how many seconds from now the answers are wanted, None
-    without a wish. `owns` says whether a key is of this shard; the ledger knows, also when the file is gone.
+    sent before `earliest_create`, in seconds since the epoch; None: none was sent at all. `handle` is what the service
+    calls the newest upload, `handles` are all of them. `deadline` is how many seconds from now the answers are wanted,
+    None without a wish. `owns` says whether a key is of this shard; the ledger knows, also when the file is gone.
     """
 
     path: Path
     label: str
     question: Question
     requests: int
-    created_at: float | None = None
+    earliest_create: float | None = None
     handle: str = ""
     handles: tuple[str, ...] = ()
     deadline: float | None = None
@@ -228,7 +228,7 @@ class Unlabelled(ABC):
     def _is_ours(self, job: Job, shard: BatchFile) -> bool:
         known = self._ours.get((job.name, shard.label))
         if known is None:
-            known = self._ours[job.name, shard.label] = bool(job.output_file) and self._proves(job, shard)
+            known = self._ours[job.name, shard.label] = bool(job.results) and self._proves(job, shard)
         return known
 
     def _proves(self, job: Job, shard: BatchFile) -> bool:

@@ -36,6 +36,31 @@ def sync_file(path: Path) -> None:
         os.close(descriptor)
 
 
+class Log:
+    """A file that somebody else appends to or overwrites, made durable again and again while it lies there."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor: int | None = None
+
+    def sync(self) -> None:
+        """Make its content durable, and its name."""
+        if self._descriptor is None:
+            self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+            sync_folder(self._path.parent)
+        _sync_data(self._descriptor)
+
+    def close(self) -> None:
+        """Let go of it."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+_sync_data = getattr(os, "fdatasync", os.fsync)
+"""Data and length; the time of the last change, which is not needed to read a file, may come later."""
+
+
 @contextmanager
 def whole_file(path: Path, *, fresh: bool = False) -> Iterator[BinaryIO]:
     """Yield a binary file that becomes `path` when the block ends well, and leaves no trace when it does not.

@@ -34,10 +34,7 @@ class WriterLock:
                 hint="wait until it is done, or stop it; searching works meanwhile",
             ) from None
         except OSError as fault:
-            raise LibraryUnwritable(
-                f"the library {self._folder} cannot be written: {fault.strerror}",
-                hint="check its owner, permissions and free space, or name another with --library",
-            ) from fault
+            raise LibraryUnwritable.at(self._folder, fault) from fault
 
     def release(self) -> None:
         """Let go of the lock."""

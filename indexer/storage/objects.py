@@ -57,24 +57,24 @@ class Content:
     version: int
 
 
-class Kind(Enum):
+class AddressKind(Enum):
     """What an address leads to."""
 
     TREE = "tree"
     OBJECT = "object"
 
 
-def kind(root: bytes) -> Kind | None:
+def kind(root: bytes) -> AddressKind | None:
     """Return what lies at `root`, None for nothing; raises `OSError` where the store does not answer or refuses."""
     try:
         if next(pages(root), None):
-            return Kind.TREE
+            return AddressKind.TREE
     except OSError as fault:
         if fault.errno == errno.EINVAL:  # it answers, and holds something, if only what cannot be named
-            return Kind.TREE
+            return AddressKind.TREE
         raise
     try:
-        return Kind.OBJECT if _split(root)[1] and head(root) else None
+        return AddressKind.OBJECT if _split(root)[1] and head(root) else None
     except FileNotFoundError:
         return None
 

@@ -30,7 +30,7 @@ def is_tree(root: bytes) -> bool:
     """Say whether `root`, which stands, is a folder or a common beginning of keys."""
     if not is_address(root):
         return Path(os.fsdecode(root)).is_dir()
-    return objects.kind(root) is objects.Kind.TREE
+    return objects.kind(root) is objects.AddressKind.TREE
 
 
 def device(root: bytes) -> int:

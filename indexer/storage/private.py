@@ -29,7 +29,7 @@ def refuse_shared(folder: Path) -> None:
     foreign = (path.name for path in folder.iterdir() if path.name not in ours and not path.name.startswith("."))
     if folder.stat().st_mode & _OTHERS and any(foreign):
         raise UsageError(
-            f"{folder} holds other things, and a library is closed to everybody else",
+            f"{folder} holds other files, and a library must be open to you only",
             hint="name a new or an empty folder with --library",
         )
 
@@ -42,7 +42,7 @@ def make_private(folder: Path) -> str:
     batches = folder / BATCHES_FOLDER
     if batches.is_symlink():
         raise LibraryUnwritable(
-            f"{batches} is a symbolic link", hint="replace it by a folder: a library follows no link"
+            f"{batches} is a symbolic link", hint="replace it by a folder: a library does not follow links"
         )
     open_before = list(open_to_others(folder))
     for path in open_before:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from indexer.domain.answer_fields import Field, Kind
+from indexer.domain.answer_fields import Field, FieldKind
 from indexer.domain.errors import LibraryError, LibraryMissing, LibraryUnwritable, first_line
 from indexer.table.encoder.numpy_import import import_numpy
 
@@ -41,6 +41,12 @@ def dataset_uri(database: Path) -> Path:
     return database / f"{TABLE}.lance"
 
 
+def unreadable(database: Path, fault: Exception) -> LibraryError:
+    """Return the error of a table that cannot be read."""
+    hint = "`index rebuild` makes it again from the ledger"
+    return LibraryError(f"the table in {database} cannot be read: {first_line(fault)}", hint=hint)
+
+
 def open_dataset(database: Path) -> lance.LanceDataset:
     """Open the newest version of the table; raises `LibraryMissing` or `LibraryError`."""
     uri = dataset_uri(database)
@@ -53,10 +59,7 @@ def open_dataset(database: Path) -> lance.LanceDataset:
     try:
         return lance.dataset(str(uri), session=session)
     except (OSError, ValueError) as error:
-        raise LibraryError(
-            f"the table in {database} cannot be read: {first_line(error)}",
-            hint="`index rebuild` makes it again from the ledger",
-        ) from error
+        raise unreadable(database, error) from error
 
 
 def open_table(database: Path) -> LanceTable:
@@ -66,10 +69,7 @@ def open_table(database: Path) -> LanceTable:
     try:
         table = connect_to(database).open_table(TABLE)
     except (OSError, ValueError, RuntimeError) as error:
-        raise LibraryError(
-            f"the table in {database} cannot be read: {first_line(error)}",
-            hint="`index rebuild` makes it again from the ledger",
-        ) from error
+        raise unreadable(database, error) from error
     index_words(table)
     return table
 
@@ -87,10 +87,7 @@ def check(table: LanceTable, database: Path) -> None:
                 if missing:
                     raise ValueError(f"version {version['version']} lacks {missing[0]}")
     except (OSError, ValueError, RuntimeError) as error:
-        raise LibraryError(
-            f"the table in {database} cannot be read: {first_line(error)}",
-            hint="`index rebuild` makes it again from the ledger",
-        ) from error
+        raise unreadable(database, error) from error
 
 
 def create_table(database: Path, dimension: int = DIMENSION) -> LanceTable:
@@ -143,11 +140,11 @@ def widen(table: LanceTable, own: Sequence[Field]) -> None:
     import pyarrow as pa
 
     kinds = {
-        Kind.INTEGER: pa.int64(),
-        Kind.NUMBER: pa.float64(),
-        Kind.BOOLEAN: pa.bool_(),
-        Kind.TEXT: pa.string(),
-        Kind.TEXTS: pa.list_(pa.string()),
+        FieldKind.INTEGER: pa.int64(),
+        FieldKind.NUMBER: pa.float64(),
+        FieldKind.BOOLEAN: pa.bool_(),
+        FieldKind.TEXT: pa.string(),
+        FieldKind.TEXTS: pa.list_(pa.string()),
     }
     known = set(table.schema.names)
     missing = [field for field in schema() if field.name not in known]

@@ -64,7 +64,7 @@ def compose(path_text: str, facts: Facts, answer: Answer | None, *, measured: bo
     return Document(
         text=text,
         words=_lines(_place_words(path_text, facts), _words_only(answer, measured)),
-        description=_shown(answer, measured, human),
+        description=_said(answer, measured, human),
         tags=tags,
         digest=digest(str(DOCUMENT_VERSION), text, *(f"{name} {share}" for name, share in guesses)),
         sentences=tuple(one for part in (_meant(described), human) for one in _cut(part)),
@@ -102,7 +102,7 @@ def _words_only(answer: Answer | None, measured: bool) -> str:
     return _lines(answer.description if answer.fields.get(ENGLISH_FIELD) else "", rest)
 
 
-def _shown(answer: Answer | None, measured: bool, human: str) -> str | None:
+def _said(answer: Answer | None, measured: bool, human: str) -> str | None:
     if answer is not None and not measured and answer.description.strip():
         return answer.description.strip()
     return _sentences(human, answer.description if answer else None) or None

@@ -78,6 +78,7 @@ def _route(path: str, page: Callable[..., Any], *methods: str) -> Route:
 _ROUTES = [
     _route("/", photos.search),
     _route("/hits", photos.hits),
+    _route("/count", photos.count),
     _route("/sheet", photos.sheet),
     _route("/photo", one_photo.photo),
     _route("/correct", one_photo.correct, "POST"),

@@ -63,6 +63,11 @@ class Asked:
         query = urlencode([*self.pairs(), *((name, str(value)) for name, value in more.items())])
         return f"{path}?{query}" if query else path
 
+    def stem(self, path: str, /) -> str:
+        """Return the beginning of an address of `path` with this search, to which one parameter more is to be added."""
+        query = urlencode([*self.pairs()])
+        return f"{path}?{query}&" if query else f"{path}?"
+
     def but(self, **changes: Any) -> Asked:
         """Return the same search with some of it changed."""
         return replace(self, **changes)

@@ -7,7 +7,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import parse_qs, quote_plus, urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from indexer.library.api import Library
 
 _MOST_NOTES = 32
-_MOST_FIELDS = 64
+_MOST_FIELDS = 1000
 
 
 class Desk:
@@ -107,6 +107,7 @@ def _environment() -> Environment:
     made.filters["job_words"] = job_words
     made.filters["name"] = lambda path: path.rpartition("/")[2]
     made.filters["folder"] = lambda path: path.rpartition("/")[0] or "/"
+    made.filters["quoted"] = quote_plus
     made.globals["link"] = _link
     made.globals["shape"] = _shape
     return made

@@ -15,6 +15,7 @@ from indexer.domain.tags import distinct
 from indexer.storage.paths import to_bytes, to_text
 from search.gallery.asked import Asked
 from search.gallery.desk import Desk, first
+from search.gallery.own_fields import changed_fields, form_fields
 from search.gallery.photos import arguments, number
 from search.hits import Hit
 from search.listing import why
@@ -49,6 +50,7 @@ def photo(request: Request) -> Response:
         known=known,
         hit=index.hit(path),
         own_description=_own_description(known),
+        own_fields=form_fields(known),
         copies=[to_text(one) for one in known.copies],
         burst=[to_text(one) for one in known.burst],
         why=_why(desk, asked, path),
@@ -69,9 +71,10 @@ async def correct(request: Request) -> Response:
         return unknown(desk, request)
     changed = None if description == _own_description(known) else description
     retagged = None if tags == distinct(known.own_tags) else tags
-    if changed is None and retagged is None:
+    refilled = changed_fields(known, fields)
+    if changed is None and retagged is None and not refilled:
         return desk.back("/photo", "nothing was changed", path=path)
-    await run_in_threadpool(desk.library.correct, path, description=changed, tags=retagged)
+    await run_in_threadpool(desk.library.correct, path, description=changed, tags=retagged, fields=refilled)
     return desk.back("/photo", "your correction is kept", path=path)
 
 

@@ -6,17 +6,20 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
+from indexer.console.words import count_photos
 from indexer.domain.errors import CaptionaryError, UsageError
 from indexer.storage.paths import to_bytes
 from search.filters import Query
-from search.gallery.asked import PAGE, Asked
+from search.gallery.asked import EVERYTHING, PAGE, Asked
 from search.gallery.desk import Desk
-from search.hits import Hit
+from search.hits import COUNTED, Hit
+from search.language import understood
 from search.suggest import suggestions
 
 _SHEET = 200
@@ -28,7 +31,8 @@ _FRESH = "private, no-cache"
 class Results:
     """Some hits of a search, from `offset` on; `more` is the address of the next ones, "" after the last.
 
-    `weaker` are the nearest photos below a search's cut-off, `meant` what a filter without a hit may have meant.
+    `weaker` are the nearest photos below a search's cut-off; `meant` says of words and filters without a hit what they
+    may have been meant for: a message, a hint, and the address that asks for it, "" where there is none.
     """
 
     asked: Asked
@@ -36,7 +40,14 @@ class Results:
     offset: int = 0
     more: str = ""
     weaker: Sequence[Hit] = ()
-    meant: Sequence[tuple[str, str]] = ()
+    meant: Sequence[tuple[str, str, str]] = ()
+
+    @property
+    def count(self) -> str:
+        """How many hits there are, as far as this page tells; "" on later pages."""
+        if self.offset or not self.hits:
+            return ""
+        return f"more than {count_photos(len(self.hits))}" if self.more else count_photos(len(self.hits))
 
 
 def search(request: Request) -> Response:
@@ -70,6 +81,16 @@ def hits(request: Request) -> Response:
     except UsageError as fault:
         return HTMLResponse(desk.html("fault.html", fault=fault), 400)
     return HTMLResponse(desk.html("hits.html", results=results, asked=asked))
+
+
+def count(request: Request) -> Response:
+    """How many photos answer, in words: a page asks when its pictures are there, since counting takes its time."""
+    desk: Desk = request.app.state.desk
+    asked = Asked.of(request.query_params)
+    _refuse_strangers(desk, asked)
+    found = desk.index().answer(Query(limit=PAGE, **arguments(asked)), counted=True)
+    words = f"more than {COUNTED:,} photos" if found.more else count_photos(found.total or 0)
+    return PlainTextResponse(words)
 
 
 def sheet(request: Request) -> Response:
@@ -111,15 +132,25 @@ def _results(desk: Desk, asked: Asked, offset: int) -> Results:
     index, told = desk.index(), arguments(asked)
     by_words = bool(asked.q) and not asked.like and asked.sort == "relevance"
     # A hit more than a page shows whether there is another page.
-    query = Query(limit=PAGE + 1, offset=offset, min_score="weak" if by_words else "auto", advised=not offset, **told)
-    answered = index.answer(query)
+    query = Query(limit=PAGE + 1, offset=offset, min_score="weak" if by_words else "auto", **told)
+    answered = index.answer(query, advised=not offset)
     found = [hit for hit in answered.hits if not hit.weak]
     weaker = [hit for hit in answered.hits if hit.weak][:_WEAKER]
     more = asked.to("/", offset=offset + PAGE) if len(found) > PAGE else ""
-    meant = [(f"no photo has the word {word}", f"did you mean {other}?") for word, other in answered.meant.items()]
+    meant = [_meant(asked, word, other, shown=answered.corrected) for word, other in answered.meant.items()]
+    if answered.unread:
+        meant.append(("searched by words only: the text model cannot read this query", "", ""))
     if not found and not offset:
-        meant += suggestions(index, told)
+        asked_for = understood(query, date.today())
+        meant += [(message, hint, "") for message, hint in suggestions(index, asked_for)]
     return Results(asked, found[:PAGE], offset, more, weaker, meant)
+
+
+def _meant(asked: Asked, word: str, other: str, *, shown: bool) -> tuple[str, str, str]:
+    """What is said of a word that no photo has; `shown`: the photos of the other one are shown already."""
+    instead = " ".join(other if one == word else one for one in asked.q.split())
+    hint = f"these are photos of {other}" if shown else f"did you mean {other}?"
+    return f"no photo has the word {word}", hint, asked.but(q=instead).to(EVERYTHING)
 
 
 def arguments(asked: Asked) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from indexer.domain.errors import UsageError
-from indexer.library.api import Library
+from indexer.library.api import Library, Seams
 from search import Index
 from tests.fakes.gemini import Emulator
 from tests.support.commands import index
@@ -97,7 +97,10 @@ def test_an_edited_prompt_buys_one_folder_and_putting_it_back_buys_nothing(
     assert report.requests.submitted == 2
     assert emulator.books()["served"]["batch"] == 5
     before = emulator.books()["requests"]
-    assert [(one.name, one.answers) for one in library.prompts() if one.kind == "prompt"] == [("", 3), ("short", 2)]
+    assert [(one.name, one.answers) for one in library.prompts() if one.kind == "prompt"] == [
+        ("default", 3),
+        ("short", 2),
+    ]
     assert library.prompt("short").chosen
     pairs = library.diff(first, "short")
     assert len(pairs) == 2
@@ -113,6 +116,18 @@ def test_an_edited_prompt_buys_one_folder_and_putting_it_back_buys_nothing(
     assert emulator.books()["requests"] == before
     with pytest.raises(UsageError, match="nobody"):
         library.use("nobody")
+
+
+def test_pixels_choose_no_prompt(tmp_path: Path, emulator: Emulator, library: Library) -> None:
+    """A run without a model changes nothing of what models are asked."""
+    photos, prompt = samples(tmp_path / "photos", 2), tmp_path / "short.txt"
+    prompt.write_text(SHORT)
+    keyless = Library.open(library.folder, seams=Seams(environ={}))
+    library.index([photos], approve=True, prompt=prompt, **GEMINI)
+    bought = emulator.books()["requests"]
+    keyless.index([photos], provider="local", workers=0)
+    assert library.index([photos], approve=True, **GEMINI).requests.submitted == 0
+    assert emulator.books()["requests"] == bought
 
 
 def test_a_schema_that_is_put_in_force_wins_over_a_later_prompt(

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from indexer import Library
+from indexer.library.doctor import examine_library
+from indexer.media.text import text_installed
 from tests.support.commands import SAMPLES, index
 
 
@@ -25,6 +28,23 @@ def test_a_healthy_library_passes(library: Path) -> None:
     assert done.code == 0, done.out
     looked = {"ledger", "table", "encoder", "settings", "disk kind", "completion", "extra labels", "provider gemini"}
     assert looked <= {finding["what"] for finding in done.json}
+
+
+@pytest.mark.skipif(text_installed(), reason="the extra `ocr` is installed here")
+def test_screenshots_that_nobody_reads_are_told(tmp_path: Path) -> None:
+    """Once, in the run that sees them first, and by the doctor as long as it is so."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for name in ("Screenshot_2024-05-03.jpg", "IMG_1234.jpg"):
+        shutil.copy(SAMPLES / "wall_clock.jpg", photos / name)
+    with Library.open(tmp_path / "library") as library:
+        notes = [library.index([photos], provider="local").notes for _ in range(2)]
+    assert [["named like screenshots, whose text is not read: 1" in note for note in each] for each in notes] == [
+        [True],
+        [],
+    ]
+    told = {finding.what: finding.words for finding in examine_library(tmp_path / "library", {})}
+    assert "'.[ocr]'" in told["screenshots"]
 
 
 @pytest.mark.parametrize("harm", ["table", "encoder"])

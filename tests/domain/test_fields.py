@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexer.domain.answer_fields import Field, Kind, field_of, fields_of, fitted, unsearchable
+from indexer.domain.answer_fields import Field, FieldKind, field_of, fields_of, fitted, unsearchable
 from indexer.domain.errors import UsageError
 from indexer.table.dataset import open_dataset
 from indexer.table.photo_table import PhotoRow, PhotoTable
@@ -36,11 +36,11 @@ SCHEMA = {
     "required": ["description", "people"],
 }
 FIELDS = [
-    Field("people", Kind.INTEGER),
-    Field("amount", Kind.NUMBER),
-    Field("indoors", Kind.BOOLEAN),
-    Field("document", Kind.TEXT),
-    Field("moderation", Kind.TEXTS),
+    Field("people", FieldKind.INTEGER),
+    Field("amount", FieldKind.NUMBER),
+    Field("indoors", FieldKind.BOOLEAN),
+    Field("document", FieldKind.TEXT),
+    Field("moderation", FieldKind.TEXTS),
 ]
 
 
@@ -55,7 +55,7 @@ def test_two_schemas_that_differ_in_kind_get_two_fields() -> None:
     """No column is ever converted."""
     other = {"properties": {"people": {"type": "string"}}}
     both = fields_of([json.dumps(SCHEMA), json.dumps(other)])
-    assert [field for field in both if field.name == "people"] == [FIELDS[0], Field("people", Kind.TEXT)]
+    assert [field for field in both if field.name == "people"] == [FIELDS[0], Field("people", FieldKind.TEXT)]
 
 
 @pytest.mark.parametrize("name", ["zwei Wörter", "a.b", "1st", "x" * 80, "", "a`b"])
@@ -72,28 +72,28 @@ def test_a_name_that_no_filter_could_name_is_refused(tmp_path: Path, name: str) 
 @pytest.mark.parametrize(
     ("value", "kind", "fits"),
     [
-        (3, Kind.INTEGER, 3),
-        ("3", Kind.INTEGER, 3),
-        (3.0, Kind.INTEGER, 3),
-        (3.5, Kind.INTEGER, None),
-        ("three", Kind.INTEGER, None),
-        (True, Kind.INTEGER, None),
-        (2**60, Kind.INTEGER, None),
-        ("12.50", Kind.NUMBER, 12.5),
-        ("nan", Kind.NUMBER, None),
-        ("1e999", Kind.NUMBER, None),
-        (True, Kind.BOOLEAN, True),
-        ("No", Kind.BOOLEAN, False),
-        (1, Kind.BOOLEAN, None),
-        (7, Kind.TEXT, "7"),
-        (None, Kind.TEXT, None),
-        ({"a": 1}, Kind.TEXT, None),
-        ("One", Kind.TEXTS, ["one"]),
-        (["A", 2, "b "], Kind.TEXTS, ["a", "b"]),
-        (None, Kind.TEXTS, None),
+        (3, FieldKind.INTEGER, 3),
+        ("3", FieldKind.INTEGER, 3),
+        (3.0, FieldKind.INTEGER, 3),
+        (3.5, FieldKind.INTEGER, None),
+        ("three", FieldKind.INTEGER, None),
+        (True, FieldKind.INTEGER, None),
+        (2**60, FieldKind.INTEGER, None),
+        ("12.50", FieldKind.NUMBER, 12.5),
+        ("nan", FieldKind.NUMBER, None),
+        ("1e999", FieldKind.NUMBER, None),
+        (True, FieldKind.BOOLEAN, True),
+        ("No", FieldKind.BOOLEAN, False),
+        (1, FieldKind.BOOLEAN, None),
+        (7, FieldKind.TEXT, "7"),
+        (None, FieldKind.TEXT, None),
+        ({"a": 1}, FieldKind.TEXT, None),
+        ("One", FieldKind.TEXTS, ["one"]),
+        (["A", 2, "b "], FieldKind.TEXTS, ["a", "b"]),
+        (None, FieldKind.TEXTS, None),
     ],
 )
-def test_values_fit_without_a_guess_or_not_at_all(value: object, kind: Kind, fits: object) -> None:
+def test_values_fit_without_a_guess_or_not_at_all(value: object, kind: FieldKind, fits: object) -> None:
     """What would need guessing leaves the cell empty."""
     assert fitted(value, kind) == fits
 
@@ -132,7 +132,7 @@ def test_a_condition_that_cannot_be_meant_says_so(text: str, says: str) -> None:
 )
 def test_conditions_mean_what_people_write(tmp_path: Path, text: str, paths: set[str]) -> None:
     """Two equal signs are one, halves compare with whole numbers, and words are neither more nor less than these."""
-    kinds = [Field("count", Kind.INTEGER), Field("count", Kind.TEXT)]
+    kinds = [Field("count", FieldKind.INTEGER), Field("count", FieldKind.TEXT)]
     opened_table = PhotoTable.open(tmp_path)
     opened_table.widen(kinds)
     told = {"/one": (0, 1), "/two": (0, 2), "/words": (1, "two dogs")}

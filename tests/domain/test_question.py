@@ -6,10 +6,13 @@ from dataclasses import fields, make_dataclass, replace
 
 import pytest
 
+from indexer.domain.checks import Checks
 from indexer.domain.keys import canonical_json
-from indexer.domain.question import Question, Settings
+from indexer.domain.prompts import DEFAULT_TEMPLATE, EDITIONS, FIRST_TEMPLATE, edition_of, in_language
+from indexer.domain.question import Question, Settings, prompt_version
 
 PHOTO = "0" * 64
+GERMAN = Settings(language="German")
 DEFAULT = Question("gemini", "gemini-3.5-flash-lite", "Describe it.", "{}")
 
 
@@ -45,6 +48,30 @@ def test_a_key_that_was_given_stays(question: Question, key: str) -> None:
 def test_the_versions_of_texts_stay() -> None:
     """They are part of every key."""
     assert (DEFAULT.prompt_version, DEFAULT.schema_version) == ("7934599c71c1", "99a607d2aaa1")
+
+
+@pytest.mark.parametrize(
+    ("template", "version"),
+    [
+        (FIRST_TEMPLATE, "56d2fe1b1436"),
+        (in_language(replace(DEFAULT, template=FIRST_TEMPLATE, settings=GERMAN)).template, "4b1f23bfa064"),
+        (DEFAULT_TEMPLATE, "c0c395516e54"),
+        (in_language(replace(DEFAULT, template=DEFAULT_TEMPLATE, settings=GERMAN)).template, "f436adb5a5cd"),
+        (Checks().template, "c3a3158a43f5"),
+    ],
+)
+def test_a_prompt_that_was_asked_with_stays(template: str, version: str) -> None:
+    """Each edition of the default prompt, in both forms, and that of the inbox: a letter more buys all again."""
+    assert prompt_version(template) == version
+
+
+def test_going_to_another_language_keeps_the_edition() -> None:
+    """What was bought with an older edition is found again on the way back."""
+    for edition in EDITIONS:
+        asked = replace(DEFAULT, template=edition)
+        german = in_language(replace(asked, settings=GERMAN))
+        assert edition_of(german.template) == edition != german.template
+        assert in_language(replace(german, settings=Settings())).template == edition
 
 
 def test_a_later_setting_changes_no_key_while_it_has_its_default() -> None:

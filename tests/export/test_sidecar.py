@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexer.export.xmp_merge import Said, legal, merge
+from indexer.export.xmp_merge import OwnWords, legal, merge
 from indexer.media.metadata import xmp
 from indexer.media.metadata.raw_facts import Claims
 from indexer.media.metadata.xmp_packet import DC, RDF, TAGS_LIST, TREE, NotXmp
@@ -23,7 +23,7 @@ TEXTS = [
     """<b>&amp; & "quotes" 'single' ]]> <![CDATA[ x ]]> &#38;""",
     "two\nlines\tand a tab",
 ]
-SAID = Said("Two dogs at a window.", ("dog", "window", "犬"))
+SAID = OwnWords("Two dogs at a window.", ("dog", "window", "犬"))
 LAYOUTS = {
     "compact": packet(attributes="xmp:Rating='4' photoshop:Instructions='one&#10;two'"),
     "bare": b"<rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'/>",
@@ -54,7 +54,7 @@ def alt(text: str) -> str:
 @pytest.mark.parametrize("text", TEXTS)
 def test_any_writing_survives(text: str) -> None:
     """Every script, and every sign that means something to XML, in description and keywords."""
-    claims = as_persons(merge(b"", Said(text, (text, "plain"))).packet)
+    claims = as_persons(merge(b"", OwnWords(text, (text, "plain"))).packet)
     assert (claims.caption, claims.keywords) == (text, (text, "plain"))
 
 
@@ -62,7 +62,7 @@ def test_any_writing_survives(text: str) -> None:
 @given(st.text(), st.lists(st.text(), max_size=5))
 def test_any_text_survives_but_for_what_xml_cannot_hold(text: str, words: list[str]) -> None:
     """What is written is read again, character by character; keywords come once whatever their case."""
-    claims = as_persons(merge(b"", Said(text, tuple(words))).packet)
+    claims = as_persons(merge(b"", OwnWords(text, tuple(words))).packet)
     assert claims.caption == (legal(text) if legal(text).strip() else "")
     assert set(claims.keywords) <= {legal(word) for word in words}
     assert {_folded(word) for word in claims.keywords} == {_folded(word) for word in map(legal, words) if word.strip()}
@@ -75,7 +75,7 @@ def _folded(word: str) -> str:
 @pytest.mark.parametrize("text", ["\x00\x08\x1b", "\ud800", "\ufffe\uffff"])
 def test_what_xml_cannot_hold_is_left_out(text: str) -> None:
     """Control characters, halves of pairs and non-characters go; the rest stays."""
-    claims = as_persons(merge(b"", Said(f"a{text}b", (text, f"{text}c"))).packet)
+    claims = as_persons(merge(b"", OwnWords(f"a{text}b", (text, f"{text}c"))).packet)
     assert (claims.caption, claims.keywords) == ("ab", ("c",))
 
 
@@ -93,7 +93,7 @@ def test_all_that_was_there_stays(layout: str) -> None:
     assert {"dog", "window", "犬"} <= set(as_persons(merged.packet).keywords)
     assert xmp.read(merged.packet) == xmp.read(before)
     assert not merge(merged.packet, SAID).changed
-    assert _canonical(merge(merged.packet, Said("")).packet) == _canonical(before)
+    assert _canonical(merge(merged.packet, OwnWords("")).packet) == _canonical(before)
 
 
 def _canonical(content: bytes) -> str:
@@ -142,7 +142,7 @@ def test_a_new_answer_replaces_our_words_and_no_others() -> None:
     """What we wrote goes, what a person added meanwhile stays."""
     first = merge(packet(array("dc:subject", "Rex")), SAID).packet
     touched = first.replace(b"<rdf:li>Rex</rdf:li>", b"<rdf:li>Rex</rdf:li><rdf:li>Bello</rdf:li>", 1)
-    claims = as_persons(merge(touched, Said("Two cats.", ("cat", "window"))).packet)
+    claims = as_persons(merge(touched, OwnWords("Two cats.", ("cat", "window"))).packet)
     assert (claims.caption, claims.keywords) == ("Two cats.", ("Rex", "Bello", "cat", "window"))
 
 
@@ -152,7 +152,7 @@ def test_what_a_person_edits_becomes_theirs(written: str, stays: bool) -> None:
     first = merge(b"", SAID).packet.decode()
     start, end = first.index("<dc:description>"), first.index("</dc:description>")
     edited = first[:start] + "<dc:description>" + written.replace("<", "&lt;") + first[end:]
-    claims = as_persons(merge(edited.encode(), Said("Two cats.")).packet)
+    claims = as_persons(merge(edited.encode(), OwnWords("Two cats.")).packet)
     assert claims.caption == ("Two cats." if stays else written)
 
 
@@ -165,23 +165,23 @@ def test_what_a_person_takes_out_stays_out() -> None:
         content = merge(content, SAID).packet
         claims = as_persons(content)
         assert (claims.caption, claims.keywords) == ("", ("dog", "犬"))
-    content = merge(content, Said("Two cats.", ("window", "cat"))).packet
+    content = merge(content, OwnWords("Two cats.", ("window", "cat"))).packet
     claims = as_persons(content)
     assert (claims.caption, claims.keywords) == ("Two cats.", ("cat",))
 
 
 def test_words_inside_the_picture_are_not_hidden() -> None:
     """A sidecar speaks louder than the picture, so it repeats its keywords and leaves its caption alone."""
-    said = Said("Two dogs.", ("dog", "rex"), caption="Rex und Bello", keywords=("Rex", "Ferien"))
+    said = OwnWords("Two dogs.", ("dog", "rex"), caption="Rex und Bello", keywords=("Rex", "Ferien"))
     merged = merge(b"", said)
     claims = as_persons(merged.packet)
     assert (claims.caption, claims.keywords, merged.described) == ("", ("Rex", "Ferien", "dog"), True)
     assert xmp.read(merged.packet).keywords == ()
-    renamed = merge(merged.packet, Said("Two dogs.", ("dog", "rex"), keywords=("Bello",))).packet
+    renamed = merge(merged.packet, OwnWords("Two dogs.", ("dog", "rex"), keywords=("Bello",))).packet
     assert as_persons(renamed).keywords == ("Bello", "dog", "rex")
     touched = renamed.replace(b"<rdf:li>Bello</rdf:li>", b"<rdf:li>Bello</rdf:li><rdf:li>Mine</rdf:li>", 1)
     assert xmp.read(touched).keywords == ("Bello", "Mine")
-    kept = merge(touched, Said("Two dogs.", ("dog",), keywords=("Other",))).packet
+    kept = merge(touched, OwnWords("Two dogs.", ("dog",), keywords=("Other",))).packet
     assert as_persons(kept).keywords == ("Bello", "Mine", "dog")
 
 
@@ -201,7 +201,7 @@ def lists(content: bytes) -> tuple[list[str], list[str], list[str]]:
 
 def test_tags_go_where_programs_look_first() -> None:
     """Into the lists of Lightroom and digiKam as well where they stand; a leaf that is there is not repeated."""
-    content = merge(packet(array("dc:subject", "Zoo") + TREES), Said("", ("zoo", "giraffe", "either/or"))).packet
+    content = merge(packet(array("dc:subject", "Zoo") + TREES), OwnWords("", ("zoo", "giraffe", "either/or"))).packet
     flat, lightroom, digikam = lists(content)
     assert flat == ["Zoo", "giraffe", "either/or"]
     assert (lightroom, digikam) == (["Places|Zoo", "giraffe", "either/or"], ["Places/Zoo", "giraffe"])
@@ -211,27 +211,27 @@ def test_tags_go_where_programs_look_first() -> None:
 
 def test_tags_leave_those_lists_with_the_answer() -> None:
     """A new answer replaces our words in all of them, what a person took out stays out, none of theirs is lost."""
-    content = merge(packet(array("dc:subject", "Zoo") + TREES), Said("", ("giraffe", "tree"))).packet
+    content = merge(packet(array("dc:subject", "Zoo") + TREES), OwnWords("", ("giraffe", "tree"))).packet
     content = content.replace(b"<rdf:li>tree</rdf:li>", b"", 3)  # in the lists, not where we say what is ours
-    content = merge(content, Said("", ("tree", "acacia"))).packet
+    content = merge(content, OwnWords("", ("tree", "acacia"))).packet
     assert lists(content) == (["Zoo", "acacia"], ["Places|Zoo", "acacia"], ["Places/Zoo", "acacia"])
-    assert not merge(content, Said("", ("tree", "acacia"))).changed
-    assert lists(merge(content, Said("")).packet) == (["Zoo"], ["Places|Zoo"], ["Places/Zoo"])
+    assert not merge(content, OwnWords("", ("tree", "acacia"))).changed
+    assert lists(merge(content, OwnWords("")).packet) == (["Zoo"], ["Places|Zoo"], ["Places/Zoo"])
 
 
 def test_hierarchies_inside_the_picture_are_not_hidden() -> None:
     """A new sidecar repeats them with its keywords, our tags beside them; they stay the picture's until they change."""
-    said = Said("", ("dog", "rex"), keywords=("Rex",), paths=("Animals|Dogs|Rex",))
+    said = OwnWords("", ("dog", "rex"), keywords=("Rex",), paths=("Animals|Dogs|Rex",))
     content = merge(b"", said).packet
     assert lists(content) == (["Rex", "dog"], ["Animals|Dogs|Rex", "dog"], [])
     assert (xmp.read(content).keywords, xmp.read(content).paths) == ((), ())
     assert not merge(content, said).changed
-    moved = merge(content, Said("", ("dog",), keywords=("Rex",), paths=("Family|Rex",))).packet
+    moved = merge(content, OwnWords("", ("dog",), keywords=("Rex",), paths=("Family|Rex",))).packet
     assert lists(moved) == (["Rex", "dog"], ["Family|Rex", "dog"], [])
     touched = moved.replace(b"Family|Rex", b"Friends|Rex", 1)
     assert xmp.read(touched).paths == (("Friends", "Rex"),)
     assert lists(merge(touched, said).packet)[1] == ["Friends|Rex", "dog"]
-    assert lists(merge(content, Said("")).packet) == ([], [], [])
+    assert lists(merge(content, OwnWords("")).packet) == ([], [], [])
 
 
 def test_no_list_is_made_that_nobody_keeps() -> None:
@@ -257,12 +257,12 @@ def test_prefixes_comments_and_instructions_stay() -> None:
 def test_a_caption_that_comes_later_wins() -> None:
     """When a person describes the picture in the picture, our description leaves the sidecar."""
     content = merge(b"", SAID).packet
-    assert as_persons(merge(content, Said("Two dogs.", caption="Rex")).packet).caption == ""
+    assert as_persons(merge(content, OwnWords("Two dogs.", caption="Rex")).packet).caption == ""
 
 
 def test_rewriting_programs_are_forgiven() -> None:
     """Ours stays ours when a program turns elements into attributes, folds spaces or composes letters."""
-    said = Said("Cafe\u0301  with two\ndogs", ("cafe\u0301",))
+    said = OwnWords("Cafe\u0301  with two\ndogs", ("cafe\u0301",))
     attributes = "xmlns:c='urn:captionary:xmp/1.0/' c:description='Café with two dogs' c:subject='café'"
     rewritten = packet(alt("Café with two dogs") + array("dc:subject", "café", "Rex"), attributes)
     assert xmp.read(rewritten).caption == ""
@@ -313,9 +313,9 @@ def test_no_word_of_a_person_is_ever_lost(
     content = packet(inside)
     mine = xmp.read(content)
     for description, tags in answers:
-        content = merge(content, Said(description, tuple(tags))).packet
+        content = merge(content, OwnWords(description, tuple(tags))).packet
         assert xmp.read(content) == mine
-        assert not merge(content, Said(description, tuple(tags))).changed
+        assert not merge(content, OwnWords(description, tuple(tags))).changed
         assert set(mine.keywords) <= set(as_persons(content).keywords)
 
 

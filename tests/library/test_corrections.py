@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from indexer.domain.answer import Answer
+from indexer.domain.answer_fields import fields_of
 from indexer.domain.correction import Correction, corrected, make_correction
 from indexer.domain.errors import UsageError
 from indexer.domain.prompts import ENGLISH_FIELD
@@ -20,6 +23,19 @@ from tests.support.gallery import serving
 from tests.support.virtual import opened, samples
 
 GEMINI = {"provider": "gemini", "workers": 0, "pilot": 0}
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "description": {"type": "string"},
+        "tags": {"type": "array", "items": {"type": "string"}},
+        "people": {"type": "integer"},
+        "indoors": {"type": "boolean"},
+        "kind": {"type": "string"},
+        "labels": {"type": "array", "items": {"type": "string"}},
+    },
+    "required": ["description", "people"],
+}
+TWO_THREE = {"n": 2, "o": 3}
 WORDS, TAGS = "Grandmother's cup, the one from Naples.", ("grandmother", "naples")
 
 
@@ -117,6 +133,58 @@ def test_a_correction_is_exported(library: Library, tmp_path: Path) -> None:
     assert shown(library, path) == (WORDS, TAGS)
 
 
+def test_fields_of_ones_own_are_corrected_in_the_gallery(tmp_path: Path, emulator: Emulator) -> None:
+    """They keep their type, are searched by, exported, outlive another answer, and go back one by one."""
+    (tmp_path / "schema.json").write_text(json.dumps(SCHEMA))
+    samples(tmp_path / "photos", 2)
+    asked = {**GEMINI, "approve": True, "schema": tmp_path / "schema.json"}
+    with opened(tmp_path / "library", emulator) as library:
+        library.index([tmp_path / "photos"], **asked)
+        path = a_path(library)
+        with serving(library.folder, tmp_path / "cache") as served, served.client() as client:
+
+            def page() -> str:
+                return client.get("/photo", params={"path": path}).text
+
+            def send(address: str, **fields: str) -> httpx.Response:
+                token = re.findall(r'name="form_token" value="([^"]+)"', page())[0]
+                stood = dict(re.findall(r'name="((?:field-|tags)[^"]*)" value="([^"]*)"', page()))
+                form = {"form_token": token, "path": path, "description": described, **stood, **fields}
+                return client.post(address, data=form)
+
+            (described,) = re.findall(r'name="description"[^>]*>([^<]*)<', page())
+            assert "nothing was changed" in client.get(send("/correct").headers["location"]).text
+            assert send("/correct", **{"field-people": "many"}).status_code == 400
+            wished = {"field-people": "77", "field-indoors": "yes", "field-labels": "Red, blue", "field-kind": "<b>"}
+            assert send("/correct", **wished).status_code == 303
+            assert "<dd>&lt;b&gt;</dd>" in page()
+            assert 'value="red, blue"' in page()
+        fields = {"people": 77, "indoors": True, "labels": ["red", "blue"], "kind": "<b>"}
+        asked["prompt"] = tmp_path / "prompt.txt"
+        asked["prompt"].write_text("Describe the photo in other words.")
+        library.index([tmp_path / "photos"], **asked)
+        with Index.open(library.folder) as index:
+            (hit,) = index.search(where=["people=77", "indoors=true", "labels=blue"])
+        assert (hit.path, dict(hit.fields)) == (path, fields)
+        known = library.photo(path)
+        assert known is not None
+        assert all(one.answer.description and one.answer.fields["people"] != 77 for one in known.said)
+        assert shown(library, path) == (known.said[0].answer.description, known.tags), "the rest goes on following"
+        library.correct(path, fields={"kind": None})
+        library.export("jsonl", tmp_path / "rows.jsonl")
+        rows = {row["path"]: row for row in map(json.loads, (tmp_path / "rows.jsonl").read_text().splitlines())}
+        assert (rows[path]["corrected"], rows[path]["fields"]) == (
+            True,
+            {name: value for name, value in fields.items() if name != "kind"},
+        )
+        library.undo_correction(path)
+        with Index.open(library.folder) as index:
+            assert [dict(hit.fields) for hit in index.search(where=["people=77"])] == [fields]
+        library.undo_correction(path)
+        with Index.open(library.folder) as index:
+            assert index.search(where=["people=77"]) == []
+
+
 def test_forgetting_a_photo_forgets_its_correction(library: Library, tmp_path: Path) -> None:
     """What is indexed again begins anew."""
     path = a_path(library)
@@ -146,6 +214,8 @@ def test_a_photo_that_nobody_described_can_be_corrected(tmp_path: Path) -> None:
         (Correction("b"), Answer("a", ("x",), "text", {"n": 1}), Answer("b", ("x",), "text", {"n": 1})),
         (Correction("b"), Answer("a", fields={ENGLISH_FIELD: "old"}), Answer("b")),
         (Correction(tags=("y",)), Answer("a", ("x",)), Answer("a", ("y",))),
+        (Correction(fields={"n": 2, "m": None}), Answer("a", fields={"m": 1, "o": 3}), Answer("a", fields=TWO_THREE)),
+        (Correction(fields={"n": 2}), None, Answer("", fields={"n": 2})),
         (Correction("", ()), Answer("a", ("x",)), Answer("")),
         (Correction("b"), None, Answer("b")),
         (None, Answer("a"), Answer("a")),
@@ -167,6 +237,32 @@ def test_what_cannot_be_kept_is_refused(description: str | None, tags: list[str]
     """Nothing at all, a novel, a text for a list, a flood of tags."""
     with pytest.raises(UsageError):
         make_correction(description, tags)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kept"),
+    [
+        ("people", "3", 3),
+        ("people", 3, 3),
+        ("people", "many", None),
+        ("people", True, None),
+        ("indoors", "No", False),
+        ("indoors", "perhaps", None),
+        ("labels", ["Red", "blue "], ["red", "blue"]),
+        ("labels", 3, None),
+        ("kind", "receipt\ud800", "receipt?"),
+        ("kind", "x" * 10_001, None),
+        ("dogs", 1, None),
+    ],
+)
+def test_a_field_takes_what_it_holds(name: str, value: object, kept: object) -> None:
+    """A value has the type of its field; what does not fit, or fits no field, is refused with the reason."""
+    known = fields_of([json.dumps(SCHEMA)])
+    if kept is None:
+        with pytest.raises(UsageError, match=name):
+            make_correction(None, None, {name: value}, known)
+    else:
+        assert make_correction(None, None, {name: value}, known) == Correction(fields={name: kept})
 
 
 def test_an_unknown_path_is_refused(library: Library) -> None:

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import gzip
-import io
 import sqlite3
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 
 from indexer.domain.errors import ApprovalRequired, UsageError
 from indexer.library.api import Library, Seams
 from indexer.library.inbox import Inbox
-from tests.support import hostile
+from indexer.pipeline import intake
 from tests.support.services import SHOPS, environ
 from tests.support.uploads import CHECKS, CODED, Hand, Judge, picture
+from tests.whole.hostile_uploads import play
 
 HOUR = 3600.0
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC).timestamp()
@@ -85,27 +83,38 @@ def created(judge: Judge) -> int:
     return judge.calls["POST /v1/batches"]
 
 
-def test_uploads_gather_while_a_batch_is_out(judge: Judge, desk: Desk) -> None:
-    """The first goes at once, what comes meanwhile goes together when it is back, and each is asked once."""
-    inbox = desk.inbox(within="48h")
+def test_uploads_gather_while_there_is_time(judge: Judge, desk: Desk) -> None:
+    """None goes alone: they wait as long as a batch of all would surely be back, then go together, each asked once."""
+    inbox = desk.inbox(within="60h")
     for number in range(6):
         inbox.add(f"u{number}", picture(10, 10, number * 20))
         inbox.advance()
-        desk.clock.sleep(60)
-    assert (created(judge), len(judge.jobs)) == (1, 1)
-    for _ in range(4):
         desk.clock.sleep(HOUR)
+    assert created(judge) == 0
+    while not decisions(inbox):
+        desk.clock.sleep(4 * HOUR)
         inbox.advance()
-    assert set(decisions(inbox).values()) == {"approve"}
-    assert len(decisions(inbox)) == 6
-    assert [job["request_counts"]["total"] for job in judge.jobs.values()] == [1, 5]
+    assert NOON + 12 * HOUR < desk.clock.time() < NOON + 60 * HOUR
+    assert list(decisions(inbox).values()) == ["approve"] * 6
+    assert [job["request_counts"]["total"] for job in judge.jobs.values()] == [6]
     assert set(judge.served.values()) == {1}
 
 
+def test_a_full_batch_waits_for_nobody(judge: Judge, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as fill a batch go at once."""
+    monkeypatch.setattr(intake, "FULL", 3)
+    inbox = desk.inbox(within="60h")
+    for number in range(3):
+        assert created(judge) == 0
+        inbox.add(f"u{number}", picture(10, 10, number * 20))
+        inbox.advance()
+    assert [job["request_counts"]["total"] for job in judge.jobs.values()] == [3]
+
+
 def test_uploads_wait_for_company_as_long_as_the_file_says(judge: Judge, desk: Desk) -> None:
-    """With `gather`, nothing is sent before, and no wait makes an upload late."""
+    """With `gather`, nothing is sent before, and no longer is waited although there is time."""
     desk.checks.write_text(f'{CHECKS}\n[inbox]\ngather = "2h"\n')
-    inbox = desk.inbox(within="48h")
+    inbox = desk.inbox(within="60h")
     inbox.add("one", CODED["fine"][0])
     inbox.advance()
     desk.clock.sleep(HOUR)
@@ -130,11 +139,11 @@ def test_what_a_batch_would_miss_goes_by_a_call(judge: Judge, desk: Desk) -> Non
 
 def test_what_a_batch_holds_too_long_is_fetched_from_it_and_goes_by_a_call(judge: Judge, desk: Desk) -> None:
     """The job is stopped before anything is asked again, and nobody is served twice."""
-    inbox = desk.inbox(within="24h")
+    inbox = desk.inbox(within="23h")
     inbox.add("one", CODED["fine"][0])
     inbox.advance()
     judge.seconds = 1000 * HOUR
-    desk.clock.sleep(24 * HOUR - 60)
+    desk.clock.sleep(23 * HOUR - 60)
     for _ in range(3):
         inbox.advance()
     assert [job["status"] for job in judge.jobs.values()] == ["cancelled"]
@@ -238,7 +247,7 @@ def test_bytes_go_after_their_time_and_verdicts_stay(judge: Judge, desk: Desk) -
 
 def test_forgetting_takes_all_of_one_upload_out(judge: Judge, desk: Desk) -> None:
     """Bytes, answers, verdicts, the lines kept of its batch; what another upload shares stays until it goes, too."""
-    inbox = desk.inbox(within="48h")
+    inbox = desk.inbox(within="20h")
     inbox.add("one", CODED["fine"][0])
     inbox.add("two", CODED["red"][0])
     inbox.add("twin", CODED["fine"][0])
@@ -265,38 +274,10 @@ def _kept_lines(desk: Desk) -> list[bytes]:
     return [line for path in files for line in gzip.decompress(path.read_bytes()).splitlines()]
 
 
-def test_hostile_uploads_are_refused_or_for_a_person(judge: Judge, desk: Desk) -> None:
+def test_hostile_uploads_are_refused_or_for_a_person(tmp_path: Path) -> None:
     """Broken, lying, huge or merely odd: never a crash, and nothing is approved that nobody answered for."""
-    inbox = desk.inbox(within="10m")
-    names = []
-    for name, raw in hostile_corpus():
-        with suppress(UsageError):
-            inbox.add(name, raw)
-            names.append(name)
-    for _ in range(3):
-        inbox.advance()
-    desk.clock.sleep(HOUR)
-    inbox.advance()
-    found = {verdict.id: verdict for verdict in inbox.verdicts()}
-    assert found.keys() == set(names)
-    assert all(verdict.description for verdict in found.values() if verdict.decision == "approve")
-    assert sum(verdict.decision == "human" for verdict in found.values()) > 5
-
-
-def hostile_corpus() -> Iterator[tuple[str, bytes]]:
-    """Uploads that nobody means well."""
-    for name, (raw, _) in sorted(CODED.items()):
-        yield f"{name} cut", raw[: len(raw) // 2]
-        yield f"{name} with a tail", raw + b"<script>" * 99
-    bomb = io.BytesIO()
-    Image.new("1", (40_000, 40_000)).save(bomb, "PNG")
-    yield "bomb", bomb.getvalue()
-    yield "text", b"../../etc/passwd"
-    yield "page", b"<svg onload=alert(1)>"
-    yield "nothing", b""
-    yield "zeros", bytes(4096)
-    yield "head of a JPEG", b"\xff\xd8\xff\xe0" + bytes(500)
-    for build in ("scene",):
-        stream = io.BytesIO()
-        getattr(hostile, build)().save(stream, "PNG")
-        yield build, stream.getvalue()
+    ends, faults = play(tmp_path, damaged=0)
+    assert faults == []
+    assert ends["refused"] >= 9
+    assert ends["human"] >= 20
+    assert ends["approve"] >= 1

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from indexer.domain.mode import Mode
+from indexer.domain.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE, FIRST_TEMPLATE
+from indexer.domain.question import Question
+from indexer.ledger.store import Ledger
+from indexer.ledger.views import counts, prompts
+from indexer.ledger.work import questions
+from indexer.pipeline.resolve import Surroundings, in_force, make_ask
+from indexer.providers import spec
+from indexer.providers.local import SPEC
+from indexer.providers.local.adapter import Local
+from indexer.storage.settings import Config
 from tests.fakes.gemini import Emulator
 from tests.support.commands import SAMPLES, index, search
 
@@ -65,3 +77,43 @@ def test_a_provider_that_was_never_asked_needs_its_key_at_once(tmp_path: Path, p
     """Nothing is read before the missing key is told."""
     done = index("--library", tmp_path / "library", photos, "--provider", "gemini")
     assert (done.code, "GEMINI_API_KEY" in done.err) == (1, True)
+
+
+def test_what_an_extra_adds_is_used_once_it_is_installed(tmp_path: Path) -> None:
+    """The keyless provider costs nothing, so the plain command goes on with the best that it can be."""
+    ledger = Ledger.open(tmp_path)
+    run = counts.begin_run(ledger, "run")
+    with ledger.transaction("asked") as transaction:
+        number = questions.question_id(transaction, Question("local", "pixels-1", "Say it.", "{}"))
+        counts.record_asked(transaction, run, number, Mode.INTERACTIVE)
+    around = Surroundings(lambda _: replace(SPEC, default_model="pixels-2"), lambda _: Local(), {}, lambda _: None)
+    asked = make_ask(ledger, [tmp_path], {}, Config(), around).question
+    ledger.close()
+    assert (asked.model, asked.template) == ("pixels-2", "Say it.")
+
+
+@pytest.mark.parametrize(
+    ("asked", "prompt"),
+    [
+        ([], DEFAULT_TEMPLATE),
+        ([("local", FIRST_TEMPLATE)], DEFAULT_TEMPLATE),
+        ([("gemini", FIRST_TEMPLATE)], FIRST_TEMPLATE),
+        ([("local", FIRST_TEMPLATE), ("gemini", FIRST_TEMPLATE)], FIRST_TEMPLATE),
+        ([("gemini", FIRST_TEMPLATE), ("openai", "Say it.")], "Say it."),
+        ([("gemini", "Say it."), ("nobody-here", FIRST_TEMPLATE)], FIRST_TEMPLATE),
+    ],
+)
+@pytest.mark.parametrize("chosen", [True, False])
+def test_a_model_is_asked_as_the_library_has_asked_before(
+    tmp_path: Path, asked: list[tuple[str, str]], prompt: str, *, chosen: bool
+) -> None:
+    """By the newest default where none was asked yet; a run that ended before it could choose has asked as well."""
+    ledger = Ledger.open(tmp_path)
+    for provider, template in asked:
+        question, run = Question(provider, "m", template, DEFAULT_SCHEMA), counts.begin_run(ledger, "run")
+        with ledger.transaction("asked") as transaction:
+            counts.record_asked(transaction, run, questions.question_id(transaction, question), Mode.INTERACTIVE)
+            if chosen:
+                prompts.choose_question(transaction, question)
+    assert in_force(ledger, spec) == (prompt, DEFAULT_SCHEMA)
+    ledger.close()

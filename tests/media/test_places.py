@@ -40,6 +40,27 @@ def test_a_position_has_names(latitude: float, longitude: float, names: list[str
     assert set(names) <= set(found.split(", "))
 
 
+WORLD = """
+40.6892 -74.0445 New York; 37.8199 -122.4783 San Francisco; 43.0962 -79.0377 Niagara Falls; 51.1784 -115.5708 Banff
+48.8584 2.2945 Paris; 51.5007 -0.1246 London; 52.5163 13.3777 Berlin; 47.5576 10.7498 Bavaria; 41.8902 12.4922 Rome
+45.4342 12.3388 Venice; 41.4036 2.1744 Barcelona; 37.9715 23.7257 Athens; 41.0086 28.9802 Istanbul
+55.7539 37.6208 Moscow; 29.9792 31.1342 Giza; -33.9628 18.4098 Cape Town; -17.9243 25.8572 Victoria Falls
+27.1751 78.0421 Agra; 40.3597 116.02 Beijing; 35.6586 139.7454 Tokyo; 13.4125 103.867 Siem Reap
+1.2834 103.8607 Singapore; -33.8568 151.2153 Sydney; -25.3444 131.0369 Yulara; -44.6414 167.8974 New Zealand
+-13.1631 -72.545 Peru; -22.9519 -43.2105 Rio de Janeiro; -16.85 -179.97 Fiji; -16.85 179.97 Fiji; 66.3 -179.1 Russia
+"""
+"""Thirty sights, and how a person would say where they are."""
+
+
+def test_sights_all_over_the_world_are_where_people_say() -> None:
+    """At least 26 of 30 by the name that a traveller would type."""
+    sights = [one.strip().split(" ", 2) for one in WORLD.strip().replace("\n", ";").split(";")]
+    found = [(name, place_at(float(latitude), float(longitude)) or "") for latitude, longitude, name in sights]
+    wrong = [(name, place) for name, place in found if name not in place]
+    assert len(sights) == 30
+    assert len(wrong) <= 4, wrong
+
+
 @pytest.mark.parametrize(("latitude", "longitude"), [(40, -40), (0, -140), (56.5, 3), (90, 0), (-90, 0), (-40, 180)])
 def test_the_open_sea_has_none(latitude: float, longitude: float) -> None:
     """Far from any place there is nothing to say."""

@@ -12,15 +12,15 @@ from indexer.ledger.work.shards import Refusal, Shard, ShardState
 from indexer.pipeline.send.settling import Step, Unsettled
 
 _SHARD = Shard(
-    *("5" * 8, 1, 1, ShardState.CREATING, 1, 2, 1000, 400, 0.1, 0.0, "files/1", "files/1", 0.0, None, 0, ""),
-    *(0.0, None, None, 0, "", JobState.INTENDED, "", None, None, "", None),
+    *("5" * 8, 1, 1, ShardState.CREATING, 1, 2, 1000, 400, 0.1, 0.0, "files/1", ("files/1",), 0.0, None, 0),
+    *(Refusal.NONE, 0.0, None, None, 0, "", JobState.INTENDED, (), None, None, "", None),
 )
 _FRESH = Unsettled(_SHARD, looking=False, wanted=True, full=False, alone=True, held=True, expired=False)
 
 
 def standing(creates: int = 0, refusal: Refusal = Refusal.NONE, requests: int = 2, **more: bool) -> Unsettled:
     """How a shard stands that was created so often, and refused so the last time."""
-    shard = replace(_SHARD, creates=creates, refusal=str(refusal), requests=requests)
+    shard = replace(_SHARD, creates=creates, refusal=refusal, requests=requests)
     return replace(_FRESH, shard=shard, **more)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +52,8 @@ class Shop:
         """The newest shard, as the ledger has it."""
         ledger = Ledger.read(self.library.folder)
         try:
-            names = ", ".join(field.name for field in fields(shards.Shard))
-            row = ledger.connection.execute(f"SELECT {names} FROM shards ORDER BY packed_at DESC, id").fetchone()
-            return shards.Shard(*row)
+            newest = f"SELECT {shards._COLUMNS} FROM shards ORDER BY packed_at DESC, id"
+            return shards._shard(ledger.connection.execute(newest).fetchone())
         finally:
             ledger.close()
 

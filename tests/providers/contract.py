@@ -93,7 +93,7 @@ class Rig:
     def upload(self, shard: BatchFile) -> BatchFile:
         """Upload a batch file, and return it as the pipeline has it then."""
         handle = self.batches.upload(shard)
-        return replace(shard, handle=handle, handles=(handle,) if handle else (), created_at=self.now())
+        return replace(shard, handle=handle, handles=(handle,) if handle else (), earliest_create=self.now())
 
     def ended(self, job: Job) -> Job:
         """Let a job run to its end, and look at it."""

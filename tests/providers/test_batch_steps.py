@@ -87,7 +87,7 @@ def ask_of(question: Question, number: int = 0, mode: Mode = Mode.BATCH) -> Requ
 def pack(batches: BatchService, question: Question, path: Path, count: int = 3) -> BatchFile:
     """Write a batch file and return it as a shard."""
     path.write_bytes(b"".join(batches.encode(ask_of(question, number)) + b"\n" for number in range(count)))
-    return BatchFile(path, LABEL, question, count, created_at=1.0)
+    return BatchFile(path, LABEL, question, count, earliest_create=1.0)
 
 
 def send(batches: BatchService, shard: BatchFile) -> tuple[BatchFile, Job]:

@@ -19,7 +19,7 @@ import pytest
 from indexer.domain.errors import Unreachable
 from indexer.domain.job import Job, JobState
 from indexer.providers import jsonl
-from indexer.providers.bounded import MOST_OF_A_LINE, Bounds, bounding
+from indexer.providers.bounded import MOST_OF_A_LINE, AnswerBounds, bounding
 from indexer.providers.gemini.adapter import Gemini
 from indexer.providers.http import Http, Service, Timeouts
 
@@ -133,6 +133,6 @@ def test_a_packed_answer_is_read(hostile: str) -> None:
 @pytest.mark.parametrize("client", [httpx, httpx2])
 def test_an_answer_that_drips_ends(hostile: str, client: ModuleType) -> None:
     """Each byte comes in time, and all of them together do not."""
-    hooks = {"response": [bounding(client, Bounds(seconds=0.1))]}
+    hooks = {"response": [bounding(client, AnswerBounds(seconds=0.1))]}
     with client.Client(event_hooks=hooks) as pool, pytest.raises(client.DecodingError, match="had not ended"):
         pool.get(f"{hostile}/drip")

@@ -16,7 +16,6 @@ from indexer.domain.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE, fill
 from indexer.domain.question import Question, Settings
 from indexer.providers import spec
 from indexer.providers.prices import (
-    READ_ON,
     STALE_AFTER,
     TABLE,
     Price,
@@ -24,7 +23,6 @@ from indexer.providers.prices import (
     flat,
     most,
     parse_price,
-    price,
     read_tariffs,
 )
 from indexer.providers.pricing import Pricing
@@ -51,7 +49,7 @@ AUTUMN = date(2026, 11, 22)
 )
 def test_the_price_of_a_model_in_a_lane_on_a_day(model: str, mode: Mode, on: date, expected: Price | None) -> None:
     """The tariff in force on that day holds; a name that merely begins like a known one has no price."""
-    found = price(model, mode, on)
+    found = TABLE.price(model, mode, on)
     assert (found and (found.input, found.output)) == (expected and (expected.input, expected.output))
 
 
@@ -103,8 +101,8 @@ def test_cached_tokens_and_the_tier_that_was_served_have_their_own_price() -> No
 def test_the_table_is_called_old_after_sixty_days() -> None:
     """On the sixtieth day it still passes, on the next it does not."""
     model = "gemini-3.5-flash-lite"
-    assert TABLE.warnings(model, Mode.BATCH, READ_ON + STALE_AFTER) == ()
-    (line,) = TABLE.warnings(model, Mode.BATCH, READ_ON + STALE_AFTER + timedelta(days=1))
+    assert TABLE.warnings(model, Mode.BATCH, TABLE.read_on + STALE_AFTER) == ()
+    (line,) = TABLE.warnings(model, Mode.BATCH, TABLE.read_on + STALE_AFTER + timedelta(days=1))
     assert "61 days old" in line
 
 
@@ -169,7 +167,7 @@ def test_no_estimate_is_wider_than_three_times_its_low_end(model: str, resolutio
     question = replace(question, settings=replace(question.settings, media_resolution=resolution))
     count = spec("gemini").tokens if model.startswith("gemini") else by_patches
     tokens = count(question, fill(DEFAULT_TEMPLATE, "English"), 768, 768)
-    at = price(model, Mode.INTERACTIVE, AUTUMN)
+    at = TABLE.price(model, Mode.INTERACTIVE, AUTUMN)
     assert at is not None
     bill = cost(tokens, at)
     assert 0 < bill.low < bill.high <= 3 * bill.low + 1e-12
@@ -178,7 +176,7 @@ def test_no_estimate_is_wider_than_three_times_its_low_end(model: str, resolutio
 
 def test_the_worked_example_of_a_million_pictures() -> None:
     """1,400 tokens in and 150 out, a million times, by batch: 397.50 dollars."""
-    at = price("gemini-3.5-flash-lite", Mode.BATCH, AUTUMN)
+    at = TABLE.price("gemini-3.5-flash-lite", Mode.BATCH, AUTUMN)
     assert at is not None
     assert 1_000_000 * cost(Tokens(1400, 150, 150), at).high == pytest.approx(397.5)
 
@@ -202,20 +200,20 @@ def test_a_told_price_holds_for_both_lanes_and_replaces_all_dates() -> None:
     table = TABLE.with_tariffs([flat("models/gemini-3.8-flash", Price(1.0, 2.0))])
     for mode in Mode:
         for day in (AUTUMN, date(2027, 6, 1)):
-            assert price("gemini-3.8-flash", mode, day, table) == Price(1.0, 2.0)
-    assert price("gemini-3.8-flash", Mode.BATCH, AUTUMN) == Price(0.375, 1.875)
+            assert table.price("gemini-3.8-flash", mode, day) == Price(1.0, 2.0)
+    assert TABLE.price("gemini-3.8-flash", Mode.BATCH, AUTUMN) == Price(0.375, 1.875)
 
 
 def test_settings_may_price_models_by_lane() -> None:
     """Without a batch price the standard one counts, which is never too low; flex without a price is not sold."""
     told = {"mine": "1,2", "ours": {"standard": "4,6", "batch": "2,3", "flex": "3,4"}, "theirs": {"standard": "4,6"}}
     table = TABLE.with_tariffs(read_tariffs(told))
-    assert price("mine", Mode.BATCH, AUTUMN, table) == Price(1.0, 2.0)
-    assert price("ours", Mode.BATCH, AUTUMN, table) == Price(2.0, 3.0)
-    assert price("ours", Mode.INTERACTIVE, AUTUMN, table) == Price(4.0, 6.0)
-    assert price("theirs", Mode.BATCH, AUTUMN, table) == Price(4.0, 6.0)
-    assert price("ours", Mode.FLEX, AUTUMN, table) == Price(3.0, 4.0)
-    assert price("theirs", Mode.FLEX, AUTUMN, table) is None
+    assert table.price("mine", Mode.BATCH, AUTUMN) == Price(1.0, 2.0)
+    assert table.price("ours", Mode.BATCH, AUTUMN) == Price(2.0, 3.0)
+    assert table.price("ours", Mode.INTERACTIVE, AUTUMN) == Price(4.0, 6.0)
+    assert table.price("theirs", Mode.BATCH, AUTUMN) == Price(4.0, 6.0)
+    assert table.price("ours", Mode.FLEX, AUTUMN) == Price(3.0, 4.0)
+    assert table.price("theirs", Mode.FLEX, AUTUMN) is None
 
 
 @pytest.mark.parametrize("told", [3, {}, {"batch": "1,2"}, {"standard": "1,2", "slow": "1,2"}, {"standard": 4}])

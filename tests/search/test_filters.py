@@ -20,6 +20,7 @@ from indexer.table.dataset import open_dataset
 from indexer.table.photo_table import PhotoRow, PhotoTable
 from indexer.table.words import query_terms, terms
 from search.filters import EARTH_RADIUS_KM, Circle, Filters, Query, matching, predicate, typed
+from search.spelling import tag_spellings
 
 NASTY = ["it's", "100%", "a_b", "\\", '"', "') OR true --", "tag\n2", "naïve", "🐶", "NULL", "[x]", "a,b", "''"]
 TAGS = ["dog", "red car", *NASTY]
@@ -116,9 +117,9 @@ def passes(asked: Filters, row: PhotoRow) -> bool:
     folder = (asked.within or "").rstrip("/")
     held = terms(row.document)
     return (
-        all(tag in row.tags for tag in asked.tags)
-        and (not asked.any_tags or any(tag in row.tags for tag in asked.any_tags))
-        and not any(tag in row.tags for tag in asked.no_tags)
+        all(tagged(row, tag) for tag in asked.tags)
+        and (not asked.any_tags or any(tagged(row, tag) for tag in asked.any_tags))
+        and not any(tagged(row, tag) for tag in asked.no_tags)
         and not any(term in held for term in asked.not_terms)
         and (asked.since is None or (row.taken_at is not None and row.taken_at >= asked.since))
         and (asked.before is None or (row.taken_at is not None and row.taken_at < asked.before))
@@ -128,6 +129,11 @@ def passes(asked: Filters, row: PhotoRow) -> bool:
         and (asked.within is None or row.path == asked.within or row.path.startswith(folder + "/"))
         and (asked.near is None or distance(asked.near, row) <= asked.near.kilometres)
     )
+
+
+def tagged(row: PhotoRow, tag: str) -> bool:
+    """Whether a row has a tag in any of its spellings."""
+    return not {tag, *tag_spellings(tag)}.isdisjoint(row.tags)
 
 
 def distance(circle: Circle, row: PhotoRow) -> float:

@@ -29,6 +29,7 @@ from search.gallery.asked import Asked
 from tests.support.gallery import Served, raw, serving
 from tests.support.hostile import png_bomb
 from tests.support.odd import cr3, preview_jpeg
+from tests.support.virtual import SAMPLES
 
 SIDECAR = """<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
 <rdf:Description xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
@@ -54,6 +55,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Image.effect_noise((640, 320), 50).convert("RGB").save(folder / "turned.jpg", exif=turned)
     (folder / "camera.cr3").write_bytes(cr3(preview_jpeg((600, 400))))
     (folder / "camera.cr3.xmp").write_text(SIDECAR)
+    with Image.open(SAMPLES / "cat_face.jpg") as cat:
+        little = cat.convert("RGB").resize((400, 300))
+    for second, right in ((10, 400), (12, 396)):
+        shot = Image.Exif()
+        shot.get_ifd(0x8769)[0x9003] = f"2014:01:01 10:00:{second}"
+        little.crop((0, 0, right, 300)).save(folder / f"burst {second}.jpg", exif=shot)
     Image.effect_noise((500, 400), 90).convert("RGB").save(folder / HOSTILE.replace("/", "_"), "JPEG")
     return folder
 
@@ -397,6 +404,22 @@ def test_a_photos_page_tells_what_is_known(client: httpx.Client, folder: Path) -
     assert 'rel="noreferrer noopener external"' in page
 
 
+def test_a_burst_is_told_and_shown_as_one(client: httpx.Client, folder: Path) -> None:
+    """The page of a photo names the others of its burst; a search may show one of each, in the order of time."""
+    page = client.get("/photo", params={"path": str(folder / "burst 10.jpg")}).text
+    assert "burst 12.jpg" in page.partition("Same burst")[2]
+    asked = {"until": "2016", "sort": "date"}
+    shown = [
+        re.findall(r"path=[^\"&]*%2F([^\"&]*)&amp;", client.get("/hits", params=asked | more).text) for more in _BURSTS
+    ]
+    assert [len(names) for names in shown] == [3, 2]
+    assert shown[0][0].startswith("wide")
+    assert shown[0][1:] == ["burst+12.jpg", "burst+10.jpg"]
+
+
+_BURSTS: tuple[dict[str, str], ...] = ({}, {"collapse": "bursts"})
+
+
 def test_weaker_matches_stand_apart(client: httpx.Client, served: Served) -> None:
     """What is only near has a heading of its own, below what answers."""
     page = client.get("/hits", params={"q": "grey noise"}).text
@@ -406,14 +429,19 @@ def test_weaker_matches_stand_apart(client: httpx.Client, served: Served) -> Non
     assert weak.count("<li") == min(12, sum(hit.weak for hit in hits))
 
 
-def test_it_is_an_application_for_any_server(served: Served, tmp_path: Path) -> None:
+def test_it_is_an_application_for_any_server(served: Served, folder: Path, tmp_path: Path) -> None:
     """Without a server of its own too, its address lets in."""
     made = app(served.library, cache=tmp_path)
+    shown: list[bytes] = []
+    made.state.desk.show = shown.append
+    path = str(folder / "wide.jpg")
 
     async def ask() -> list[int]:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(made), base_url="http://127.0.0.1") as client:
             first = await client.get("/")
             entered = await client.get(address(made, 80))
+            await client.post("/folder", data={"form_token": made.state.token.form, "path": path})
             return [first.status_code, entered.status_code, (await client.get("/jobs")).status_code]
 
     assert asyncio.run(ask()) == [403, 303, 200]
+    assert shown == [os.fsencode(folder)], "the file manager is shown the folder of a photo"

@@ -13,9 +13,10 @@ from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from indexer import Library
+from tests.fakes.gemini import Emulator
 from tests.support.browsing import browsing, loud
 from tests.support.gallery import Served, serving
-from tests.support.virtual import samples
+from tests.support.virtual import opened, samples
 
 expect.set_options(timeout=20_000)  # milliseconds: a busy machine is slow
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
@@ -38,9 +39,19 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Image.new("RGB", (160 + number % 40, 160), colour).save(home / "photos" / "plain" / f"p{number:03}.jpg")
     with Library.open(home / "library") as library:
         library.index([home / "photos"], provider="local")
+        answered_twice(home)
         path = str(photos / f"{HOSTILE.replace('/', '_')}.jpg")
         library.correct(path, description=f"Two dogs. {HOSTILE}", tags=["dogs", HOSTILE])
     return home
+
+
+def answered_twice(home: Path) -> None:
+    """Have one little picture described by a model, to two prompts."""
+    (home / "other.txt").write_text("Describe the photo in other words.")
+    asked = {"provider": "gemini", "mode": "interactive", "approve": True, "pilot": 0, "workers": 0}
+    with Emulator(home / "emulator") as emulator, opened(home / "library", emulator) as library:
+        for prompt in (None, str(home / "other.txt")):
+            library.index([home / "photos" / "plain" / "p069.jpg"], prompt=prompt, **asked)
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +128,35 @@ def test_search_as_one_types(page: Page) -> None:
     expect(page.locator("#results .grid img").first).to_have_attribute("src", re.compile("astronaut"))
     expect(page).to_have_url(re.compile(r"\?q=space\+suit\+of\+a\+pilot$"))
     assert page.evaluate("window.same")
+    expect(page.locator("#said")).to_have_text(page.locator("#count").inner_text())
+    page.goto("/")
+    expect(page.locator("#count")).to_have_text("81 photos")
+    page.locator("#q").fill("landscpae")
+    expect(page.locator("#results")).to_contain_text("no photo has the word landscpae; did you mean landscape?")
+
+
+def test_answers_to_other_prompts_stand_side_by_side(page: Page, home: Path) -> None:
+    """Each with who gave it, and to which prompt."""
+    path = str(home / "photos" / "plain" / "p069.jpg")
+    page.goto(f"/photo?path={quote(path)}")
+    rows = page.get_by_role("region", name="All answers").locator("tbody tr")
+    expect(rows).to_have_count(3)
+    told = [row.locator("td").all_inner_texts() for row in rows.all()]
+    assert [by.split()[0] for by, *_ in told] == ["gemini", "gemini", "local"]
+    assert len({prompt for _, prompt, *_ in told}) == 2
+
+
+def test_pages_that_only_tell_hold_nothing_to_spend_or_set_by(page: Page) -> None:
+    """Failures show the command that asks again, by reason; jobs the money; settings where each was set."""
+    page.goto("/failures")
+    expect(page.get_by_role("heading", name="unreadable: 1")).to_be_visible()
+    expect(page.locator("#command-unreadable")).to_have_text("index retry --only unreadable")
+    for address in ("/failures", "/jobs", "/settings"):
+        page.goto(address)
+        assert page.locator("main form, main input").count() == 0
+    expect(page.get_by_role("row", name=re.compile("^max_pixels"))).to_be_visible()
+    page.goto("/jobs")
+    expect(page.get_by_role("region", name="Spending").locator("tbody tr").first).to_contain_text("$")
 
 
 def test_by_keyboard_alone(page: Page) -> None:
@@ -166,6 +206,7 @@ def test_everything_can_be_read_without_javascript(browser: Browser, served: Ser
     """Forms and links alone: search, the next page, a photo, a correction and its undo, a ban and its undo."""
     context = browser.new_context(java_script_enabled=False, base_url=served.origin)
     page = entered(context, served)
+    expect(page.locator("#count")).to_have_text("more than 60 photos")
     page.get_by_role("link", name="More photos").click()
     expect(page).to_have_url(re.compile("offset=60"))
     page.locator("#q").fill("red espresso cup")

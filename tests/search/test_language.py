@@ -20,7 +20,7 @@ from tests.support.libraries import make_library, photo_row
 
 ROWS = [
     photo_row("/p/umbrella.jpg", "A red umbrella on the beach beside a sand castle.", ["beach"], camera="Canon EOS"),
-    photo_row("/p/shirt.jpg", "A boy in a blue t-shirt near a wi-fi router.", ["kid", "golden hour"]),
+    photo_row("/p/shirt.jpg", "A boy in a blue t-shirt near a wi-fi router.", ["kid", "golden hour", "t-shirt"]),
     photo_row("/p/hill.jpg", "A castle on a hill, with sand before it.", ["castle"]),
     photo_row("/p/tide.jpg", "Children built a sandcastle at low tide.", ["kid"]),
     photo_row("/p/robot.jpg", "A C-3PO toy robot stands in its box."),
@@ -115,6 +115,17 @@ def test_unwanted_words_mean_all_their_spellings(index: Index) -> None:
     assert len(holding(index, "", not_words="t-castle", limit=0)) == 7
 
 
+@pytest.mark.parametrize(
+    ("tag", "found"),
+    [("tshirt", 1), ("T-Shirt", 1), ("t shirt", 1), ("goldenhour", 1), ("golden-hour", 1), ("ki-d", 2), ("kids", 0)],
+)
+def test_tags_find_each_other_in_any_spelling(index: Index, tag: str, found: int) -> None:
+    """Joined, hyphenated or split, wanted or unwanted; a tag of other letters is another one."""
+    assert len(index.search(tags=[tag])) == len(index.search(any_tags=[tag])) == found
+    assert len(index.search(no_tags=[tag], limit=0)) == len(ROWS) - found
+    assert all(hit.why["tags"] for hit in index.search(tags=[tag]))
+
+
 @pytest.mark.parametrize("text", ["in:/a in:/b", "camera:a camera:b", "-in:/p dog"])
 def test_what_cannot_be_meant_is_usage(index: Index, text: str) -> None:
     """A filter given twice, or turned round, is told."""
@@ -142,9 +153,9 @@ def test_a_misspelt_word_is_searched_as_what_the_library_has(index: Index) -> No
     assert holding(index, "umbrela") == ["umbrella"]
     answered = index.answer(Query(text="umbrela"))
     assert (answered.meant, answered.corrected) == ({"umbrela": "umbrella"}, True)
-    offered = index.answer(Query(text="red umbrela", advised=True))
+    offered = index.answer(Query(text="red umbrela"), advised=True)
     assert (offered.meant, offered.corrected) == ({"umbrela": "umbrella"}, False)
-    assert index.answer(Query(text="castle", advised=True)).meant == {}
+    assert index.answer(Query(text="castle"), advised=True).meant == {}
 
 
 @pytest.mark.parametrize(

@@ -168,6 +168,8 @@ def test_a_sheet_that_cannot_be_written_is_told_in_words(run, tmp_path: Path) ->
         (["kubernetes pod eviction policy"], 1, "no good match"),
         (["--tag", "no such tag"], 1, "no photo has the tag 'no such tag'"),
         (["--tag", "baot"], 1, "did you mean: boat"),
+        (["tag:baot"], 1, "did you mean: boat"),
+        (["dog", 'camera:"Cannon"'], 1, "did you mean: Canon"),
         (["--camera", "Cannon"], 1, "did you mean: Canon"),
         (["--in", "/p/no"], 1, "no indexed photo lies in /p/no"),
         (["boat", "--format", "{scor}"], 2, "did you mean: score"),

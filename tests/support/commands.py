@@ -9,7 +9,10 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+
+from tests.support import warm
 
 SAMPLES = Path(__file__).parents[2] / "sample_images"
 _SERVICES = ("GOOGLE", "GEMINI", "GOOGLE_GEMINI", "OPENAI", "ANTHROPIC", "MISTRAL", "OPENROUTER", "DEEPSEEK")
@@ -39,11 +42,14 @@ def environment(**extra: str) -> dict[str, str]:
 
 
 def run(command: str, *arguments: str | Path, env: Mapping[str, str] | None = None, **options: Any) -> Done:
-    """Run `index` or `search` and wait for its end."""
+    """Run `index` or `search` and wait for its end; from the fork server where that makes no difference."""
     program = Path(sys.executable).with_name(command)
+    whole = environment(**(env or {}))
+    if options.keys() <= {"cwd"} and warm.can_run(whole):
+        return _run_warm(program, [str(one) for one in arguments], whole, str(options.get("cwd", Path.cwd())))
     done = subprocess.run(
         [program, *arguments],
-        env=environment(**(env or {})),
+        env=whole,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -52,6 +58,15 @@ def run(command: str, *arguments: str | Path, env: Mapping[str, str] | None = No
         **options,
     )
     return Done(done.returncode, done.stdout, done.stderr)
+
+
+def _run_warm(program: Path, arguments: list[str], env: Mapping[str, str], cwd: str) -> Done:
+    with TemporaryDirectory() as folder:
+        out, err = Path(folder, "out"), Path(folder, "err")
+        out.touch()
+        err.touch()
+        code = warm.run(program, arguments, env, cwd, (out, err))
+        return Done(code if code is not None else -1, out.read_text("utf-8"), err.read_text("utf-8"))
 
 
 def index(*arguments: str | Path, **options: Any) -> Done:

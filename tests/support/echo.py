@@ -89,7 +89,7 @@ class EchoBatches:
         raise Refused(WORDS, hint=WORDS)
 
     def _job(self, name: str) -> Job:
-        return Job(name, JobState.FINISHED, display_name=WORDS, output_file="out", error=WORDS)
+        return Job(name, JobState.FINISHED, display_name=WORDS, results=("out",), error=WORDS)
 
 
 class Echo:

@@ -1,11 +1,10 @@
 """Run a command of the library in a process of its own and kill it with signal 9: at a step, a remote call, a moment.
 
-The processes come from a fork server that has imported what is heavy once, so that a kill costs a second, not ten.
+The processes come from the fork server, so that a kill costs a second, not ten.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 from collections.abc import Mapping
@@ -14,25 +13,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from tests.support import warm
 from tests.support.rigs import Fake
 
-_HEAVY = [
-    "google.genai",
-    "lance",
-    "onnxruntime",
-    "tokenizers",
-    "indexer.library.api",
-    "indexer.media.rendition",
-    "httpx",
-    "httpx2",
-    "google.auth.transport.requests",
-    "indexer.providers.anthropic.adapter",
-    "indexer.providers.mistral.adapter",
-    "indexer.providers.openai.adapter",
-    "indexer.providers.vertex.adapter",
-]
-_SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload([*_HEAVY, "tests.support.killing"])
 _PATIENCE = 120.0
 
 
@@ -74,8 +57,8 @@ def index(
 
     It dies at its `kill_at`-th step, when `emulator` meets the remote `call` (nth, when), or `after` seconds.
     """
-    ours, theirs = _SERVER.Pipe()
-    process = _SERVER.Process(target=_child, args=(scene, kill_at, theirs))
+    ours, theirs = warm.SERVER.Pipe()
+    process = warm.SERVER.Process(target=_child, args=(scene, kill_at, theirs))
     process.start()
     theirs.close()
     if emulator is not None and call is not None:

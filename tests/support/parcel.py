@@ -103,7 +103,7 @@ class ParcelService:
         if job.queue_full:
             return replace(job, state=JobState.FAILED, error="enqueued token limit reached")
         if job.state is JobState.RUNNING and self.now() >= (job.created_at or 0.0) + RUNS_SECONDS:
-            job = replace(job, state=JobState.FINISHED, output_file=name, ended_at=self.now())
+            job = replace(job, state=JobState.FINISHED, results=(name,), ended_at=self.now())
             self._jobs[name] = (job, lines)
             (self.folder / name.replace("/", "-")).write_bytes(
                 b"".join(self._answer(line) for line in lines.splitlines())
@@ -166,7 +166,7 @@ class ParcelBatches(Inline, Unlabelled, Uncancellable):
         """Jobs of the same size that are not older than the first creation."""
         self._service.allow(self._key)
         for job in self._service.jobs():
-            if job.requests == shard.requests and (job.created_at or 0.0) >= (shard.created_at or 0.0) - 60.0:
+            if job.requests == shard.requests and (job.created_at or 0.0) >= (shard.earliest_create or 0.0) - 60.0:
                 yield job
 
     def poll(self, name: str) -> Job:

@@ -97,7 +97,7 @@ def reader(scene: Scene) -> None:
 def play(folder: Path, uploads: int, kills: int, seed: int) -> list[str]:
     """Play the scene with so many kills; returns what does not hold."""
     dice = random.Random(seed)
-    (folder / "checks.toml").write_text(CHECKS)
+    (folder / "checks.toml").write_text(f'{CHECKS}\n[inbox]\ngather = "1s"\n')
     with Judge() as judge:
         told = {**environ(SHOPS["openai"], judge), "CAPTIONARY_LOOKUP_SECONDS": "0.3", "CAPTIONARY_WORKERS": "0"}
         scene = Scene(folder, told, uploads)

@@ -277,7 +277,7 @@ class Shop(Inline):
             name,
             state,
             job["label"],
-            output_file=name if done else "",
+            results=(name,) if done else (),
             created_at=job["at"],
             ended_at=ends if done else None,
         )

@@ -110,7 +110,7 @@ def test_off_a_terminal_a_line_stands_for_each_change(home: Path, emulator: Emul
     waiting = [line for line in done.err.splitlines() if line.startswith("waiting: ")]
     assert 1 <= len(waiting) <= 3
     assert "11 photos at gemini" in waiting[0]
-    assert re.fullmatch(r"11 new, 11 described, (under )?\$0\.01, \d+\.\d s\n", done.out)
+    assert re.fullmatch(r"11 new, 11 described, (under )?\$0\.01, \d+(\.\d)? s\n", done.out)
 
 
 def test_approval_that_is_missing_is_two_calm_lines(home: Path, emulator: Emulator) -> None:

@@ -68,6 +68,21 @@ def test_the_same_pictures_at_another_place_are_not_bought_again(
     assert len(after) == 11
 
 
+def test_a_newer_default_prompt_is_asked_only_when_somebody_says_so(
+    library: Path, emulator: Emulator, tmp_path: Path
+) -> None:
+    """The prompt that it asked with stays in force; another one is only planned, and old answers stay."""
+    with opened(library, emulator) as held:
+        assert held.plan([SAMPLES], provider="gemini").new == 0
+        known = {one.name: one for one in held.prompts() if one.kind == "prompt"}
+        assert (known["default-1"].chosen, known["default"].answers) == (True, 0)
+        held.use("default")
+        assert held.plan([SAMPLES], provider="gemini").new == 11
+    rows = Index.open(library).to_arrow(["path", "described"]).to_pylist()
+    assert sum(row["described"] for row in rows) == 11
+    assert emulator.served() == []
+
+
 def test_it_is_embedded_anew_once(library: Path, emulator: Emulator, tmp_path: Path) -> None:
     """The next run composes its rows as this version does, without a request; the one after that composes none."""
     before = Index.open(library).to_arrow(["path", "description", "vector"]).to_pylist()

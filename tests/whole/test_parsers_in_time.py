@@ -91,7 +91,7 @@ def _answered(text: str) -> object:
 
 
 def _merged(text: str) -> object:
-    said = xmp_merge.Said(description=text, tags=(text,), keywords=(text,), caption="")
+    said = xmp_merge.OwnWords(description=text, tags=(text,), keywords=(text,), caption="")
     return xmp_merge.merge(text.encode("utf-8", "replace"), said)
 
 
@@ -122,7 +122,7 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "tags": lambda text: distinct([text]),
     "a document": _answered,
     "a result line": lambda text: jsonl.read_line(text.encode("utf-8", "replace")),
-    "an error": lambda text: _HTTP.as_error("ask", http.Said(500, {}, text.encode("utf-8", "replace"))),
+    "an error": lambda text: _HTTP.as_error("ask", http.Reply(500, {}, text.encode("utf-8", "replace"))),
     "an error of Google": lambda text: faults.as_error("ask", faults.read_refusal(400, {"message": text}), "key"),
     "a gone file": faults.is_file_gone,
     "retry-after": lambda text: rates.pause_asked({"retry-after": text}),

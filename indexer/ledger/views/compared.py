@@ -10,7 +10,7 @@ from indexer.ledger.store import Ledger
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ComparedAnswer:
     """What one question brought for a photo: an answer, or why there is none; `usd` is all that was paid for it."""
 
     description: str
@@ -21,7 +21,7 @@ class Said:
     output_tokens: int
 
 
-def said(ledger: Ledger, question: int | None, photos: Sequence[str]) -> dict[str, Said]:
+def said(ledger: Ledger, question: int | None, photos: Sequence[str]) -> dict[str, ComparedAnswer]:
     """Return what a question brought for each of `photos` that it was asked of."""
     found = {}
     for photo in photos:
@@ -38,7 +38,7 @@ def said(ledger: Ledger, question: int | None, photos: Sequence[str]) -> dict[st
         ).fetchone()
         if row:
             failure = f"{row[3]}: {row[4]}" if row[2] == "failed" else "" if row[0] else "not answered yet"
-            found[photo] = Said(row[0], tuple(json.loads(row[1])), failure, row[5], int(row[6]), int(row[7]))
+            found[photo] = ComparedAnswer(row[0], tuple(json.loads(row[1])), failure, row[5], int(row[6]), int(row[7]))
     return found
 
 

@@ -12,9 +12,15 @@ from indexer.ledger.store import Ledger, Transaction
 from indexer.ledger.views.count_cache import kept
 from indexer.ledger.work import partners
 
+_SCREENSHOTS = (
+    *("screenshot", "screen shot", "screen_shot", "screen-shot", "bildschirmfoto", "capture d_écran"),
+    *("captura de pantalla", "schermata", "schermafbeelding"),
+)
+"""How telephones and desktops call them, as patterns."""
+
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ProviderCounts:
     """How the files of a scope stand with a provider: `seen = described + pending + failed`."""
 
     seen: int
@@ -89,10 +95,10 @@ def last_asked(ledger: Ledger) -> LastAsked | None:
     return LastAsked(row[0], Mode(row[1])) if row else None
 
 
-def standing_of_files(ledger: Ledger, scope: Scope, provider: str, question: int | None) -> Standing:
+def standing_of_files(ledger: Ledger, scope: Scope, provider: str, question: int | None) -> ProviderCounts:
     """Count the paths of `scope` by how they stand with `provider`; each path counts once."""
     name = f"files {provider} {question}"
-    return Standing(*map(int, kept(ledger, name, scope, lambda: _standing(ledger, scope, provider, question))))
+    return ProviderCounts(*map(int, kept(ledger, name, scope, lambda: _standing(ledger, scope, provider, question))))
 
 
 def _standing(ledger: Ledger, scope: Scope, provider: str, question: int | None) -> tuple[int, ...]:
@@ -251,6 +257,15 @@ def count_pictures(ledger: Ledger, scope: Scope) -> int:
     condition, values = scope.where()
     seen = f"SELECT count(*) FROM files f WHERE f.picture = 1 AND f.state <> 'gone' AND {condition}"
     return int(ledger.connection.execute(seen, values).fetchone()[0])
+
+
+def count_screenshots(ledger: Ledger, run: int | None = None) -> int:
+    """Count the pictures here that their paths call screenshots, all or those that `run` saw first."""
+    named = " OR ".join("CAST(path AS TEXT) LIKE ?" for _ in _SCREENSHOTS)
+    seen = f"SELECT count(*) FROM files WHERE picture = 1 AND state = 'present' AND ({named})"
+    if run is not None:
+        seen += f" AND changed_run = {run:d} AND change = 'new'"
+    return int(ledger.connection.execute(seen, [f"%{name}%" for name in _SCREENSHOTS]).fetchone()[0])
 
 
 def count_new(ledger: Ledger, scope: Scope, least: int) -> int:

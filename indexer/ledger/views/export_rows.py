@@ -28,7 +28,7 @@ class Entry:
 
     The answer's tags are those that people's rules and the settings let through, as a search shows them. `answered_at`
     is in seconds since the epoch; `inherited` says that the answer describes another photo of the burst, `corrected`
-    that a person has changed its description or tags.
+    that a person has changed its description, tags or fields.
     """
 
     path: bytes
@@ -51,7 +51,7 @@ def entries(ledger: Ledger, scope: Scope) -> Iterator[Entry]:
     rows = ledger.connection.execute(
         f"""
         SELECT f.path, f.photo, f.facts, p.width, p.height, b.provider, q.prompt_version, b.answered_at,
-               b.photo <> f.photo, c.description, c.tags, b.description, b.tags, b.visible_text, b.fields,
+               b.photo <> f.photo, c.description, c.tags, c.fields, b.description, b.tags, b.visible_text, b.fields,
                b.model
         FROM files f JOIN photos p ON p.id = f.photo
         LEFT JOIN answers b ON b.work = (
@@ -64,8 +64,8 @@ def entries(ledger: Ledger, scope: Scope) -> Iterator[Entry]:
         values,
     )
     for path, photo, facts, width, height, provider, version, answered_at, inherited, *rest in rows:
-        description, tags, *said = rest
-        correction = read_correction(description, tags)
+        description, tags, fields, *said = rest
+        correction = read_correction(description, tags, fields)
         answer = _answer(shown, *said) if provider else None
         answer = corrected(answer, correction)
         told = (provider, version, answered_at, bool(inherited), correction is not None)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from indexer.domain.answer import Answer
-from indexer.domain.correction import Correction
+from indexer.domain.answer_fields import Field
+from indexer.domain.correction import Correction, corrected_fields
 from indexer.domain.photo import Facts
 from indexer.domain.tags import distinct
 from indexer.ledger.photos.files import facts_from
 from indexer.ledger.store import Ledger
+from indexer.ledger.views.prompts import own_fields
 from indexer.ledger.views.tags import tagging
 from indexer.ledger.work.answers import BEST_FIRST
 from indexer.ledger.work.corrections import correction_of
@@ -48,7 +52,8 @@ class KnownPhoto:
     """A path with all that is known of it; `said` has the answer that is shown first, `reason` is why it failed.
 
     `tags` are those that a search finds: of the shown answer by people's rules and the settings, and the keywords;
-    `own_tags` are the same without the keywords. `correction` is what a person says instead.
+    `own_tags` are the same without the keywords. `correction` is what a person says instead, `fields` are those of the
+    shown answer with it, and `known_fields` all that a schema of one's own has in this library.
     `copies` are other paths of the same pixels, `burst` those of other photos of its burst. `width` and `height` are
     upright pixels, `format` is the kind of file it was first seen in.
     """
@@ -63,6 +68,8 @@ class KnownPhoto:
     detail: str
     said: tuple[Said, ...]
     correction: Correction | None
+    fields: Mapping[str, Any]
+    known_fields: Sequence[Field]
     own_tags: tuple[str, ...]
     tags: tuple[str, ...]
     copies: tuple[bytes, ...]
@@ -105,6 +112,8 @@ def known_photo(ledger: Ledger, path: bytes) -> KnownPhoto | None:
         detail=detail,
         said=said,
         correction=correction,
+        fields=corrected_fields(said[0].answer.fields if said else {}, correction),
+        known_fields=own_fields(ledger),
         own_tags=own,
         tags=distinct(own, read.keywords),
         copies=_paths(ledger, "photo = ? AND path <> ?", (file.photo, path)),

@@ -10,7 +10,7 @@ from indexer.ledger.scope import Scope
 from indexer.ledger.store import Ledger
 
 
-class Candidate(NamedTuple):
+class PilotPhoto(NamedTuple):
     """A photo with its folder, the month it was taken in ("" unknown), and its shape."""
 
     photo: str
@@ -19,7 +19,7 @@ class Candidate(NamedTuple):
     shape: str
 
 
-class Taken(NamedTuple):
+class Piloted(NamedTuple):
     """A photo of a pilot: where it lies, what came back or why nothing did, and what it cost."""
 
     path: bytes
@@ -32,7 +32,7 @@ class Taken(NamedTuple):
     usd: float
 
 
-def candidates(ledger: Ledger, photos: Container[str] | None, scope: Scope) -> list[Candidate]:
+def candidates(ledger: Ledger, photos: Container[str] | None, scope: Scope) -> list[PilotPhoto]:
     """Return those of `photos` (None: of all) that lie in `scope`, like beside like."""
     condition, values = scope.where()
     rows = ledger.connection.execute(
@@ -46,10 +46,10 @@ def candidates(ledger: Ledger, photos: Container[str] | None, scope: Scope) -> l
         """,
         values,
     )
-    return [Candidate(*row) for row in rows if photos is None or row[0] in photos]
+    return [PilotPhoto(*row) for row in rows if photos is None or row[0] in photos]
 
 
-def taken(ledger: Ledger, question: int, campaign: int) -> list[Taken]:
+def taken(ledger: Ledger, question: int, campaign: int) -> list[Piloted]:
     """Return what became of the photos that this campaign asked by interactive requests, by path."""
     rows = ledger.connection.execute(
         """
@@ -64,6 +64,6 @@ def taken(ledger: Ledger, question: int, campaign: int) -> list[Taken]:
         (question, campaign),
     )
     return [
-        Taken(path or b"", words, tuple(json.loads(tags)), reason, detail, int(entered), int(left), usd)
+        Piloted(path or b"", words, tuple(json.loads(tags)), reason, detail, int(entered), int(left), usd)
         for path, words, tags, reason, detail, entered, left, usd in rows
     ]

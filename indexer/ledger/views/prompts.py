@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass
 
 from indexer.domain.answer_fields import Field, fields_of
-from indexer.domain.question import Question
+from indexer.domain.prompts import DEFAULT_TEMPLATE, usual_name
+from indexer.domain.question import Question, prompt_version
 from indexer.ledger.scope import Scope
 from indexer.ledger.store import Ledger, Transaction
 from indexer.ledger.work.questions import CHOSEN_LAST, CHOSEN_PROMPT, CHOSEN_SCHEMA
@@ -37,7 +38,10 @@ class Pair:
 
 
 def versions(ledger: Ledger) -> list[Version]:
-    """Return every template and schema that was asked with, the oldest first."""
+    """Return every template and schema that was asked with, the oldest first, and the default prompt if it is none.
+
+    A text that nobody has named and that is an edition of the default prompt is called so.
+    """
     chosen = {ledger.setting(CHOSEN_PROMPT), ledger.setting(CHOSEN_SCHEMA)}
     rows = ledger.connection.execute(
         """
@@ -47,10 +51,13 @@ def versions(ledger: Ledger) -> list[Version]:
         FROM texts t ORDER BY t.kind, t.added_at, t.version
         """
     )
-    return [
-        Version(version, kind, name, body, added_at, answers, version in chosen)
+    found = [
+        Version(version, kind, name or usual_name(body), body, added_at, answers, version in chosen)
         for version, kind, name, body, added_at, answers in rows
     ]
+    if any(one.body == DEFAULT_TEMPLATE for one in found):
+        return found
+    return [*found, Version(prompt_version(DEFAULT_TEMPLATE), "prompt", "default", DEFAULT_TEMPLATE, 0.0, 0, False)]
 
 
 def own_fields(ledger: Ledger) -> list[Field]:
@@ -79,6 +86,14 @@ def chosen(ledger: Ledger) -> tuple[str | None, str | None]:
         row = ledger.connection.execute("SELECT body FROM texts WHERE version = ?", (ledger.setting(setting),))
         found.append(next((body for (body,) in row), None))
     return found[0], found[1]
+
+
+def keep(transaction: Transaction, one: Version) -> None:
+    """Keep a text that may not have been asked with yet."""
+    transaction.execute(
+        "INSERT OR IGNORE INTO texts (version, kind, body, added_at) VALUES (?, ?, ?, ?)",
+        (one.version, one.kind, one.body, transaction.now()),
+    )
 
 
 def choose(transaction: Transaction, prompt_version: str = "", schema_version: str = "") -> bool:

@@ -6,10 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from indexer.domain.mode import Mode
+from indexer.domain.question import Versions
+from indexer.ledger import handles
 from indexer.ledger.store import Ledger, Transaction
 from indexer.ledger.work.items import Work
+from indexer.ledger.work.questions import VERSIONS, stored
 
-_ASKED = "w.question IN (SELECT id FROM questions WHERE prompt_version || ' ' || schema_version = ?)"
+_ASKED = f"w.question IN (SELECT id FROM questions q WHERE {VERSIONS} = ?)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,16 @@ class Due:
     since: float
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A request that carried an upload in a batch: its key, its shard, and the files of the batch at the provider."""
+
+    key: str
+    shard: str
+    provider: str
+    handles: tuple[str, ...]
+
+
 def known(ledger: Ledger, upload: str) -> tuple[str, bytes] | None:
     """Return (sha256, where the bytes lie) of an upload, None for one that is not known."""
     row = ledger.connection.execute("SELECT sha256, path FROM uploads WHERE id = ?", (upload,)).fetchone()
@@ -28,7 +41,7 @@ def known(ledger: Ledger, upload: str) -> tuple[str, bytes] | None:
 
 def add(ledger: Ledger, upload: str, sha256: str, path: bytes, raw: bytes | None = None) -> str:
     """Commit an upload whose bytes are on disk, else with its bytes; returns the sha256 that stands under its name."""
-    with ledger.synced_together(), ledger.transaction("upload", uncounted=True) as transaction:
+    with ledger.transaction("upload", uncounted=True) as transaction:
         now = ledger.now()
         added = transaction.execute(
             "INSERT OR IGNORE INTO uploads (id, sha256, path, added_at, since) VALUES (?, ?, ?, ?, ?)",
@@ -36,6 +49,8 @@ def add(ledger: Ledger, upload: str, sha256: str, path: bytes, raw: bytes | None
         )
         if added.rowcount and raw is not None:
             transaction.execute("INSERT INTO intake VALUES (?, ?)", (upload, raw))
+        if added.rowcount:
+            return sha256
         row = transaction.execute("SELECT sha256 FROM uploads WHERE id = ?", (upload,)).fetchone()
     return str(row[0])
 
@@ -67,7 +82,7 @@ def unread(ledger: Ledger) -> list[bytes]:
     return [row[0] for row in rows]
 
 
-def due(ledger: Ledger, asked: str) -> list[Due]:
+def due(ledger: Ledger, asked: Versions) -> list[Due]:
     """Return the photos of waiting uploads that nobody was asked about with these versions, the oldest first."""
     rows = ledger.connection.execute(
         f"""
@@ -77,12 +92,12 @@ def due(ledger: Ledger, asked: str) -> list[Due]:
           AND NOT EXISTS (SELECT 1 FROM works w WHERE w.photo = f.photo AND {_ASKED.replace("?", "?1")})
         GROUP BY f.photo ORDER BY 2, 1
         """,
-        (asked,),
+        (stored(asked),),
     )
     return [Due(*row) for row in rows]
 
 
-def refused(ledger: Ledger, asked: str, provider: str) -> list[Due]:
+def refused(ledger: Ledger, asked: Versions, provider: str) -> list[Due]:
     """Return the photos of waiting uploads that were refused by policy, and that `provider` was not asked about."""
     rows = ledger.connection.execute(
         f"""
@@ -92,7 +107,7 @@ def refused(ledger: Ledger, asked: str, provider: str) -> list[Due]:
             SELECT 1 FROM works o JOIN questions q ON q.id = o.question WHERE o.photo = f.photo AND q.provider = ?)
         GROUP BY f.photo ORDER BY 2, 1
         """,
-        (asked, provider),
+        (stored(asked), provider),
     )
     return [Due(*row) for row in rows]
 
@@ -132,12 +147,12 @@ _LATE_WORKS = """
 """
 
 
-def mark_asked(transaction: Transaction, photos: Iterable[str], asked: str) -> None:
+def mark_asked(transaction: Transaction, photos: Iterable[str], asked: Versions) -> None:
     """Keep with which versions the waiting uploads of these photos were asked about."""
     transaction.executemany(
         "UPDATE uploads SET asked = ?, held = '' WHERE state = 'waiting'"
         " AND path IN (SELECT path FROM files WHERE photo = ?)",
-        ((asked, photo) for photo in photos),
+        ((stored(asked), photo) for photo in photos),
     )
 
 
@@ -150,27 +165,28 @@ def hold(ledger: Ledger, photos: Sequence[str], why: str) -> None:
         )
 
 
-def answerable_again(ledger: Ledger, asked: str) -> int:
+def answerable_again(ledger: Ledger, asked: Versions) -> int:
     """Count the decided uploads whose bytes are here and that were asked with other versions."""
-    return int(ledger.connection.execute(f"SELECT count(*) FROM uploads u WHERE {_AGAIN}", (asked,)).fetchone()[0])
+    rows = ledger.connection.execute(f"SELECT count(*) FROM uploads u WHERE {_AGAIN}", (stored(asked),))
+    return int(rows.fetchone()[0])
 
 
-def want_again(ledger: Ledger, asked: str) -> int:
+def want_again(ledger: Ledger, asked: Versions) -> int:
     """Commit that these wait for a verdict once more, from now on; returns how many."""
     with ledger.transaction("uploads asked again") as transaction:
         changed = transaction.execute(
             f"UPDATE uploads AS u SET state = 'waiting', since = ?2, asked = '', held = '' WHERE {_AGAIN}",
-            (asked, ledger.now()),
+            (stored(asked), ledger.now()),
         )
     return int(changed.rowcount)
 
 
-_AGAIN = """
+_AGAIN = f"""
     u.state = 'done' AND u.asked <> ?1
     AND NOT EXISTS (SELECT 1 FROM verdicts v WHERE v.id = u.id AND v.person = 1)
     AND NOT EXISTS (
         SELECT 1 FROM files f JOIN works w ON w.photo = f.photo AND w.state = 'answered'
-        JOIN questions q ON q.id = w.question AND q.prompt_version || ' ' || q.schema_version = ?1
+        JOIN questions q ON q.id = w.question AND {VERSIONS} = ?1
         WHERE f.path = u.path)
 """
 
@@ -214,14 +230,14 @@ def drop(ledger: Ledger, upload: str) -> None:
         transaction.execute("DELETE FROM uploads WHERE id = ?", (upload,))
 
 
-def sent(ledger: Ledger, path: bytes) -> list[tuple[str, str, str]]:
-    """Return (attempt key, shard, "provider handles") of each request that carried the bytes at `path` in a batch."""
+def sent(ledger: Ledger, path: bytes) -> list[Sent]:
+    """Return each request that carried the bytes at `path` in a batch."""
     rows = ledger.connection.execute(
         """
-        SELECT t.key, s.id, q.provider || ' ' || s.uploads || ' ' || s.output_file
+        SELECT t.key, s.id, q.provider, s.uploads, s.output_file
         FROM files f JOIN works w ON w.photo = f.photo JOIN attempts t ON t.work = w.key
         JOIN shards s ON s.id = t.shard JOIN questions q ON q.id = s.question WHERE f.path = ?
         """,
         (path,),
     )
-    return [(row[0], row[1], row[2]) for row in rows]
+    return [Sent(row[0], row[1], row[2], (*handles.read(row[3]), *handles.read(row[4]))) for row in rows]

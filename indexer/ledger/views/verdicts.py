@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from indexer.domain.keys import canonical_json
+from indexer.domain.question import Versions
 from indexer.ledger.store import Ledger
+from indexer.ledger.work.questions import VERSIONS, read_versions, stored
 
 _PAGE = 500
 
@@ -69,10 +71,10 @@ class Standing:
     out: bool
 
 
-def standing(ledger: Ledger, asked: str, *, only: str | None = None, decided: bool = False) -> Iterator[Standing]:
+def standing(ledger: Ledger, asked: Versions, *, only: str | None = None, decided: bool = False) -> Iterator[Standing]:
     """Yield how each upload that waits for a verdict stands (or one), the oldest first.
 
-    `asked` are "prompt version, schema version" of uploads that were not asked yet. With `decided` those that have
+    `asked` are the versions that uploads will be asked with which were not asked yet. With `decided` those that have
     their verdict too, as far as they were asked with these versions. What was added a moment ago, so that its bytes
     are only in the ledger, does not stand yet.
     """
@@ -87,24 +89,23 @@ def standing(ledger: Ledger, asked: str, *, only: str | None = None, decided: bo
         SELECT u.id, u.since, coalesce(f.reason, w.reason, ''), coalesce(f.detail, w.detail, ''),
                a.fields, coalesce(a.description, ''), coalesce(a.tags, '[]'), coalesce(a.model, ''),
                d.decision, coalesce(d.reasons, '[]'), coalesce(d.rules, ''), coalesce(d.person, 0), u.path,
-               u.state, u.held, coalesce(w.provider, ''), substr(v.asked, 1, instr(v.asked, ' ') - 1),
+               u.state, u.held, coalesce(w.provider, ''), v.asked,
                EXISTS (SELECT 1 FROM works o WHERE o.photo = f.photo AND o.state IN ('wanted', 'out')
-                       AND o.question IN (SELECT id FROM questions WHERE prompt_version || ' ' || schema_version
-                                          = v.asked))
+                       AND o.question IN (SELECT id FROM questions q WHERE {VERSIONS} = v.asked))
         FROM v JOIN uploads u ON u.id = v.id
         LEFT JOIN files f ON f.path = u.path
         LEFT JOIN (SELECT x.photo, x.reason, x.detail, group_concat(q.provider) AS provider,
-                          q.prompt_version || ' ' || q.schema_version AS asked, max(x.attempts)
+                          {VERSIONS} AS asked, max(x.attempts)
                    FROM works x JOIN questions q ON q.id = x.question WHERE x.state = 'failed' GROUP BY 1, 5) w
           ON w.photo = f.photo AND w.asked = v.asked
         LEFT JOIN answers a ON a.photo = f.photo AND a.work = (
             SELECT b.work FROM answers b JOIN questions q ON q.id = b.question
-            WHERE b.photo = f.photo AND q.prompt_version || ' ' || q.schema_version = v.asked
+            WHERE b.photo = f.photo AND {VERSIONS} = v.asked
             ORDER BY b.standing DESC, b.answered_at DESC LIMIT 1)
         LEFT JOIN verdicts d ON d.cursor = (SELECT max(cursor) FROM verdicts WHERE id = u.id)
         ORDER BY u.since, u.id
         """,
-        (asked, only),
+        (stored(asked), only),
     )
     for row in rows:
         yield Standing(
@@ -116,7 +117,7 @@ def standing(ledger: Ledger, asked: str, *, only: str | None = None, decided: bo
             description=row[5],
             tags=tuple(json.loads(row[6])),
             model=row[7],
-            prompt_version=row[16],
+            prompt_version=read_versions(row[16]).prompt,
             last=(row[8], tuple(json.loads(row[9]))) if row[8] else None,
             rules=row[10],
             person=bool(row[11]),

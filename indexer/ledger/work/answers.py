@@ -38,6 +38,12 @@ class Booking:
     usage: Usage | None
 
 
+def stored(answer: Answer) -> tuple[str, ...]:
+    """Return the columns model, description, tags, visible_text and fields of an answer."""
+    tags, fields = canonical_json(list(answer.tags)), canonical_json(dict(answer.fields))
+    return (answer.model, answer.description, tags, answer.visible_text, fields)
+
+
 def record_answer(transaction: Transaction, booking: Booking, answer: Answer, standing: int) -> None:
     """Keep an answer and what it cost, mark the rows of its photo."""
     _book(transaction, booking, "answered", None, None)
@@ -48,11 +54,7 @@ def record_answer(transaction: Transaction, booking: Booking, answer: Answer, st
         " FROM works w JOIN questions q ON q.id = w.question WHERE w.key = ?",
         (
             standing,
-            answer.model,
-            answer.description,
-            canonical_json(list(answer.tags)),
-            answer.visible_text,
-            canonical_json(dict(answer.fields)),
+            *stored(answer),
             transaction.now(),
             booking.work,
         ),

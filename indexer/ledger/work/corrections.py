@@ -16,16 +16,16 @@ LAST = "(SELECT max(k.id) FROM corrections k WHERE k.photo = {photo} AND k.undon
 def correction_of(ledger: Ledger, photo: str) -> Correction | None:
     """Return the correction of `photo` that holds, None where nobody has corrected it."""
     row = ledger.connection.execute(
-        f"SELECT description, tags FROM corrections WHERE id = {LAST.format(photo='?')}", (photo,)
+        f"SELECT description, tags, fields FROM corrections WHERE id = {LAST.format(photo='?')}", (photo,)
     ).fetchone()
     return read_correction(*row) if row else None
 
 
-def read_correction(description: str | None, tags: str | None) -> Correction | None:
-    """Read a correction from its columns, both NULL where there is none."""
-    if description is None and tags is None:
+def read_correction(description: str | None, tags: str | None, fields: str | None) -> Correction | None:
+    """Read a correction from its columns, all NULL where there is none."""
+    if description is None and tags is None and fields is None:
         return None
-    return Correction(description, None if tags is None else tuple(json.loads(tags)))
+    return Correction(description, None if tags is None else tuple(json.loads(tags)), json.loads(fields or "{}"))
 
 
 def corrected_tags(ledger: Ledger) -> dict[str, tuple[str, ...]]:
@@ -38,12 +38,12 @@ def corrected_tags(ledger: Ledger) -> dict[str, tuple[str, ...]]:
 
 def correct(transaction: Transaction, photo: str, correction: Correction) -> None:
     """Keep a correction of `photo` and mark its rows; what it leaves out stays as it was corrected before."""
-    before = correction_of(transaction.ledger, photo) or Correction()
-    description = before.description if correction.description is None else correction.description
-    tags = before.tags if correction.tags is None else correction.tags
+    made = correction.over(correction_of(transaction.ledger, photo) or Correction())
+    tags = None if made.tags is None else canonical_json(list(made.tags))
+    fields = canonical_json(dict(made.fields)) if made.fields else None
     transaction.execute(
-        "INSERT INTO corrections (photo, description, tags, made_at) VALUES (?, ?, ?, ?)",
-        (photo, description, None if tags is None else canonical_json(list(tags)), transaction.now()),
+        "INSERT INTO corrections (photo, description, tags, fields, made_at) VALUES (?, ?, ?, ?, ?)",
+        (photo, made.description, tags, fields, transaction.now()),
     )
     dirty_rows.mark_photo(transaction, photo)
 

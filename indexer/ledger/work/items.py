@@ -144,7 +144,7 @@ def void(transaction: Transaction, attempt: str, work: str) -> None:
 
 
 def fail(transaction: Transaction, work: str, reason: str, detail: str) -> None:
-    # What was asked anew falls back on the answer it has: a failure never takes one away.
+    """Keep why a work failed; what was asked anew falls back on the answer it has: a failure never takes one away."""
     transaction.execute("UPDATE works SET state = 'answered', renewing = 0 WHERE key = ? AND renewing = 1", (work,))
     transaction.execute(
         "UPDATE works SET state = 'failed', reason = ?, detail = ? WHERE key = ? AND state <> 'answered'",

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
-from indexer.domain.question import Question, Settings
+from indexer.domain.question import Question, Settings, Versions
 from indexer.ledger.store import Ledger, Transaction
 
 CHOSEN_PROMPT = "chosen prompt"  # settings of the library: which versions win among answers of one standing
 CHOSEN_SCHEMA = "chosen schema"
 CHOSEN_LAST = "chosen last"  # "schema" when a schema was put in force by itself, after the prompt
+VERSIONS = "q.prompt_version || ' ' || q.schema_version"
+"""The versions of a question `q` in SQL, as `stored` keeps them."""
 _SAME = "provider = ? AND model = ? AND prompt_version = ? AND schema_version = ? AND settings = ?"
+
+
+def stored(versions: Versions) -> str:
+    """Return the text that keeps `versions` in one column."""
+    return " ".join(versions)
+
+
+def read_versions(text: str) -> Versions:
+    """Return the versions that `stored` made `text` of."""
+    return Versions(*text.split(" "))
 
 
 def question_id(transaction: Transaction, question: Question) -> int:
@@ -69,6 +82,15 @@ def of_provider(ledger: Ledger, provider: str) -> list[int]:
     """Return the numbers of all questions to a provider, the newest first."""
     rows = ledger.connection.execute("SELECT id FROM questions WHERE provider = ? ORDER BY id DESC", (provider,))
     return [int(row[0]) for row in rows]
+
+
+def latest_asked(ledger: Ledger) -> Iterator[Question]:
+    """Yield the questions whose prompt is known in words, by the last run that asked them, the newest first."""
+    rows = ledger.connection.execute(
+        "SELECT q.id FROM questions q JOIN texts p ON p.version = q.prompt_version WHERE p.body <> ''"
+        " ORDER BY (SELECT max(r.id) FROM runs r WHERE r.question = q.id) DESC, q.id DESC"
+    )
+    return (question_of(ledger, number) for (number,) in rows.fetchall())
 
 
 def question_of(ledger: Ledger, number: int) -> Question:

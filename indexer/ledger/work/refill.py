@@ -7,16 +7,16 @@ import os
 from dataclasses import asdict, dataclass
 
 from indexer.domain.answer import Answer
-from indexer.domain.keys import canonical_json
 from indexer.domain.mode import Mode
 from indexer.domain.photo import Facts
 from indexer.domain.question import Question, work_key
 from indexer.ledger.store import Ledger, Transaction
+from indexer.ledger.work.answers import stored
 from indexer.ledger.work.questions import question_id, question_in_version
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
+class FormerRow:
     """What one row of the table says: a path, its photo, the facts of the file, and the digest of its document."""
 
     path: bytes
@@ -35,7 +35,7 @@ def is_new(ledger: Ledger) -> bool:
     return not ledger.connection.execute(used).fetchone()[0]
 
 
-def put_file(transaction: Transaction, run: int, row: Remembered) -> None:
+def put_file(transaction: Transaction, run: int, row: FormerRow) -> None:
     """Keep a path and its photo; its size is unknown, so that the next crawl opens the file."""
     transaction.execute(
         "INSERT OR IGNORE INTO photos (id, phash, width, height, format, note, added_at)"
@@ -80,11 +80,7 @@ def put_answer(transaction: Transaction, asked: tuple[int, str], photo: str, ans
             number,
             provider,
             standing,
-            answer.model,
-            answer.description,
-            canonical_json(list(answer.tags)),
-            answer.visible_text,
-            canonical_json(dict(answer.fields)),
+            *stored(answer),
             transaction.now(),
         ),
     )

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from indexer.domain.job import Job, JobState
+from indexer.ledger import handles
 from indexer.ledger.store import Ledger, Transaction
 from indexer.ledger.work.answers import Booking
 from indexer.ledger.work.items import Work
@@ -55,7 +56,11 @@ class Refusal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """A batch file on its way; see the module's states. Times are seconds since the epoch."""
+    """A batch file on its way; see the module's states. Times are seconds since the epoch.
+
+    `uploads` are all handles that it was ever uploaded under, `results` those of its result files; since `unsure_since`
+    nobody knows what became of the last create.
+    """
 
     id: str
     question: int
@@ -68,25 +73,33 @@ class Shard:
     high_usd: float
     packed_at: float
     input_file: str
-    uploads: str
+    uploads: tuple[str, ...]
     uploaded_at: float | None
-    created_at: float | None
+    unsure_since: float | None
     creates: int
-    refusal: str
+    refusal: Refusal
     not_before: float
     lost_at: float | None
     cancelled_at: float | None
     canary: int
     job: str
     job_state: JobState
-    output_file: str
+    results: tuple[str, ...]
     submitted_at: float | None
     ended_at: float | None
     error: str
     running_at: float | None
 
 
-_COLUMNS = ", ".join(Shard.__slots__)
+_KINDS = {
+    "state": ShardState,
+    "job_state": JobState,
+    "refusal": Refusal,
+    "uploads": handles.read,
+    "results": handles.read,
+}
+_STORED = {"unsure_since": "created_at", "results": "output_file"}
+_COLUMNS = ", ".join(_STORED.get(name, name) for name in Shard.__slots__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +168,9 @@ def at_service(ledger: Ledger) -> tuple[int, int]:
 
 
 def _shard(row: Sequence[Any]) -> Shard:
-    columns = dict(zip(Shard.__slots__, row, strict=True))
-    return Shard(**{**columns, "state": ShardState(columns["state"]), "job_state": JobState(columns["job_state"])})
+    told = dict(zip(Shard.__slots__, row, strict=True))
+    told |= {name: kind(told[name]) for name, kind in _KINDS.items()}
+    return Shard(**told)
 
 
 def queued_tokens(ledger: Ledger, provider: str, model: str) -> int:
@@ -182,7 +196,7 @@ def record_upload(ledger: Ledger, held: Shard, input_file: str) -> Shard:
         ShardState.CREATING,
         "upload",
         input_file=input_file,
-        uploads=f"{held.uploads} {input_file}".strip(),
+        uploads=handles.stored((*held.uploads, input_file)),
         uploaded_at=ledger.now(),
         refusal=str(Refusal.UNKNOWN if held.creates else Refusal.NONE),  # what was said of the file before is void
     )
@@ -190,7 +204,6 @@ def record_upload(ledger: Ledger, held: Shard, input_file: str) -> Shard:
 
 def record_creating(ledger: Ledger, held: Shard) -> Shard:
     """Commit that a create is about to be sent."""
-    refusal = held.refusal or Refusal.UNKNOWN
     return _move(
         ledger,
         held,
@@ -198,7 +211,7 @@ def record_creating(ledger: Ledger, held: Shard) -> Shard:
         "creation",
         created_at=ledger.now(),
         creates=held.creates + 1,
-        refusal=str(refusal),
+        refusal=str(held.refusal or Refusal.UNKNOWN),
     )
 
 
@@ -250,7 +263,7 @@ def record_poll(ledger: Ledger, held: Shard, job: Job) -> Shard:
         ShardState.ENDED if job.state.ended else ShardState.SUBMITTED,
         "job state",
         job_state=str(job.state),
-        output_file=job.output_file,
+        output_file=handles.stored(job.results),
         running_at=held.running_at or runs,
         ended_at=(job.ended_at or ledger.now()) if job.state.ended else None,
         lost_at=None,

@@ -25,7 +25,7 @@ from indexer.media.metadata.dates import first_possible
 from indexer.media.metadata.name_dates import in_names
 from indexer.media.metadata.raw_facts import Claims
 from indexer.media.metadata.sidecar_file import sidecar_of, takeout_of
-from indexer.media.tiff import FileSpan, Span
+from indexer.media.tiff import ByteSpan, FileSpan
 from indexer.storage.regular import open_regular
 
 MAX_TEXT = 8_000
@@ -87,7 +87,7 @@ class _Told:
 
 def read_facts(
     path: Path,
-    content: Span | None = None,
+    content: ByteSpan | None = None,
     *,
     beside: bool = True,
     now: datetime | None = None,

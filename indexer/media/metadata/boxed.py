@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from indexer.media.boxes import Box, boxes
 from indexer.media.metadata.carried import EXIF_START, MAX_TEXT, Carried
-from indexer.media.tiff import Span, byte_order
+from indexer.media.tiff import ByteSpan, byte_order
 
 _XMP = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 _IPTC = bytes.fromhex("33c7a4d2b81d4723a0baf1a3e097ad38")
@@ -12,7 +12,7 @@ _EXIF = b"JpgTiffExif->JP2"
 _CANON = bytes.fromhex("85c0b687820f11e08111f4ce462b6a48")
 
 
-def in_boxes(data: Span) -> Carried:
+def in_boxes(data: ByteSpan) -> Carried:
     """Return the metadata in the boxes of a file."""
     found = Carried()
     for box in boxes(data):
@@ -30,7 +30,7 @@ def without_offset(item: bytes) -> bytes:
     return item.removeprefix(EXIF_START)
 
 
-def _take(found: Carried, data: Span, box: Box) -> None:
+def _take(found: Carried, data: ByteSpan, box: Box) -> None:
     if box.kind not in (b"uuid", b"Exif", b"xml ") or box.stop - box.start > MAX_TEXT:
         return
     content = data[box.start : box.stop]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from indexer.media.metadata import photoshop
-from indexer.media.tiff import Span
+from indexer.media.tiff import ByteSpan
 
 EXIF_START = b"Exif\0\0"
 XMP_START = b"http://ns.adobe.com/xap/1.0/\0"
@@ -23,7 +23,7 @@ class Carried:
     part of a packet that did not fit into it; the names of `texts` are in lower case.
     """
 
-    exif: Span = b""
+    exif: ByteSpan = b""
     shot: bytes = b""
     gps: bytes = b""
     xmp: bytes = b""

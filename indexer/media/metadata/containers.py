@@ -9,7 +9,7 @@ from indexer.media.metadata.boxed import in_boxes
 from indexer.media.metadata.carried import EXIF_START, MAX_PARTS, MAX_TEXT, XMP_START, Carried
 from indexer.media.metadata.png_texts import in_png
 from indexer.media.sniff import HEAD_BYTES, Kind, by_content
-from indexer.media.tiff import Span, byte_order, first_directory
+from indexer.media.tiff import ByteSpan, byte_order, first_directory
 
 _MORE_XMP_START = b"http://ns.adobe.com/xmp/extension/\0"
 _PHOTOSHOP_START = b"Photoshop 3.0\0"
@@ -18,7 +18,7 @@ _GIF_XMP = b"XMP DataXMP"
 _GIF_XMP_END = b"\1\xff\xfe\xfd"
 
 
-def carried(data: Span) -> Carried:
+def carried(data: ByteSpan) -> Carried:
     """Return the metadata that a file's content carries; nothing where the content is no picture."""
     kind = by_content(data[:HEAD_BYTES])
     if kind in (Kind.HEIC, Kind.AVIF):
@@ -38,7 +38,7 @@ def carried(data: Span) -> Carried:
     return reader(data) if reader else Carried()
 
 
-def _in_raw(data: Span) -> Carried:
+def _in_raw(data: ByteSpan) -> Carried:
     """A TIFF, or a RAW file: most are TIFFs, Canon's newer ones are boxes, and Fuji's point to a JPEG."""
     if (found := older_raw.read(data)) is not None:
         return found
@@ -53,13 +53,13 @@ def _in_raw(data: Span) -> Carried:
     return found
 
 
-def _in_document(data: Span) -> Carried:
+def _in_document(data: ByteSpan) -> Carried:
     found = Carried()
     found.take_resources(photoshop.of_document(data))
     return found
 
 
-def _in_jpeg(data: Span) -> Carried:
+def _in_jpeg(data: ByteSpan) -> Carried:
     found = Carried()
     blocks, more = b"", b""
     for marker, segment in _segments(data):
@@ -78,7 +78,7 @@ def _in_jpeg(data: Span) -> Carried:
     return found
 
 
-def _segments(data: Span) -> Iterator[tuple[int, bytes]]:
+def _segments(data: ByteSpan) -> Iterator[tuple[int, bytes]]:
     """Yield the application segments and comments of a JPEG before its first scan."""
     at = 2
     for _ in range(MAX_PARTS):
@@ -94,7 +94,7 @@ def _segments(data: Span) -> Iterator[tuple[int, bytes]]:
         at += 2 + length
 
 
-def _in_webp(data: Span) -> Carried:
+def _in_webp(data: ByteSpan) -> Carried:
     found = Carried()
     at = 12
     for _ in range(MAX_PARTS):
@@ -110,7 +110,7 @@ def _in_webp(data: Span) -> Carried:
     return found
 
 
-def _in_gif(data: Span) -> Carried:
+def _in_gif(data: ByteSpan) -> Carried:
     """Comments and XMP, which stand in extension blocks."""
     found = Carried()
     at = 13 + _palette(data[10:11])
@@ -137,7 +137,7 @@ def _palette(flags: bytes) -> int:
     return 3 << ((flags[0] & 7) + 1) if flags and flags[0] & 0x80 else 0
 
 
-def _after_blocks(data: Span, at: int) -> int:
+def _after_blocks(data: ByteSpan, at: int) -> int:
     """Return where a row of blocks ends, each of which begins with its length."""
     for _ in range(MAX_PARTS):
         length = data[at : at + 1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from indexer.media.metadata.raw_facts import Claims, Place, position
-from indexer.media.tiff import Directory, Span, byte_order, directory, first_directory
+from indexer.media.tiff import ByteSpan, Directory, byte_order, directory, first_directory
 
 DATE_ORIGINAL = "EXIF DateTimeOriginal"
 DATE_DIGITIZED = "EXIF DateTimeDigitized"
@@ -18,7 +18,7 @@ _XP_TITLE, _XP_COMMENT, _XP_KEYWORDS, _XP_SUBJECT = 0x9C9B, 0x9C9C, 0x9C9E, 0x9C
 _ORIGINAL, _DIGITIZED, _USER_COMMENT, _LENS, _TITLE = 0x9003, 0x9004, 0x9286, 0xA434, 0xA436
 
 
-def read(data: Span, apart: tuple[bytes, bytes] = (b"", b"")) -> Claims:
+def read(data: ByteSpan, apart: tuple[bytes, bytes] = (b"", b"")) -> Claims:
     """Return what a TIFF structure says as EXIF; nothing where it is broken.
 
     `apart` are the directories of EXIF and GPS where they are TIFF structures of their own.
@@ -44,7 +44,7 @@ def read(data: Span, apart: tuple[bytes, bytes] = (b"", b"")) -> Claims:
     )
 
 
-def _below(data: Span, main: Directory, tag: int) -> Directory:
+def _below(data: ByteSpan, main: Directory, tag: int) -> Directory:
     offset = main.integer(tag)
     return directory(data, offset) if offset and byte_order(data) else Directory()
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from indexer.media.metadata.boxed import without_offset
-from indexer.media.tiff import Span
+from indexer.media.tiff import ByteSpan
 
 _MAX_BOXES = 4096
 _MAX_META = 8 * 2**20
@@ -46,7 +46,7 @@ class _Location:
     extents: tuple[tuple[int, int], ...]
 
 
-def items(data: Span) -> tuple[bytes, bytes]:
+def items(data: ByteSpan) -> tuple[bytes, bytes]:
     """Return (EXIF as a TIFF structure, XMP packet) of a HEIC or AVIF file, each empty where there is none."""
     meta = next(
         (data[start : min(stop, start + _MAX_META)] for kind, start, stop in _top(data) if kind == b"meta"), b""
@@ -66,7 +66,7 @@ def items(data: Span) -> tuple[bytes, bytes]:
     return exif, xmp
 
 
-def _top(data: Span) -> Iterator[tuple[bytes, int, int]]:
+def _top(data: ByteSpan) -> Iterator[tuple[bytes, int, int]]:
     """Yield kind, start and end of content of the boxes at the top of the file."""
     at = 0
     for _ in range(_MAX_BOXES):
@@ -126,8 +126,8 @@ def _item_locations(iloc: bytes) -> Iterator[tuple[int, _Location]]:
         yield item, _Location(method, tuple(extents))
 
 
-def _content(data: Span, idat: bytes, place: _Location) -> bytes:
-    source: Span = idat if place.method == 1 else data
+def _content(data: ByteSpan, idat: bytes, place: _Location) -> bytes:
+    source: ByteSpan = idat if place.method == 1 else data
     if sum(length for _, length in place.extents) > _MAX_ITEM:
         return b""
     return b"".join(source[offset : offset + length] for offset, length in place.extents)

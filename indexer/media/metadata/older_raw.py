@@ -8,21 +8,21 @@ from datetime import UTC, datetime
 
 from indexer.media.metadata.carried import Carried
 from indexer.media.raw_preview import ciff, minolta_tiff
-from indexer.media.tiff import Span, byte_order
+from indexer.media.tiff import ByteSpan, byte_order
 
 _MAKER, _CAPTURED = 0x080A, 0x180E
 _MAKE, _MODEL, _TAKEN = 0x10F, 0x110, 0x9003
 _HEADER, _ENTRY, _ASCII = 8, 12, 2
 
 
-def read(data: Span) -> Carried | None:
+def read(data: ByteSpan) -> Carried | None:
     """Return what a CRW or an MRW carries, as a TIFF would; None for every other file."""
     if data[6:14] == b"HEAPCCDR":
         return _of_canon(data)
     return Carried(exif=minolta_tiff(data)) if data[:4] == b"\0MRM" else None
 
 
-def _of_canon(data: Span) -> Carried:
+def _of_canon(data: ByteSpan) -> Carried:
     order = byte_order(data) or "little"
     main: dict[int, bytes] = {}
     shot: dict[int, bytes] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from indexer.media.tiff import Span
+from indexer.media.tiff import ByteSpan
 
 IIM, EXIF, XMP = 0x0404, 0x0422, 0x0424
 
@@ -26,7 +26,7 @@ def resources(blocks: bytes) -> dict[int, bytes]:
     return found
 
 
-def of_document(data: Span) -> dict[int, bytes]:
+def of_document(data: ByteSpan) -> dict[int, bytes]:
     """Return the resources of a Photoshop document."""
     start = 30 + int.from_bytes(data[26:30], "big")
     length = int.from_bytes(data[start : start + 4], "big")

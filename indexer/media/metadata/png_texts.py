@@ -7,7 +7,7 @@ import zlib
 
 from indexer.media.metadata import photoshop
 from indexer.media.metadata.carried import EXIF_START, MAX_PARTS, MAX_TEXT, XMP_START, Carried
-from indexer.media.tiff import Span, byte_order
+from indexer.media.tiff import ByteSpan, byte_order
 
 _XMP_NAME = "xml:com.adobe.xmp"
 _PROFILE_NAME = "raw profile type "
@@ -19,7 +19,7 @@ _PROFILE = re.compile(r"\s*[^\n]*\n\s*\d+\s+(.*)", re.DOTALL)
 _IIM_START = b"\x1c"
 
 
-def in_png(data: Span) -> Carried:
+def in_png(data: ByteSpan) -> Carried:
     """Return the metadata of a PNG; names of texts are compared in lower case."""
     found = Carried()
     at, taken = 8, 0

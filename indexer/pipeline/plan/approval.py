@@ -142,6 +142,8 @@ class Approval:
             self._session.spool.drop(sources)
 
     def choose(self) -> None:
-        """Let the answers to what was asked now win over those to earlier prompts."""
+        """Let the answers to what was asked now win over those to earlier prompts; nobody asks pixels by a prompt."""
+        if self._session.spec(self._ask.question.provider).offline:
+            return
         with self._ledger.transaction("prompt in force", uncounted=True) as transaction:
             prompts.choose_question(transaction, self._ask.question)

@@ -14,7 +14,7 @@ from indexer.domain.plan import Cost, Measured, Plan, Sampled
 from indexer.export.contact_sheet import Card, write_sheet
 from indexer.ledger.spend import approvals
 from indexer.ledger.views import pilot_sample
-from indexer.ledger.views.pilot_sample import Candidate
+from indexer.ledger.views.pilot_sample import PilotPhoto
 from indexer.ledger.work import items, questions
 from indexer.media.rendition import brightness
 from indexer.pipeline import budget
@@ -136,7 +136,7 @@ def _write(target: Path, plan: Plan) -> None:
     write_sheet(target, title, cards)
 
 
-def _spread(session: Session, found: Sequence[Candidate], count: int) -> list[str]:
+def _spread(session: Session, found: Sequence[PilotPhoto], count: int) -> list[str]:
     """Return `count` photos spread over folders, months and shapes, in turn dark, middling and bright ones.
 
     `found` has like beside like, so that equal steps through it give every kind its share; of three neighbours at

@@ -10,6 +10,7 @@ from statistics import fmean
 
 from indexer.domain.job import Limits
 from indexer.domain.mode import Mode
+from indexer.domain.photo import RENDITION_SIDE
 from indexer.domain.plan import Cost, Plan, Wait
 from indexer.domain.prompts import facts_asked
 from indexer.domain.question import Question
@@ -23,7 +24,7 @@ from indexer.ledger.work import answers, bursts, items, modes, questions
 from indexer.ledger.work.bursts import Split
 from indexer.ledger.work.items import Work
 from indexer.ledger.work.prompt_facts import given_now, outdated
-from indexer.media.rendition import RENDITION_SIDE, rendition_size
+from indexer.media.rendition import rendition_size
 from indexer.pipeline.plan.estimate import LEAST, extrapolate, priced
 from indexer.pipeline.turnaround import Next, expect
 from indexer.providers.pricing import Pricing, Quote

@@ -28,6 +28,7 @@ from indexer.domain.plan import Cost
 from indexer.domain.question import Question
 from indexer.ledger.store import Ledger
 from indexer.ledger.views import durations
+from indexer.pipeline.index_options import IndexOptions
 from indexer.pipeline.turnaround import Next, expect, in_waves
 from indexer.providers.pricing import Pricing
 from indexer.providers.spec import Rank, Spec
@@ -39,6 +40,7 @@ _WAVE_TOKENS = 2_000_000  # of a queue that nobody knows
 _FLEX = 3.0  # how many times as long as a call a flex call is taken to last
 _LATE = 1.28  # standard deviations that nine of ten keep
 _THOUSAND = 1_000
+_BY_PRICE = "(by price)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,8 @@ class Route:
     """One way to have photos described. `usd` is for all that are new, `per_1000_usd` the high price of a thousand.
 
     `waves` is how often the account's queue has to be filled. `why_not` says why it is not `usable`; `trains` whether
-    the service may train on what it is sent.
+    the service may train on what it is sent. It is `keyless` while its key is not set; where the provider `picks` its
+    model as it is opened, `model` only says so.
     """
 
     provider: str
@@ -69,10 +72,18 @@ class Route:
     usable: bool = True
     why_not: str = ""
     chosen: bool = False
+    keyless: bool = False
+    picks: bool = False
+
+    @property
+    def named(self) -> IndexOptions:
+        """The options that name its provider and its model, where a model is known."""
+        return {"provider": self.provider} if self.picks else {"provider": self.provider, "model": self.model}
 
     def to_dict(self) -> dict[str, Any]:
         """The route as programs are promised it."""
-        return {**asdict(self), "mode": str(self.mode)}
+        told = {**asdict(self), "mode": str(self.mode)}
+        return {name: value for name, value in told.items() if name not in ("keyless", "picks")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +116,7 @@ def routes(
     found: list[Route] = []
     for spec in specs:
         model = asked.model if asked.provider == spec.name else spec.default_model
-        question = replace(asked, provider=spec.name, model=model or "(by price)")
+        question = replace(asked, provider=spec.name, model=model or _BY_PRICE)
         found.extend(_judged(_route(ledger, question, mode, new, market), spec, market, bounds) for mode in spec.modes)
     found.sort(key=lambda route: (not route.usable, route.usd.high, route.mode is not Mode.BATCH, route.ready_s.p90))
     if found and found[0].usable:
@@ -137,6 +148,7 @@ def _route(ledger: Ledger, question: Question, mode: Mode, new: int, market: Mar
         trains=spec.trains,
         usable=not why_not,
         why_not=why_not,
+        picks=question.model == _BY_PRICE,
     )
 
 
@@ -165,7 +177,8 @@ def ready_by_calls(ledger: Ledger, question: Question, mode: Mode, new: int, mar
 
 def _judged(route: Route, spec: Spec, market: Market, bounds: Bounds) -> Route:
     why_not = route.why_not
-    if not why_not and spec.key_variables and not spec.key(market.environ):
+    keyless = not why_not and bool(spec.key_variables) and not spec.key(market.environ)
+    if keyless:
         why_not = f"{' or '.join(spec.key_variables)} is not set"
     if not why_not and bounds.budget is not None and route.usd.high > bounds.budget:
         why_not = f"could cost ${route.usd.high:.2f}, above the budget"
@@ -173,7 +186,7 @@ def _judged(route: Route, spec: Spec, market: Market, bounds: Bounds) -> Route:
         why_not = f"could cost ${route.per_1000_usd:.2f} for 1,000 photos, above the price"
     if not why_not and bounds.deadline is not None and route.ready_s.p90 > bounds.deadline:
         why_not = "may be ready too late"
-    return replace(route, usable=not why_not, why_not=why_not)
+    return replace(route, usable=not why_not, why_not=why_not, keyless=keyless)
 
 
 def remote(specs: Sequence[Spec], named: Sequence[str] = ()) -> list[Spec]:

@@ -113,9 +113,9 @@ class BatchSender:
             label=job_name(self._ledger.library_id, shard.id, shard.attempt),
             question=questions.question_of(self._ledger, shard.question),
             requests=shard.requests,
-            created_at=(shard.uploaded_at or shard.packed_at) if shard.creates else None,
+            earliest_create=(shard.uploaded_at or shard.packed_at) if shard.creates else None,
             handle=shard.input_file,
-            handles=tuple(shard.uploads.split()),
+            handles=shard.uploads,
             deadline=None if ends is None else max(0.0, ends - now),
             owns=partial(shards.has_line, self._ledger, shard.id),
         )
@@ -155,7 +155,7 @@ class BatchSender:
         now = self._session.clock.time()
         return Unsettled(
             shard=shard,
-            looking=now < (shard.created_at or 0.0) + self._session.config.lookup_seconds,
+            looking=now < (shard.unsure_since or 0.0) + self._session.config.lookup_seconds,
             wanted=modes.wants_batch(self._ledger, shard.id),
             full=now < shard.not_before,
             alone=not any(other.state is ShardState.SUBMITTED for other in shards.open_shards(self._ledger)),
@@ -277,7 +277,7 @@ class BatchSender:
         return end_without_results(self._session, shard, LOST_JOB)
 
     def _fetch(self, shard: Shard, service: BatchService) -> Shard:
-        if not shard.output_file:
+        if not shard.results:
             self._blame_model(shard, service, shard.error)
             outlived = (shard.ended_at or 0.0) - (shard.uploaded_at or 0.0) > self._spec(shard).file_seconds
             return end_without_results(self._session, shard, ending_of(shard, outlived=outlived))
@@ -320,13 +320,13 @@ class BatchSender:
             compress(results)
         if not self._session.config.keep_batches:
             shard_file(self._session, shard.id).unlink(missing_ok=True)
-            for input_file in shard.uploads.split():
+            for input_file in shard.uploads:
                 _discard(service, input_file)
         return shards.close(self._ledger, shard)
 
 
 def _job(shard: Shard) -> Job:
-    return Job(shard.job, shard.job_state, output_file=shard.output_file, requests=shard.requests)
+    return Job(shard.job, shard.job_state, results=shard.results, requests=shard.requests)
 
 
 def _certain(matches: Iterable[Match]) -> list[Job]:
@@ -350,7 +350,7 @@ def _discard(service: BatchService, input_file: str) -> None:
 def _refusal(fault: ProviderError, shard: Shard) -> Refusal:
     if isinstance(fault, RateLimited):
         return Refusal.QUEUE
-    if isinstance(fault, NotFound) and (len(shard.uploads.split()) or shard.creates) < _MOST_UPLOADS:
+    if isinstance(fault, NotFound) and (len(shard.uploads) or shard.creates) < _MOST_UPLOADS:
         return Refusal.FILE
     if isinstance(fault, Refused):
         return Refusal.REFUSED_TWICE if shard.refusal == Refusal.REFUSED else Refusal.REFUSED

@@ -32,7 +32,7 @@ _UNUSABLE = (Reason.MALFORMED, Reason.TRUNCATED, Reason.BLOCKED)
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class CanaryResult:
     """What the first answers were like; `why` is a line for a person, "" when they were good.
 
     `options` are the provider's settings by then, as JSON; `at` is in seconds since the epoch.
@@ -94,7 +94,7 @@ def judge(session: Session, transaction: Transaction, shard: Shard, question: Qu
     bad = unusable > MOST_UNUSABLE * total or total - answered > MOST_FAILED * total
     if (bad and total < LEAST_ROWS) or not total:
         return
-    verdict = Verdict(
+    verdict = CanaryResult(
         _words(session, question, counts) if bad else "", _options(session, question), session.clock.time()
     )
     transaction.set_setting(_name(question), json.dumps(asdict(verdict)))
@@ -110,20 +110,20 @@ def _words(session: Session, question: Question, counts: dict[str, int]) -> str:
     words = f"stopped: too many of the first {total} batch answers cannot be used: {told}"
     if counts.get(Reason.MALFORMED, 0) > MOST_UNUSABLE * total:
         words += session.spec(question.provider).schema_advice
-    return words + "; see index failures; a new approval (--yes) tries another few"
+    return words + "; see index failures; approve again (--yes) to try a few others"
 
 
-def _verdict(ledger: Ledger, question: Question) -> Verdict | None:
+def _verdict(ledger: Ledger, question: Question) -> CanaryResult | None:
     told = ledger.setting(_name(question))
     kept = json.loads(told) if told else None
-    return Verdict(kept["why"], kept.get("options", ""), kept["at"]) if kept else None
+    return CanaryResult(kept["why"], kept.get("options", ""), kept["at"]) if kept else None
 
 
 def _name(question: Question) -> str:
     return f"canary {question.provider} {question.model} {question.schema_version}"
 
 
-def _released(session: Session, question: Question, verdict: Verdict) -> bool:
+def _released(session: Session, question: Question, verdict: CanaryResult) -> bool:
     """A verdict holds until somebody says yes again, or has the schema sent another way."""
     changed = _options(session, question) != verdict.options
     return changed or approvals.approved_at(session.ledger) > verdict.at

@@ -20,7 +20,7 @@ from indexer.ledger.work.answers import Booking
 from indexer.ledger.work.shards import Shard
 from indexer.pipeline.send.canary import judge
 from indexer.pipeline.send.framing import read_lines
-from indexer.pipeline.send.outcomes import Ending
+from indexer.pipeline.send.outcomes import Outcome
 from indexer.pipeline.session import Session
 from indexer.providers.seam import BatchService
 
@@ -85,7 +85,7 @@ def collect_results(session: Session, shard: Shard, batches: BatchService, resul
     session.spool.drop(items.photos_of(session.ledger, answered))
     if strangers >= len(results):
         session.watcher.note(
-            f"{shard.job}: {strangers // len(results)} result lines belong to no photo of this job; left out"
+            f"{shard.job}: {strangers // len(results)} result lines belong to no photo of this job and were ignored"
         )
     _blame_account(failed[key] for key in waiting if key in failed)
     return collected
@@ -98,7 +98,7 @@ def _unserved(shard: Shard) -> Failure:
     return _EXPIRED if shard.job_state is JobState.EXPIRED else _MISSING
 
 
-def end_without_results(session: Session, shard: Shard, ending: Ending) -> Shard:
+def end_without_results(session: Session, shard: Shard, ending: Outcome) -> Shard:
     """Give every request of a shard the outcome that `ending` means for it."""
     with session.ledger.transaction("shard without results") as transaction:
         for key, booking in shards.out_attempts(session.ledger, shard.id).items():

@@ -24,7 +24,7 @@ _MOST_BYTES = 128 << 20  # a shard is small enough that its first answers come e
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class ShardRoom:
     """What the next shard may hold: requests by budget, tokens by the queue."""
 
     requests: int
@@ -71,11 +71,11 @@ def pack_shard(session: Session, number: int, allowed: Leave) -> bool:
     return True
 
 
-def _room(session: Session, number: int, high_usd: float, queue: int) -> Room:
+def _room(session: Session, number: int, high_usd: float, queue: int) -> ShardRoom:
     requests = budget.requests(session, high_usd, items.unsent(session.ledger, number))
     question = questions.question_of(session.ledger, number)
     queued = shards.queued_tokens(session.ledger, question.provider, question.model)
-    return Room(max(0, requests), max(0, queue - queued))
+    return ShardRoom(max(0, requests), max(0, queue - queued))
 
 
 def _lines(session: Session, number: int, most: int) -> Iterator[tuple[Line, bytes]]:

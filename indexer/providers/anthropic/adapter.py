@@ -10,16 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from indexer.domain.answer import Answer, Failure, Handling, Reason, Row, Usage
-from indexer.domain.errors import BadSetting, KeyMissing, NotFound, Refused, Unreachable, Unsendable
+from indexer.domain.errors import BadSetting, NotFound, Refused, Unsendable
 from indexer.domain.job import Job, JobState, Limits
 from indexer.domain.prompts import facts_asked
 from indexer.domain.question import Question, Request
-from indexer.providers import jsonl
+from indexer.providers import job_calls, jsonl
 from indexer.providers.answer import one_line, read_answer
 from indexer.providers.anthropic import SPEC
 from indexer.providers.anthropic.check import check_file
 from indexer.providers.chat import count
-from indexer.providers.http import Http, Service, Timeouts, checked_key, checked_url
+from indexer.providers.http import Http
+from indexer.providers.keyed import open_keyed
 from indexer.providers.moments import moment
 from indexer.providers.rates import room_left
 from indexer.providers.seam import BatchFile, Inline, Unlabelled
@@ -122,9 +123,8 @@ class AnthropicBatches(Inline, Unlabelled):
 
     def create(self, shard: BatchFile) -> Job:
         """Create the batch, once; its requests are streamed from the file."""
-        for fault in check_file(shard.path):
-            raise Unsendable(f"line {fault.line} would be refused: {fault.field} {fault.problem}", hint=fault.fix)
-        what = "create the batch"
+        job_calls.refuse_faults(shard, check_file(shard.path))
+        what = "create the batch job"
         length = shard.path.stat().st_size + len(_HEAD) + len(_TAIL) - 1
         said = self._http.send(
             what,
@@ -134,40 +134,27 @@ class AnthropicBatches(Inline, Unlabelled):
             headers={"Content-Length": str(length)},
             timeout=self._http.timeouts.upload,
         )
-        job = _read_job(said.json(what))
-        if job is None:
-            raise Unreachable("could not create the batch: the answer names none", hint="run again: it is looked for")
-        return job
+        return job_calls.created(_read_job(said.json(what)))
 
     def candidates(self, shard: BatchFile) -> Iterator[Job]:
         """Yield the batches of this size made since the creation that was lost."""
-        if shard.created_at is not None:
-            found = self._since(shard.created_at - _SKEW)
+        if shard.earliest_create is not None:
+            found = self._since(shard.earliest_create - _SKEW)
             yield from (job for job in found if job.requests in (None, shard.requests))
 
     def poll(self, name: str) -> Job:
         """Return the batch as it stands."""
-        job = _read_job(self._http.get("look at the batch", f"v1/messages/batches/{_checked(name)}"))
-        if job is None:
-            raise Unreachable(f"could not look at {name}: the answer is not a batch", hint="try again later")
-        return job
+        found = self._http.get("look at the batch job", f"v1/messages/batches/{_checked(name)}")
+        return job_calls.polled(_read_job(found), name)
 
     def cancel(self, name: str) -> bool:
         """Ask the service to stop the batch; one that has ended already is fine."""
-        path = f"v1/messages/batches/{_checked(name)}/cancel"
-        try:
-            self._http.patiently(lambda: self._http.post("cancel the batch", path))
-        except NotFound:
-            raise
-        except Refused:
-            if not self.poll(name).state.ended:
-                raise
-        return True
+        return job_calls.cancel(self._http, f"v1/messages/batches/{_checked(name)}/cancel", lambda: self.poll(name))
 
     def fetch(self, job: Job, target: Path) -> None:
         """Stream the results; every request of an ended batch has one."""
-        address = job.output_file or f"v1/messages/batches/{_checked(job.name)}/results"
-        jsonl.download(self._http, [address], target, requests=job.requests)
+        addresses = job.results or (f"v1/messages/batches/{_checked(job.name)}/results",)
+        jsonl.download(self._http, addresses, target, requests=job.requests)
 
     def _since(self, since: float) -> Iterator[Job]:
         """The batches made since then, the newest first."""
@@ -284,7 +271,7 @@ def _read_job(found: object) -> Job | None:
     return Job(
         name=found["id"],
         state=state,
-        output_file=address if isinstance(address, str) else "",
+        results=(address,) if address and isinstance(address, str) else (),
         requests=sum(told.values()) or None,
         succeeded=told.get("succeeded"),
         failed=told.get("errored"),
@@ -301,10 +288,8 @@ def _checked(name: str) -> str:
 
 def open_anthropic(opening: Opening) -> Anthropic:
     """Return the provider that the environment describes: ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL (without /v1)."""
-    key = SPEC.key(opening.environ)
-    hint = f"get one at {_KEY_PAGE}, then: export ANTHROPIC_API_KEY=..."
-    if not key:
-        raise KeyMissing("no key for Anthropic: ANTHROPIC_API_KEY is not set", hint=hint)
-    url = checked_url("ANTHROPIC_BASE_URL", opening.environ.get("ANTHROPIC_BASE_URL", ""), BASE_URL)
-    headers = {"x-api-key": checked_key("Anthropic", key, hint), "anthropic-version": _VERSION}
-    return Anthropic(Http(Service("Anthropic", url, key, headers, hint), Timeouts(), opening.sleep))
+    return Anthropic(open_keyed(opening, SPEC, ("Anthropic", BASE_URL, _KEY_PAGE), _headers))
+
+
+def _headers(key: str) -> dict[str, str]:
+    return {"x-api-key": key, "anthropic-version": _VERSION}

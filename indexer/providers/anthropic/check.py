@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from indexer.providers.batch_lines import Rules, check_lines, messages
+from indexer.providers.batch_lines import LineRules, check_lines, messages
 from indexer.providers.seam import LineFault
 
 _KEY = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -15,7 +15,7 @@ _KEY = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 def check_file(path: Path) -> Iterator[LineFault]:
     """Yield the faults of the batch file at `path`; `OSError` when it cannot be read."""
-    return check_lines(path, Rules("Anthropic", 256_000_000, 100_000, _look))
+    return check_lines(path, LineRules("Anthropic", 256_000_000, 100_000, _look))
 
 
 def _look(line: dict[str, Any]) -> Iterator[tuple[str, str, str]]:

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from indexer.domain.answer import Failure, Reason, Row
-from indexer.domain.errors import KeyMissing, ProviderError, Unreachable
+from indexer.domain.errors import ProviderError, Unreachable
 from indexer.domain.mode import Mode
 from indexer.domain.question import Question, Request
 from indexer.providers import chat
 from indexer.providers.chat_calls import ask
 from indexer.providers.deepseek import SPEC, is_cheap
-from indexer.providers.http import Http, Service, Timeouts, checked_key, checked_url
+from indexer.providers.http import Http
+from indexer.providers.keyed import open_keyed
 from indexer.providers.spec import Opening
 
 BASE_URL = "https://api.deepseek.com"
@@ -88,10 +89,4 @@ def _together(first: Row, second: Row) -> Row:
 
 def open_deepseek(opening: Opening) -> DeepSeek:
     """Return the provider that the environment describes: DEEPSEEK_API_KEY, DEEPSEEK_BASE_URL (without /v1)."""
-    key = SPEC.key(opening.environ)
-    hint = f"get one at {_KEY_PAGE}, then: export DEEPSEEK_API_KEY=..."
-    if not key:
-        raise KeyMissing("no key for DeepSeek: DEEPSEEK_API_KEY is not set", hint=hint)
-    url = checked_url("DEEPSEEK_BASE_URL", opening.environ.get("DEEPSEEK_BASE_URL", ""), BASE_URL)
-    headers = {"Authorization": f"Bearer {checked_key('DeepSeek', key, hint)}"}
-    return DeepSeek(Http(Service("DeepSeek", url, key, headers, hint), Timeouts(), opening.sleep), opening.clock)
+    return DeepSeek(open_keyed(opening, SPEC, ("DeepSeek", BASE_URL, _KEY_PAGE)), opening.clock)

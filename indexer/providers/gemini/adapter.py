@@ -14,7 +14,7 @@ from indexer.domain.job import Job, Limits
 from indexer.domain.question import Question, Request
 from indexer.providers.gemini import SPEC, GeminiOptions, calls, jobs
 from indexer.providers.gemini.check import MAX_FILE_BYTES, check_stream
-from indexer.providers.gemini.service import BASE_URL, Service, Timeouts
+from indexer.providers.gemini.service import BASE_URL, GeminiService, GeminiTimeouts
 from indexer.providers.google import wire
 from indexer.providers.google.faults import KEY_HINT, KEY_PAGE, KEY_VARIABLE
 from indexer.providers.google.models import bare, queued_tokens
@@ -43,11 +43,11 @@ class Gemini:
         *,
         schema_field: SchemaField = SchemaField.OPENAPI,
         tier: int = 1,
-        timeouts: Timeouts | None = None,
+        timeouts: GeminiTimeouts | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._service = Service(
-            _checked_key(api_key), _checked_url(base_url or BASE_URL), timeouts or Timeouts(), sleep
+        self._service = GeminiService(
+            _checked_key(api_key), _checked_url(base_url or BASE_URL), timeouts or GeminiTimeouts(), sleep
         )
         self._schema_field = SchemaField(schema_field)
         self.batches = GeminiBatches(self._service, self._schema_field, tier)
@@ -81,7 +81,7 @@ class Gemini:
 class GeminiBatches:
     """Gemini's batch jobs: a file of requests, a job with a display name, a file of results."""
 
-    def __init__(self, service: Service, schema_field: SchemaField, tier: int) -> None:
+    def __init__(self, service: GeminiService, schema_field: SchemaField, tier: int) -> None:
         self._service = service
         self._schema_field = schema_field
         self._tier = tier
@@ -172,4 +172,4 @@ def _checked_url(url: str) -> str:
     return url
 
 
-__all__ = ["MAX_FILE_BYTES", "Gemini", "SchemaField", "Timeouts", "open_gemini"]
+__all__ = ["MAX_FILE_BYTES", "Gemini", "GeminiTimeouts", "SchemaField", "open_gemini"]

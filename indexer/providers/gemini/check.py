@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 from indexer.providers.answer import one_line
 from indexer.providers.gemini.rules import request_findings
-from indexer.providers.gemini.shapes import Finding, read_request
+from indexer.providers.gemini.shapes import Breach, read_request
 from indexer.providers.seam import LineFault
 
 MAX_FILE_BYTES = 2_000_000_000
@@ -90,12 +90,12 @@ class _Keys:
         return self._lines.get(hash(key), line)
 
 
-def _check_line(line: bytes, number: int, keys: _Keys) -> list[Finding]:
-    findings: list[Finding] = []
+def _check_line(line: bytes, number: int, keys: _Keys) -> list[Breach]:
+    findings: list[Breach] = []
     try:
         found = _parse(line)
         if not isinstance(found, dict):
-            return [Finding("", "the line is not a JSON object", _WRAP)]
+            return [Breach("", "the line is not a JSON object", _WRAP)]
         findings.extend(_key_findings(found, number, keys))
         if "request" not in found:
             findings.append(_without_request(found))
@@ -105,13 +105,13 @@ def _check_line(line: bytes, number: int, keys: _Keys) -> list[Finding]:
         if b"\\ud" in line or b"\\uD" in line:
             findings.extend(_lone_surrogates(found, ""))
     except UnicodeDecodeError as error:
-        return [Finding("", f"byte {error.start + 1} of the line is not UTF-8", "write the file as UTF-8")]
+        return [Breach("", f"byte {error.start + 1} of the line is not UTF-8", "write the file as UTF-8")]
     except _NotFinite as error:
-        return [Finding("", f"{error} is not JSON", "write a number, or leave the field out")]
+        return [Breach("", f"{error} is not JSON", "write a number, or leave the field out")]
     except json.JSONDecodeError as error:
-        return [Finding("", f"not JSON near column {error.colno}: {error.msg}", "one whole JSON object a line")]
+        return [Breach("", f"not JSON near column {error.colno}: {error.msg}", "one whole JSON object a line")]
     except (ValueError, RecursionError):
-        return [Finding("", "the line is nested too deeply or has a number beyond reading", _WRAP)]
+        return [Breach("", "the line is nested too deeply or has a number beyond reading", _WRAP)]
     return findings
 
 
@@ -130,48 +130,48 @@ def _finite(text: str) -> float:
     return number
 
 
-def _key_findings(found: dict[str, Any], number: int, keys: _Keys) -> Iterator[Finding]:
+def _key_findings(found: dict[str, Any], number: int, keys: _Keys) -> Iterator[Breach]:
     key = found.get("key")
     if key is None:
         called = next((name for name in ("custom_id", "id", "customId") if name in found), "")
         mend = f"rename {called} to key" if called else "give each line its own key: results have no other tie to it"
-        yield Finding("key", "is missing", mend)
+        yield Breach("key", "is missing", mend)
     elif not isinstance(key, str) or not key:
-        yield Finding("key", "is not a text, or empty", 'write it as "key": "..."')
+        yield Breach("key", "is not a text, or empty", 'write it as "key": "..."')
     else:
         first = keys.first_line(key, number)
         if first != number:
-            yield Finding("key", f"is that of line {first}", "give each line its own key")
+            yield Breach("key", f"is that of line {first}", "give each line its own key")
 
 
-def _without_request(found: dict[str, Any]) -> Finding:
+def _without_request(found: dict[str, Any]) -> Breach:
     """Most files without `request` were written for another API, or for the create call."""
     if "body" in found or "custom_id" in found or "params" in found:
-        return Finding("request", "is missing: this is a line for another service", _WRAP)
+        return Breach("request", "is missing: this is a line for another service", _WRAP)
     holder = found.get("batch", found)
     for name in ("input_config", "inputConfig"):
         if isinstance(holder, dict) and name in holder:
             return _create_body(holder[name])
     if "contents" in found:
-        return Finding("request", "is missing: the line is a bare request", _WRAP)
-    return Finding("request", "is missing", _WRAP)
+        return Breach("request", "is missing: the line is a bare request", _WRAP)
+    return Breach("request", "is missing", _WRAP)
 
 
-def _create_body(config: object) -> Finding:
+def _create_body(config: object) -> Breach:
     requests = config.get("requests") if isinstance(config, dict) else None
     if isinstance(requests, dict) and ("file_name" in requests or "fileName" in requests):
-        return Finding(
+        return Breach(
             "input_config.requests.file_name",
             "the file's name stands under requests",
             "write inputConfig.fileName, and send this as the body of the create call, not as a line",
         )
-    return Finding("input_config", "this is the body of a create call, not a batch line", _WRAP)
+    return Breach("input_config", "this is the body of a create call, not a batch line", _WRAP)
 
 
-def _lone_surrogates(value: object, path: str) -> Iterator[Finding]:
+def _lone_surrogates(value: object, path: str) -> Iterator[Breach]:
     if isinstance(value, str):
         if any("\ud800" <= character <= "\udfff" for character in value):
-            yield Finding(path, "has half of a surrogate pair", "write the whole character, or leave it out")
+            yield Breach(path, "has half of a surrogate pair", "write the whole character, or leave it out")
     elif isinstance(value, dict):
         for name, item in value.items():
             yield from _lone_surrogates(item, f"{path}.{name}" if path else name)

@@ -19,7 +19,7 @@ from indexer.providers.answer import one_line
 from indexer.providers.bounded import LastLine
 from indexer.providers.gemini.check import check_file
 from indexer.providers.gemini.operations import BATCH_NAME, read_job, result_file, state_of
-from indexer.providers.gemini.service import Service, log, milliseconds
+from indexer.providers.gemini.service import GeminiService, log, milliseconds
 from indexer.providers.google.models import bare
 from indexer.providers.seam import oldest_first
 from indexer.storage.atomic import whole_file
@@ -31,7 +31,7 @@ _FILE_READY_SECONDS = 120
 _AGREEING_DOWNLOADS = 3
 
 
-def upload(service: Service, path: Path, display_name: str) -> str:
+def upload(service: GeminiService, path: Path, display_name: str) -> str:
     """Send a batch file and return its handle, `files/...`, once the service holds it whole.
 
     It is checked before: the service would refuse all of it for one line, and name none.
@@ -44,7 +44,7 @@ def upload(service: Service, path: Path, display_name: str) -> str:
     return service.patiently(lambda: _upload_once(service, path, display_name))
 
 
-def _upload_once(service: Service, path: Path, display_name: str) -> str:
+def _upload_once(service: GeminiService, path: Path, display_name: str) -> str:
     size = path.stat().st_size
     config = {
         "mime_type": "application/jsonl",
@@ -69,7 +69,7 @@ def _upload_once(service: Service, path: Path, display_name: str) -> str:
     return held.name
 
 
-def _wait_until_active(service: Service, handle: str) -> None:
+def _wait_until_active(service: GeminiService, handle: str) -> None:
     for _ in range(_FILE_READY_SECONDS // 2):
         state = service.get("look at the uploaded file", handle).get("state")
         if state == "FAILED":
@@ -80,7 +80,7 @@ def _wait_until_active(service: Service, handle: str) -> None:
     raise Unreachable("the service is still taking in the batch file", hint="try again later")
 
 
-def create(service: Service, model: str, input_file: str, display_name: str) -> Job:
+def create(service: GeminiService, model: str, input_file: str, display_name: str) -> Job:
     """Create the job with one request; unless this returns, whether it exists is unknown."""
     made = service.calling(
         "create the batch job",
@@ -95,7 +95,7 @@ def create(service: Service, model: str, input_file: str, display_name: str) -> 
     return Job(made.name, state, display_name=display_name, input_file=input_file)
 
 
-def find(service: Service, display_name: str) -> list[Job]:
+def find(service: GeminiService, display_name: str) -> list[Job]:
     """Return the jobs of exactly this display name, oldest first, each once."""
     found: dict[str, Job] = {}
     token, seen = "", Counter[str]()
@@ -114,12 +114,12 @@ def find(service: Service, display_name: str) -> list[Job]:
     return oldest_first(found.values())
 
 
-def _page(service: Service, token: str) -> Mapping[str, Any]:
+def _page(service: GeminiService, token: str) -> Mapping[str, Any]:
     query = {"pageSize": _PAGE_SIZE} | ({"pageToken": token} if token else {})
     return service.patiently(lambda: service.get("list the batch jobs", "batches", query))
 
 
-def poll(service: Service, name: str) -> Job:
+def poll(service: GeminiService, name: str) -> Job:
     """Return the job as it stands; NotFound when the service does not know it, or not yet."""
     job = read_job(service.patiently(lambda: service.get("look at the batch job", _job_path(name))))
     if job is None:
@@ -127,7 +127,7 @@ def poll(service: Service, name: str) -> Job:
     return job
 
 
-def cancel(service: Service, name: str) -> None:
+def cancel(service: GeminiService, name: str) -> None:
     """Ask the service to stop the job; a job that has ended already is fine."""
     path = _job_path(name)
     try:
@@ -141,7 +141,7 @@ def cancel(service: Service, name: str) -> None:
             raise refusal from None
 
 
-def discard(service: Service, input_file: str) -> None:
+def discard(service: GeminiService, input_file: str) -> None:
     """Delete an uploaded file; one that is gone already is fine."""
     if not input_file:
         return
@@ -156,7 +156,7 @@ def discard(service: Service, input_file: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Received:
+class _Download:
     """What one download brought."""
 
     size: int
@@ -164,15 +164,15 @@ class _Received:
     torn: bool
 
 
-def fetch(service: Service, job: Job, target: Path) -> None:
+def fetch(service: GeminiService, job: Job, target: Path) -> None:
     """Stream the job's result lines to `target`.
 
     A download that breaks off or falls short of its announced length counts for nothing. One that is whole
     but has a torn last line or fewer lines than requests is taken again, and believed when it comes the same
     three times: then it is what the service has, and the lines it lacks are for the caller to miss.
     """
-    handle = job.output_file or result_file(job.name)
-    doubted: list[_Received] = []
+    handle = job.results[0] if job.results else result_file(job.name)
+    doubted: list[_Download] = []
 
     def attempt() -> None:
         with whole_file(target) as stream:
@@ -189,7 +189,7 @@ def fetch(service: Service, job: Job, target: Path) -> None:
     service.patiently(attempt, also=(NotFound,))
 
 
-def _receive(service: Service, handle: str, write: Callable[[bytes], int]) -> _Received:
+def _receive(service: GeminiService, handle: str, write: Callable[[bytes], int]) -> _Download:
     size = lines = 0
     head, last = b"", LastLine()
     with service.download("download the results", handle) as pieces:
@@ -202,7 +202,7 @@ def _receive(service: Service, handle: str, write: Callable[[bytes], int]) -> _R
     if head not in (b"", b"{"):
         raise Unreachable("the answer is not a result file", hint="check for a proxy that answers by itself")
     tail = bytes(last)
-    return _Received(size, lines + bool(tail), torn=not _is_whole(tail))
+    return _Download(size, lines + bool(tail), torn=not _is_whole(tail))
 
 
 def _is_whole(line: bytes) -> bool:

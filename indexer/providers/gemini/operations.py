@@ -46,7 +46,7 @@ def read_job(operation: Mapping[str, Any]) -> Job | None:
         state=state,
         display_name=_text(metadata.get("displayName")),
         input_file=_text(_part(metadata, "inputConfig").get("fileName")),
-        output_file=_output_file(operation, metadata) or (result_file(name) if state is JobState.FINISHED else ""),
+        results=_results(operation, metadata) or ((result_file(name),) if state is JobState.FINISHED else ()),
         requests=_number(stats, "requestCount"),
         succeeded=_number(stats, "successfulRequestCount"),
         failed=_number(stats, "failedRequestCount"),
@@ -61,9 +61,9 @@ def result_file(name: str) -> str:
     return "files/batch-" + name.removeprefix("batches/")
 
 
-def _output_file(operation: Mapping[str, Any], metadata: Mapping[str, Any]) -> str:
+def _results(operation: Mapping[str, Any], metadata: Mapping[str, Any]) -> tuple[str, ...]:
     named = _part(metadata, "output").get("responsesFile") or _part(operation, "response").get("responsesFile")
-    return _text(named)
+    return (_text(named),) if _text(named) else ()
 
 
 def _job_state(

@@ -36,7 +36,7 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
-class Timeouts:
+class GeminiTimeouts:
     """How long to wait for the service, in seconds.
 
     `call` is for short questions, `ask` for a description, `upload` for one chunk of 8 MiB; a download may take as
@@ -49,10 +49,10 @@ class Timeouts:
     stall: float = 60.0
 
 
-class Service:
+class GeminiService:
     """A connection that is made when first used; safe to share between threads."""
 
-    def __init__(self, api_key: str, base_url: str, timeouts: Timeouts, sleep: Callable[[float], None]) -> None:
+    def __init__(self, api_key: str, base_url: str, timeouts: GeminiTimeouts, sleep: Callable[[float], None]) -> None:
         self.timeouts = timeouts
         self._key = api_key
         self._base_url = base_url.rstrip("/")

@@ -74,7 +74,7 @@ _KIND_WORDS = {"text": "text", "flag": "true or false", "whole": "a whole number
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Breach:
     """One thing that the service would refuse: where, what, and the mend, each one line."""
 
     field: str
@@ -118,14 +118,14 @@ _HOMES = {
 }
 
 
-def read_request(value: object, findings: list[Finding]) -> dict[str, Any]:
+def read_request(value: object, findings: list[Breach]) -> dict[str, Any]:
     """Return what of `value` is well-formed, under snake_case names; what is not goes to `findings`."""
     return _message(value, "Request", "request", findings)
 
 
-def _message(value: object, message: str, path: str, findings: list[Finding]) -> dict[str, Any]:
+def _message(value: object, message: str, path: str, findings: list[Breach]) -> dict[str, Any]:
     if not isinstance(value, dict):
-        findings.append(Finding(path, f"is {_kind_of(value)}, not an object", f"write {path} as {{...}}"))
+        findings.append(Breach(path, f"is {_kind_of(value)}, not an object", f"write {path} as {{...}}"))
         return {}
     fields = _FIELDS[message]
     read: dict[str, Any] = {}
@@ -137,13 +137,13 @@ def _message(value: object, message: str, path: str, findings: list[Finding]) ->
             where = f"{path}.{field.name}"
             if field.name in read:
                 findings.append(
-                    Finding(where, "is given twice, in both spellings", f"keep {field.name}, drop {camel(field.name)}")
+                    Breach(where, "is given twice, in both spellings", f"keep {field.name}, drop {camel(field.name)}")
                 )
             read[field.name] = _value(item, field, where, findings)
     return {name: item for name, item in read.items() if item is not None}
 
 
-def _unknown(name: str, message: str, path: str) -> Finding:
+def _unknown(name: str, message: str, path: str) -> Breach:
     where = f"{path}.{name[:60]}"
     told = _MENDS.get((message, snake(name))) or _MENDS.get((message, name))
     home = _HOMES.get(name) or _HOMES.get(snake(name))
@@ -151,25 +151,25 @@ def _unknown(name: str, message: str, path: str) -> Finding:
         told = f"move it into {_WHERE[home]}"
     if told is None and snake(name) in _FIELDS[message]:
         told = f"write it as {snake(name)}"
-    return Finding(where, "is not a field that the service knows here", told or "leave it out")
+    return Breach(where, "is not a field that the service knows here", told or "leave it out")
 
 
-def _value(value: object, field: _Field, path: str, findings: list[Finding]) -> Any:
+def _value(value: object, field: _Field, path: str, findings: list[Breach]) -> Any:
     if field.keyed:
         if not isinstance(value, dict):
-            findings.append(Finding(path, f"is {_kind_of(value)}, not an object", "give one entry for each name"))
+            findings.append(Breach(path, f"is {_kind_of(value)}, not an object", "give one entry for each name"))
             return None
         return {name: _single(item, field.kind, f"{path}.{name[:60]}", findings) for name, item in value.items()}
     if not field.many:
         if isinstance(value, list) and field.kind != "any":
-            findings.append(Finding(path, "is a list where one value belongs", "take it out of the [ ]"))
+            findings.append(Breach(path, "is a list where one value belongs", "take it out of the [ ]"))
             return None
         return _single(value, field.kind, path, findings)
     items = value if isinstance(value, list) else [value]
     return [_single(item, field.kind, f"{path}[{index}]", findings) for index, item in enumerate(items)]
 
 
-def _single(value: object, kind: str, path: str, findings: list[Finding]) -> Any:
+def _single(value: object, kind: str, path: str, findings: list[Breach]) -> Any:
     if kind == "any":
         return value
     if kind in _MESSAGES:
@@ -178,11 +178,11 @@ def _single(value: object, kind: str, path: str, findings: list[Finding]) -> Any
     if choices is not None:
         if isinstance(value, str) and value.upper() in choices:
             return value.upper()
-        findings.append(Finding(path, f"{_shown(value)} is not one of its values", f"one of: {_listed(choices)}"))
+        findings.append(Breach(path, f"{_quoted(value)} is not one of its values", f"one of: {_listed(choices)}"))
         return None
     if _fits(value, kind):
         return value
-    findings.append(Finding(path, f"is {_kind_of(value)}, not {_KIND_WORDS[kind]}", f"give {_KIND_WORDS[kind]}"))
+    findings.append(Breach(path, f"is {_kind_of(value)}, not {_KIND_WORDS[kind]}", f"give {_KIND_WORDS[kind]}"))
     return None
 
 
@@ -204,7 +204,7 @@ def _kind_of(value: object) -> str:
     return kinds.get(type(value), "null")
 
 
-def _shown(value: object) -> str:
+def _quoted(value: object) -> str:
     return repr(value[:40]) if isinstance(value, str) else _kind_of(value)
 
 

@@ -45,7 +45,7 @@ _UNKNOWN_OUTCOME = frozenset({408, 499})
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class GoogleRefusal:
     """What the service said: HTTP or google.rpc code, status name, message, seconds it asks to wait."""
 
     code: int
@@ -74,19 +74,19 @@ def is_every_photos(message: str) -> bool:
     return bool(_EVERY_PHOTO.search(message)) and not _ONE_PHOTO.search(message)
 
 
-def read_refusal(code: int, payload: object) -> Refusal:
+def read_refusal(code: int, payload: object) -> GoogleRefusal:
     """Read an error body of whatever shape; a body that is none leaves only the code."""
     body = payload[0] if isinstance(payload, list) and payload else payload
     if isinstance(body, Mapping):
         error = body.get("error")
         inner: Mapping[str, Any] = error if isinstance(error, Mapping) else body
-        return Refusal(
+        return GoogleRefusal(
             code,
             str(inner.get("status") or ""),
             str(inner.get("message") or ""),
             _retry_delay(inner.get("details")),
         )
-    return Refusal(code, "", payload if isinstance(payload, str) else "")
+    return GoogleRefusal(code, "", payload if isinstance(payload, str) else "")
 
 
 def _retry_delay(details: object) -> float | None:
@@ -97,7 +97,7 @@ def _retry_delay(details: object) -> float | None:
     return None
 
 
-def as_error(what: str, refusal: Refusal, key: str) -> ProviderError:
+def as_error(what: str, refusal: GoogleRefusal, key: str) -> ProviderError:
     """Return the error that `refusal` means; `what` is what was being done, "create the batch job"."""
     words = redacted_line(refusal.message, key) or refusal.status or "no reason given"
     text = f"could not {what}: {words} (HTTP {refusal.code})"

@@ -37,7 +37,7 @@ _PALETTE = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class PixelWords:
     """What was measured, in words; a word is "" where the picture is nothing special.
 
     `colours` are names with their share of the picture, the largest first.
@@ -51,13 +51,13 @@ class Look:
     colours: tuple[tuple[str, float], ...]
 
 
-def look(picture: Image.Image) -> Look:
+def look(picture: Image.Image) -> PixelWords:
     """Measure an RGB picture."""
     grey = picture.convert("L")
     grey.thumbnail((256, 256), Image.Resampling.BOX)
     statistics = ImageStat.Stat(grey)
     brightness, spread = statistics.mean[0], statistics.stddev[0]
-    return Look(
+    return PixelWords(
         shape=_shape(picture.width / picture.height),
         light="dark" if brightness < _DARK else "bright" if brightness > _BRIGHT else "",
         contrast="plain" if spread < _FLAT else "high contrast" if spread > _CONTRASTY else "",
@@ -67,7 +67,7 @@ def look(picture: Image.Image) -> Look:
     )
 
 
-def sentence(seen: Look) -> str:
+def sentence(seen: PixelWords) -> str:
     """Return one sentence that claims no more than was measured."""
     kind = "black-and-white picture" if seen.colourless else "picture"
     subject = " ".join(filter(None, (seen.light, seen.contrast.replace(" ", "-"), seen.focus, kind)))
@@ -76,7 +76,7 @@ def sentence(seen: Look) -> str:
     return f"A {subject} in {seen.shape}{colours}."
 
 
-def tags(seen: Look) -> tuple[str, ...]:
+def tags(seen: PixelWords) -> tuple[str, ...]:
     """Return the same as lower-case tags."""
     kind = "black and white" if seen.colourless else ""
     return tuple(filter(None, (*_named(seen), kind, seen.light, seen.contrast, seen.shape)))
@@ -145,7 +145,7 @@ def _rgb(written: str) -> Rgb:
 _NAMED = tuple((_lab(_rgb(written)), name) for name, all_of in _EXEMPLARS.items() for written in all_of)
 
 
-def _named(seen: Look) -> list[str]:
+def _named(seen: PixelWords) -> list[str]:
     """The colours worth naming; the greys of a black-and-white picture are not."""
     if seen.colourless and seen.contrast != "plain":
         return []

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from indexer.domain.answer import Row
-from indexer.domain.errors import BadSetting, KeyMissing, NotFound, Refused, Unreachable, Unsendable
+from indexer.domain.errors import BadSetting, NotFound, Unreachable
 from indexer.domain.job import Job, JobState, Limits
 from indexer.domain.question import Question, Request
-from indexer.providers import chat, jsonl
+from indexer.providers import chat, job_calls, jsonl
 from indexer.providers.chat_calls import ask, decode, upload
-from indexer.providers.http import Http, Service, Timeouts, checked_key, checked_url
+from indexer.providers.http import Http
+from indexer.providers.keyed import open_keyed
 from indexer.providers.mistral import SPEC
 from indexer.providers.mistral.check import check_file
 from indexer.providers.seam import BatchFile, Match, oldest_first
@@ -100,10 +101,7 @@ class MistralBatches:
 
     def upload(self, shard: BatchFile) -> str:
         """Send the batch file and return its id."""
-        for fault in check_file(shard.path):
-            raise Unsendable(
-                f"line {fault.line} of {shard.path} would be refused: {fault.field} {fault.problem}", hint=fault.fix
-            )
+        job_calls.refuse_faults(shard, check_file(shard.path))
         found = self._http.patiently(lambda: upload(self._http, shard, {"purpose": "batch"}, "v1/files"))
         handle = found.get("id")
         if not isinstance(handle, str) or not handle:
@@ -122,12 +120,8 @@ class MistralBatches:
             "metadata": {_LABEL: shard.label},
             "timeout_hours": min(max(hours, 1), _MOST_HOURS),
         }
-        job = _read_job(self._http.post("create the batch job", "v1/batch/jobs", body).json("create the batch job"))
-        if job is None:
-            raise Unreachable(
-                "could not create the batch job: the answer names none", hint="run again: it is looked for"
-            )
-        return job
+        made = self._http.post("create the batch job", "v1/batch/jobs", body).json("create the batch job")
+        return job_calls.created(_read_job(made))
 
     def find(self, shard: BatchFile) -> list[Match]:
         """Return the jobs whose metadata carry the shard's label, oldest first."""
@@ -145,37 +139,21 @@ class MistralBatches:
 
     def poll(self, name: str) -> Job:
         """Return the job as it stands."""
-        job = _read_job(self._http.get("look at the batch job", f"v1/batch/jobs/{_checked(name)}"))
-        if job is None:
-            raise Unreachable(f"could not look at {name}: the answer is not a job", hint="try again later")
-        return job
+        found = self._http.get("look at the batch job", f"v1/batch/jobs/{_checked(name)}")
+        return job_calls.polled(_read_job(found), name)
 
     def cancel(self, name: str) -> bool:
         """Ask the service to stop the job; one that has ended already is fine."""
-        path = f"v1/batch/jobs/{_checked(name)}/cancel"
-        try:
-            self._http.patiently(lambda: self._http.post("cancel the batch job", path))
-        except NotFound:
-            raise
-        except Refused:
-            if not self.poll(name).state.ended:
-                raise
-        return True
+        return job_calls.cancel(self._http, f"v1/batch/jobs/{_checked(name)}/cancel", lambda: self.poll(name))
 
     def fetch(self, job: Job, target: Path) -> None:
         """Stream answers and errors into one file."""
-        handles = job.output_file.split()
-        jsonl.download(self._http, [f"v1/files/{_checked(each)}/content" for each in handles], target)
+        jsonl.download(self._http, [f"v1/files/{_checked(each)}/content" for each in job.results], target)
 
     def discard(self, handle: str) -> None:
         """Delete an uploaded file; one that is gone already is fine."""
-        if not handle:
-            return
-        path = f"v1/files/{_checked(handle)}"
-        try:
-            self._http.patiently(lambda: self._http.send("delete the batch file", "DELETE", path))
-        except NotFound:
-            return
+        if handle:
+            job_calls.delete_file(self._http, f"v1/files/{_checked(handle)}")
 
 
 def _read_job(found: object) -> Job | None:
@@ -191,7 +169,7 @@ def _read_job(found: object) -> Job | None:
         state=_STATES.get(str(found.get("status")), JobState.RUNNING),
         display_name=str(metadata.get(_LABEL) or "") if isinstance(metadata, dict) else "",
         input_file=str(inputs[0]) if inputs and isinstance(inputs, list) else "",
-        output_file=" ".join(each for each in files if isinstance(each, str) and each),
+        results=tuple(each for each in files if isinstance(each, str) and each),
         requests=chat.count(found.get("total_requests")) or None,
         succeeded=chat.count(found.get("succeeded_requests")),
         failed=chat.count(found.get("failed_requests")),
@@ -213,10 +191,4 @@ def _checked(name: str) -> str:
 
 def open_mistral(opening: Opening) -> Mistral:
     """Return the provider that the environment describes: MISTRAL_API_KEY, MISTRAL_BASE_URL (without /v1)."""
-    key = SPEC.key(opening.environ)
-    hint = f"get one at {_KEY_PAGE}, then: export MISTRAL_API_KEY=..."
-    if not key:
-        raise KeyMissing("no key for Mistral: MISTRAL_API_KEY is not set", hint=hint)
-    url = checked_url("MISTRAL_BASE_URL", opening.environ.get("MISTRAL_BASE_URL", ""), BASE_URL)
-    headers = {"Authorization": f"Bearer {checked_key('Mistral', key, hint)}"}
-    return Mistral(Http(Service("Mistral", url, key, headers, hint), Timeouts(), opening.sleep))
+    return Mistral(open_keyed(opening, SPEC, ("Mistral", BASE_URL, _KEY_PAGE)))

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from indexer.providers.batch_lines import Rules, check_lines, messages
+from indexer.providers.batch_lines import LineRules, check_lines, messages
 from indexer.providers.seam import LineFault
 
 
 def check_file(path: Path) -> Iterator[LineFault]:
     """Yield the faults of the batch file at `path`; `OSError` when it cannot be read."""
-    return check_lines(path, Rules("Mistral", 512_000_000, 1_000_000, _look))
+    return check_lines(path, LineRules("Mistral", 512_000_000, 1_000_000, _look))
 
 
 def _look(line: dict[str, Any]) -> Iterator[tuple[str, str, str]]:

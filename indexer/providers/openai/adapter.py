@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from indexer.domain.answer import Row
-from indexer.domain.errors import BadSetting, KeyMissing, NotFound, Refused, Unreachable, Unsendable
+from indexer.domain.errors import BadSetting, NotFound, Unreachable
 from indexer.domain.job import Job, JobState, Limits
 from indexer.domain.mode import Mode
 from indexer.domain.question import Question, Request
-from indexer.providers import chat, jsonl
+from indexer.providers import chat, job_calls, jsonl
 from indexer.providers.chat_calls import ask, decode, upload
-from indexer.providers.http import Http, Service, Timeouts, checked_key, checked_url
+from indexer.providers.http import Http
+from indexer.providers.keyed import open_keyed
 from indexer.providers.openai import SPEC
 from indexer.providers.openai.check import check_file
 from indexer.providers.openai.strictness import schema_faults
@@ -110,11 +111,7 @@ class OpenAIBatches:
 
     def upload(self, shard: BatchFile) -> str:
         """Send the batch file and return its id."""
-        for fault in check_file(shard.path):
-            raise Unsendable(
-                f"line {fault.line} of {shard.path} would be refused: {fault.field} {fault.problem}",
-                hint=f"{fault.fix}; see them all with: index check {shard.path}",
-            )
+        job_calls.refuse_faults(shard, check_file(shard.path))
         found = self._http.patiently(lambda: upload(self._http, shard, _FORM))
         size = found.get("bytes")
         if size not in (None, shard.path.stat().st_size):
@@ -132,12 +129,7 @@ class OpenAIBatches:
             "metadata": {_LABEL: shard.label},
         }
         made = self._http.post("create the batch job", "batches", body).json("create the batch job")
-        job = read_job(made)
-        if job is None:
-            raise Unreachable(
-                "could not create the batch job: the answer names no job", hint="run again: it is looked for"
-            )
-        return job
+        return job_calls.created(read_job(made))
 
     def find(self, shard: BatchFile) -> list[Match]:
         """Return the jobs whose metadata carry the shard's label, oldest first."""
@@ -149,7 +141,7 @@ class OpenAIBatches:
             entries = entries if isinstance(entries, list) else []
             jobs = [job for job in map(read_job, entries) if job is not None]
             found |= {job.name: job for job in jobs if job.display_name == shard.label}
-            if jobs and (jobs[-1].created_at or math.inf) < (shard.created_at or 0.0) - _CLOCKS_APART:
+            if jobs and (jobs[-1].created_at or math.inf) < (shard.earliest_create or 0.0) - _CLOCKS_APART:
                 break  # newest first: what follows is older than the shard
             last = entries[-1].get("id") if entries and isinstance(entries[-1], dict) else None
             if not page.get("has_more") or not last:
@@ -159,38 +151,22 @@ class OpenAIBatches:
 
     def poll(self, name: str) -> Job:
         """Return the job as it stands."""
-        job = read_job(self._http.get("look at the batch job", f"batches/{_checked(name)}"))
-        if job is None:
-            raise Unreachable(f"could not look at {name}: the answer is not a job", hint="try again later")
-        return job
+        return job_calls.polled(read_job(self._http.get("look at the batch job", f"batches/{_checked(name)}")), name)
 
     def cancel(self, name: str) -> bool:
         """Ask the service to stop the job; one that has ended already is fine."""
-        try:
-            self._http.patiently(lambda: self._http.post("cancel the batch job", f"batches/{_checked(name)}/cancel"))
-        except NotFound:
-            raise
-        except Refused:
-            if not self.poll(name).state.ended:
-                raise
-        return True
+        return job_calls.cancel(self._http, f"batches/{_checked(name)}/cancel", lambda: self.poll(name))
 
     def fetch(self, job: Job, target: Path) -> None:
         """Stream answers and errors into one file."""
-        files = [f"files/{_checked(each)}/content" for each in job.output_file.split()]
+        files = [f"files/{_checked(each)}/content" for each in job.results]
         whole = job.state in (JobState.FINISHED, JobState.EXPIRED)  # a cancelled one lacks what it did not come to
         jsonl.download(self._http, files, target, requests=job.requests if whole else None)
 
     def discard(self, handle: str) -> None:
         """Delete an uploaded file; one that is gone already is fine."""
-        if not handle:
-            return
-        try:
-            self._http.patiently(
-                lambda: self._http.send("delete the batch file", "DELETE", f"files/{_checked(handle)}")
-            )
-        except NotFound:
-            return
+        if handle:
+            job_calls.delete_file(self._http, f"files/{_checked(handle)}")
 
 
 def read_job(found: object) -> Job | None:
@@ -206,7 +182,7 @@ def read_job(found: object) -> Job | None:
         state=state,
         display_name=str(metadata.get(_LABEL) or ""),
         input_file=str(found.get("input_file_id") or ""),
-        output_file=" ".join(each for each in files if isinstance(each, str) and each),
+        results=tuple(each for each in files if isinstance(each, str) and each),
         requests=chat.count(counts.get("total")) or None,
         succeeded=chat.count(counts.get("completed")),
         failed=chat.count(counts.get("failed")),
@@ -274,11 +250,4 @@ def _moment(value: object) -> float | None:
 
 def open_openai(opening: Opening) -> OpenAI:
     """Return the provider that the environment describes: OPENAI_API_KEY, OPENAI_BASE_URL (with /v1)."""
-    key = SPEC.key(opening.environ)
-    hint = f"get one at {_KEY_PAGE}, then: export OPENAI_API_KEY=..."
-    if not key:
-        raise KeyMissing("no key for OpenAI: OPENAI_API_KEY is not set", hint=hint)
-    url = checked_url("OPENAI_BASE_URL", opening.environ.get("OPENAI_BASE_URL", ""), BASE_URL)
-    checked_key("OpenAI", key, hint)
-    service = Service("OpenAI", url, key, {"Authorization": f"Bearer {key}"}, hint)
-    return OpenAI(Http(service, Timeouts(), opening.sleep))
+    return OpenAI(open_keyed(opening, SPEC, ("OpenAI", BASE_URL, _KEY_PAGE)))

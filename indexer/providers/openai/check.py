@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from indexer.providers.batch_lines import Rules, check_lines, messages
+from indexer.providers.batch_lines import LineRules, check_lines, messages
 from indexer.providers.openai.strictness import schema_faults
 from indexer.providers.seam import LineFault
 
@@ -44,7 +44,7 @@ def check_file(path: Path) -> Iterator[LineFault]:
             yield from messages(body, "body")
             yield from _schema(body)
 
-    return check_lines(path, Rules("OpenAI", 200_000_000, 50_000, look))
+    return check_lines(path, LineRules("OpenAI", 200_000_000, 50_000, look))
 
 
 def _schema(body: Any) -> Iterator[tuple[str, str, str]]:

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from indexer.domain.answer import Failure, Reason, Row, Usage
-from indexer.domain.errors import BadSetting, KeyMissing, KeyRefused, UsageError
+from indexer.domain.errors import BadSetting, KeyRefused, UsageError
 from indexer.domain.question import Question, Request
 from indexer.providers import chat
 from indexer.providers.answer import one_line
 from indexer.providers.chat_calls import ask
-from indexer.providers.http import Http, Service, Timeouts, checked_key, checked_url
+from indexer.providers.http import Http
+from indexer.providers.keyed import open_keyed
 from indexer.providers.openrouter import SPEC, OpenRouterOptions
 from indexer.providers.prices import Price, parse_price
 from indexer.providers.spec import Opening
@@ -107,11 +108,5 @@ def _fitting(entries: list[Any], most: Price) -> Iterator[tuple[float, str]]:
 
 def open_openrouter(opening: Opening) -> OpenRouter:
     """Return the provider that the environment describes: OPENROUTER_API_KEY, OPENROUTER_BASE_URL (with /api/v1)."""
-    key = SPEC.key(opening.environ)
-    hint = f"get one at {_KEY_PAGE}, then: export OPENROUTER_API_KEY=..."
-    if not key:
-        raise KeyMissing("no key for OpenRouter: OPENROUTER_API_KEY is not set", hint=hint)
-    url = checked_url("OPENROUTER_BASE_URL", opening.environ.get("OPENROUTER_BASE_URL", ""), BASE_URL)
-    headers = {"Authorization": f"Bearer {checked_key('OpenRouter', key, hint)}"}
-    http = Http(Service("OpenRouter", url, key, headers, hint), Timeouts(), opening.sleep)
+    http = open_keyed(opening, SPEC, ("OpenRouter", BASE_URL, _KEY_PAGE))
     return OpenRouter(http, OpenRouterOptions(**opening.options))

@@ -9,10 +9,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 from indexer.domain.answer import Failure, Reason, Row
-from indexer.domain.errors import BadSetting, KeyMissing, NotFound, Refused, Unreachable
+from indexer.domain.errors import BadSetting, KeyMissing, NotFound, Refused
 from indexer.domain.job import Job, JobState, Limits
 from indexer.domain.question import Question, Request
-from indexer.providers import jsonl
+from indexer.providers import job_calls, jsonl
 from indexer.providers.answer import one_line
 from indexer.providers.google.faults import is_every_photos
 from indexer.providers.google.models import bare, thinking_config
@@ -25,7 +25,7 @@ from indexer.providers.spec import Opening
 from indexer.providers.vertex import SPEC, VertexOptions, storage
 from indexer.providers.vertex.credentials import LOGIN, Credentials
 from indexer.providers.vertex.lines import LABEL, RESULT, decode_line, encode_call, encode_line
-from indexer.providers.vertex.storage import Place, Storage
+from indexer.providers.vertex.storage import BucketPlace, Storage
 
 _MARGIN = 0.9
 _BYTES, _LINES = 1_000_000_000, 200_000
@@ -109,7 +109,7 @@ class VertexBatches:
         """Raise unless the bucket is set, is there, and may be written, read and emptied."""
         self._store.require(self._place())
 
-    def _place(self) -> Place:
+    def _place(self) -> BucketPlace:
         if not self._bucket:
             raise BadSetting(
                 "vertex sends batches through a bucket of yours, and none is set",
@@ -145,12 +145,7 @@ class VertexBatches:
             "labels": {LABEL: shard.label},
         }
         what = "create the batch job"
-        job = _read_job(self._http.post(what, self._jobs(), body).json(what))
-        if job is None:
-            raise Unreachable(
-                "could not create the batch job: the answer names none", hint="run again: it is looked for"
-            )
-        return job
+        return job_calls.created(_read_job(self._http.post(what, self._jobs(), body).json(what)))
 
     def find(self, shard: BatchFile) -> list[Match]:
         """Return the jobs of exactly this name and of one of the shard's files, oldest first."""
@@ -172,30 +167,20 @@ class VertexBatches:
     def poll(self, name: str) -> Job:
         """Return the job as it stands; one that ended early is credited with what it left in the bucket."""
         found = self._http.get("look at the batch job", f"v1/{_checked(name)}")
-        job = _read_job(found)
-        if job is None:
-            raise Unreachable(f"could not look at {name}: the answer is not a job", hint="try again later")
-        if job.output_file and not _part(found, "outputInfo") and not self._results(job.output_file):
+        job = job_calls.polled(_read_job(found), name)
+        if job.results and not _part(found, "outputInfo") and not self._results(job):
             return _without_results(job)
         return job
 
     def cancel(self, name: str) -> bool:
         """Ask the service to stop the job; one that has ended already is fine."""
-        path = f"v1/{_checked(name)}:cancel"
-        try:
-            self._http.patiently(lambda: self._http.post("cancel the batch job", path, {}))
-        except NotFound:
-            raise
-        except Refused:
-            if not self.poll(name).state.ended:
-                raise
-        return True
+        return job_calls.cancel(self._http, f"v1/{_checked(name)}:cancel", lambda: self.poll(name), {})
 
     def fetch(self, job: Job, target: Path) -> None:
         """Stream all files of answers, in whatever order, into one."""
-        places = self._results(job.output_file)
+        places = self._results(job)
         if not places:
-            raise NotFound(f"{job.name} left no results in {job.output_file}", hint="look into the bucket")
+            raise NotFound(f"{job.name} left no results in {', '.join(job.results)}", hint="look into the bucket")
         addresses = [self._store.address_of(each) for each in places]
         whole = job.requests if job.state is JobState.FINISHED else None
         jsonl.download(self._store.http, addresses, target, requests=whole, proof=RESULT)
@@ -204,27 +189,27 @@ class VertexBatches:
         """Delete a batch file and the predictions beside it; what is gone already is fine."""
         if handle:
             folder = _folder(handle)
-            self._store.delete(Place(folder.bucket, folder.name + "/"))
+            self._store.delete(BucketPlace(folder.bucket, folder.name + "/"))
 
-    def _results(self, directory: str) -> list[Place]:
+    def _results(self, job: Job) -> list[BucketPlace]:
         """The objects with answers: whole files of predictions where there are any, else what a stopped job wrote."""
-        where = storage.place(directory)
-        found = [name for name, size in self._store.names(Place(where.bucket, where.name + "/")) if size]
+        where = storage.place(" ".join(job.results))
+        found = [name for name, size in self._store.names(BucketPlace(where.bucket, where.name + "/")) if size]
         names = [name for name in found if not name.rpartition("/")[2].startswith("prediction.errors")]
         whole = [name for name in names if name.rpartition("/")[2].startswith(("predictions", "prediction.results"))]
-        return [Place(where.bucket, name) for name in whole or names]
+        return [BucketPlace(where.bucket, name) for name in whole or names]
 
     def _jobs(self) -> str:
         return f"v1/{self._home}/batchPredictionJobs"
 
 
-def _folder(handle: str) -> Place:
+def _folder(handle: str) -> BucketPlace:
     """The folder of one batch in the bucket; raises `NotFound` for what is no batch file of ours."""
     where = storage.place(handle)
     folder, _, name = where.name.rpartition("/")
     if name != _INPUT or not folder.rpartition("/")[2].startswith("captionary-"):
         raise NotFound(f"{handle[:200]!r} is not a batch file in a bucket", hint="look into the bucket")
-    return Place(where.bucket, folder)
+    return BucketPlace(where.bucket, folder)
 
 
 def _without_results(job: Job) -> Job:
@@ -255,7 +240,7 @@ def _read_job(found: object) -> Job | None:
         state=state,
         display_name=str(found.get("displayName") or ""),
         input_file=str(sources[0]) if isinstance(sources, list) and sources else "",
-        output_file=str(directory) if directory and state.ended else "",
+        results=(str(directory),) if directory and state.ended else (),
         succeeded=good,
         failed=bad,
         error=one_line(str(error.get("message") or (f"code {error.get('code')}" if error else "")))[:500],

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from indexer.providers.batch_lines import Rules, check_lines
+from indexer.providers.batch_lines import LineRules, check_lines
 from indexer.providers.seam import LineFault
 
 _LABEL = re.compile(r"[a-z0-9_-]{0,63}")
@@ -17,7 +17,7 @@ _KEYS = frozenset({"key", "custom_id", "id"})
 
 def check_file(path: Path) -> Iterator[LineFault]:
     """Yield the faults of the batch file at `path`; `OSError` when it cannot be read."""
-    return check_lines(path, Rules("Vertex", 1_000_000_000, 200_000, _look, keyed=False))
+    return check_lines(path, LineRules("Vertex", 1_000_000_000, 200_000, _look, keyed=False))
 
 
 def _look(line: dict[str, Any]) -> Iterator[tuple[str, str, str]]:

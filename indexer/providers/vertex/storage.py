@@ -20,7 +20,7 @@ _GOES_ON = 308
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class BucketPlace:
     """A bucket and a name, or the beginning of names, in it."""
 
     bucket: str
@@ -31,17 +31,17 @@ class Place:
         """The place as gs://BUCKET/NAME."""
         return f"gs://{self.bucket}/{self.name}" if self.name else f"gs://{self.bucket}"
 
-    def within(self, *names: str) -> Place:
+    def within(self, *names: str) -> BucketPlace:
         """Return a place below this one."""
-        return Place(self.bucket, "/".join((*filter(None, (self.name,)), *names)))
+        return BucketPlace(self.bucket, "/".join((*filter(None, (self.name,)), *names)))
 
 
-def place(address: str) -> Place:
+def place(address: str) -> BucketPlace:
     """Read gs://BUCKET/NAME; raises `BadSetting` for anything else."""
     match = _ADDRESS.fullmatch(address.strip())
     if match is None:
         raise BadSetting(f"{address!r} is not the address of a bucket", hint='write it as: bucket = "gs://NAME"')
-    return Place(match[1], match[2] or "")
+    return BucketPlace(match[1], match[2] or "")
 
 
 class Storage:
@@ -50,7 +50,7 @@ class Storage:
     def __init__(self, http: Http) -> None:
         self.http = http
 
-    def require(self, where: Place) -> None:
+    def require(self, where: BucketPlace) -> None:
         """Raise `BadSetting` unless the bucket is there and these credentials may do in it what batches need."""
         query = urlencode([("permissions", name) for name in _NEEDED])
         try:
@@ -72,16 +72,16 @@ class Storage:
                 "--role=roles/storage.objectUser --member=user:YOU",
             )
 
-    def put(self, path: Path, where: Place) -> None:
+    def put(self, path: Path, where: BucketPlace) -> None:
         """Send a file; what a fault interrupts goes on where the service stands."""
         upload = _Upload(self.http, path, where)
         self.http.patiently(upload.attempt)
 
-    def names(self, where: Place) -> list[tuple[str, int]]:
+    def names(self, where: BucketPlace) -> list[tuple[str, int]]:
         """Return the name and the bytes of every object whose name begins as `where` says, in their order."""
         return list(self._listed(where))
 
-    def _listed(self, where: Place) -> Iterator[tuple[str, int]]:
+    def _listed(self, where: BucketPlace) -> Iterator[tuple[str, int]]:
         token = ""
         for _ in range(_MOST_PAGES):
             query = urlencode({"prefix": where.name} | ({"pageToken": token} if token else {}))
@@ -95,18 +95,18 @@ class Storage:
             if not token:
                 return
 
-    def address_of(self, where: Place) -> str:
+    def address_of(self, where: BucketPlace) -> str:
         """Return the path from which an object's bytes come."""
         return f"{_object(where)}?alt=media"
 
-    def delete(self, where: Place) -> None:
+    def delete(self, where: BucketPlace) -> None:
         """Delete every object whose name begins as `where` says; what is gone already is fine."""
         try:
             found = self.names(where)
         except NotFound:
             return
         for name, _ in found:
-            path = _object(Place(where.bucket, name))
+            path = _object(BucketPlace(where.bucket, name))
             try:
                 self.http.patiently(lambda path=path: self.http.send("delete from the bucket", "DELETE", path))  # type: ignore[misc]
             except NotFound:
@@ -116,7 +116,7 @@ class Storage:
 class _Upload:
     """One resumable upload; each attempt goes on where the last one was broken off."""
 
-    def __init__(self, http: Http, path: Path, where: Place) -> None:
+    def __init__(self, http: Http, path: Path, where: BucketPlace) -> None:
         self._http = http
         self._path = path
         self._where = where
@@ -177,5 +177,5 @@ class _Upload:
         return None
 
 
-def _object(where: Place) -> str:
+def _object(where: BucketPlace) -> str:
     return f"storage/v1/b/{where.bucket}/o/{quote(where.name, safe='')}"

@@ -56,7 +56,16 @@ const watch = () => {
 
 // Search as one types: the last words win, and the address follows them.
 const search = $("#search");
-let under = null, timer = 0;
+let under = null, timer = 0, counting = 0;
+// Counting is slower than the first photos: it is asked for when nothing else has been for a while.
+const count = () => {
+  clearTimeout(counting);
+  const told = $("#count[data-more]");
+  if (told) counting = setTimeout(async () => {
+    const answer = await fetch(told.dataset.more).catch(() => null);
+    if (answer?.ok) told.textContent = await answer.text();
+  }, 600);
+};
 const find = async () => {
   const isUsual = (name, value) => value === (search[name].options?.[0]?.value ?? "");
   const query = new URLSearchParams([...new FormData(search)].filter(([name, value]) => !isUsual(name, value)));
@@ -66,13 +75,14 @@ const find = async () => {
     const found = await piece(`/hits?${query}`, under.signal);
     results.replaceChildren(found);
     history.replaceState(null, "", `/?${query}`);
-    const count = results.querySelectorAll("ul.grid li").length;
-    $("#said").textContent = count === 1 ? "1 photo" : `${count || "no"} photos`;
+    $("#said").textContent = $("#count")?.textContent ?? "no photos";
     watch();
+    count();
   } catch (fault) { if (fault.name !== "AbortError") search.submit(); }
 };
 if (results) {
   watch();
+  count();
   $("#q").addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(find, 80); });
 }
 

@@ -223,7 +223,7 @@ def test_poll_reads_odd_operations(
     odd = gemini.batches.poll(job.name)
     assert odd.state is state
     if state is JobState.FINISHED:
-        assert odd.output_file == job.output_file
+        assert odd.results == job.results
         gemini.batches.fetch(odd, tmp_path / "results.jsonl")
         assert len(rows(gemini, tmp_path / "results.jsonl")) == 3
 
