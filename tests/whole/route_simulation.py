@@ -24,7 +24,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ from indexer.library.api import Library, Seams
 from indexer.providers.prices import Price
 from indexer.providers.seam import BatchFile, Inline, Match
 from indexer.providers.spec import Opening, Spec
+from indexer.storage.layout import TABLE_FOLDER
 
 HOUR = 3600.0
 NAMES = ("openai", "anthropic", "mistral")
@@ -50,8 +51,9 @@ _PRICE = {"openai": (0.10, 0.40), "anthropic": (0.16, 0.64), "mistral": (0.12, 0
 _DEADLINES = (None, 1 * HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, 24 * HOUR)
 _DRY, _LOST, _CALL = 0.02, 0.03, 2.0
 _FLEX, _FLEX_FULL, _FLEX_CALL = 0.35, 0.05, 3.0  # share of runs, of these without capacity for hours, times a call
-_HEDGED = 0.3  # share of the runs with a deadline
+_HEDGED, _STUCK, _LONGER = 0.3, 0.2, 12.0  # share of the runs with a deadline, of these with stuck batches, how much
 _POLL = 60.0
+_CLEANED = 20  # so many runs take more than an hour
 _LAST = 1800.0  # seconds before the deadline in which every poll counts
 _FLEXIBLE = "openai"
 _Z90 = 1.2816  # standard deviations below which nine of ten lie
@@ -121,6 +123,8 @@ def draw(seed: int, run: int) -> Draw:
     flex = dice.random() < _FLEX
     full = dice.uniform(1, 6) * HOUR if dice.random() < _FLEX_FULL else 0.0
     hedged = deadline is not None and dice.random() < _HEDGED
+    if hedged and dice.random() < _STUCK:
+        took = {name: _LONGER * seconds for name, seconds in took.items()}
     return Draw(took, price, dry, deadline, photos, pause, lost, flex, full, hedged)
 
 
@@ -350,6 +354,8 @@ class Simulation:
         """Describe some new photos under drawn circumstances."""
         market, met = self.market, draw(self.seed, number)
         market.begin(met)
+        if number % _CLEANED == 0:
+            self._clear_versions()
         self._write_prices(met)
         photos = self._photos(number, met.photos)
         before, began, seen = market.billed, market.clock.time(), Counter(market.served)
@@ -366,6 +372,14 @@ class Simulation:
         left = report.files.pending + report.files.failed
         second = met.hedged and met.dry is None and len({name for _, name in served}) > 1
         return Ran(kept, spent, oracle, cap, left, met.dry is not None, second, doubled if met.hedged else 0, twice)
+
+    def _clear_versions(self) -> None:
+        """Clear old versions of the table, as happens after an hour; the clock on the wall lags the virtual one."""
+        import lance
+
+        where = self._folder / "library" / TABLE_FOLDER / "photos.lance"
+        if where.exists():
+            lance.dataset(str(where)).cleanup_old_versions(timedelta(0), error_if_tagged_old_versions=False)
 
     def _oracle(self, met: Draw, began: float, photos: list[str]) -> float:
         """What one would pay who knows the usual latencies: the same rule, the same draws."""

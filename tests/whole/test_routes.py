@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from indexer.domain.errors import ApprovalRequired, CaptionaryError
 from indexer.library.api import Library, Seams
+from indexer.providers.prices import READ_ON, STALE_AFTER
 from tests.fakes.services import Answer, Service
 from tests.support.commands import index
 from tests.support.services import SHOPS, environ, library, photos
@@ -221,6 +223,32 @@ def test_the_plan_names_the_choice_and_the_runner_up(street: Street, tmp_path: P
         plan = opened.plan([photos(tmp_path / "photos")], provider="best")
     assert "best route" in plan.warnings[0]
     assert "the next one" in plan.warnings[0]
+
+
+def test_an_old_price_table_is_told_in_one_line_and_used(street: Street, tmp_path: Path) -> None:
+    """By the plan, which goes on with the prices that it has."""
+    clock = Hand(*street.services.values())
+    today = datetime.fromtimestamp(clock.time(), UTC).date()
+    clock.sleep(((READ_ON - today + STALE_AFTER).days + 1) * 86_400.0)
+    with Library.open(tmp_path / "library", seams=Seams(environ=street.environ, clock=clock)) as opened:
+        plan = opened.plan([photos(tmp_path / "photos")], provider="best")
+    assert sum("days old" in line for line in plan.warnings) == 1
+    assert plan.most_usd > 0
+
+
+def test_a_daily_cap_holds_over_all_providers(street: Street, tmp_path: Path) -> None:
+    """What one was paid today is not there for the other."""
+    pictures = photos(tmp_path / "photos")
+    with library(tmp_path / "library", street.environ) as opened:
+        price = opened.plan([pictures], provider="anthropic", mode="interactive").most_usd
+    with library(tmp_path / "library", {**street.environ, "CAPTIONARY_BUDGET_PER_DAY": str(price)}) as opened:
+        first = opened.index([pictures], provider="anthropic", mode="interactive", pilot=0, approve=True)
+        second = opened.index([pictures], provider="mistral", mode="interactive", pilot=0, approve=True)
+        spent = opened.accounts().total.spent_usd
+    assert (first.exit_code, second.exit_code) == (0, 5)
+    assert "day" in second.stopped
+    assert 0 < spent <= price
+    assert street.services["mistral"].served.total() < 5
 
 
 def test_a_dearer_successor_needs_a_new_yes(street: Street, tmp_path: Path) -> None:
