@@ -27,6 +27,7 @@ from indexer.domain.question import Question
 from indexer.ledger.photos import dirty_rows, files
 from indexer.ledger.spend import approvals
 from indexer.ledger.store import Ledger
+from indexer.ledger.views import counts
 from indexer.ledger.work import answers, bursts, items
 from indexer.ledger.work.answers import Booking
 from indexer.library.api import Library
@@ -43,13 +44,14 @@ def forge(home: Path, root: Path, known: int) -> None:
     with Library.open(home):
         pass
     ledger = Ledger.open(home)
+    run = counts.begin_run(ledger, "run")
     question = Question("gemini", "gemini-3.5-flash-lite", DEFAULT_TEMPLATE, DEFAULT_SCHEMA)
     found = (file for folder in walk([os.fsencode(root)]) for file in folder.files)
     with ledger.transaction("campaign") as transaction:
         campaign = approvals.begin_campaign(transaction)
     left = known
     while batch := list(islice(found, _BATCH)):
-        files.record_sightings(ledger, 1, [_sighting(file) for file in batch], DIGEST_VERSION)
+        files.record_sightings(ledger, run, [_sighting(file) for file in batch], DIGEST_VERSION)
         of_path = "SELECT photo FROM files WHERE path = ?"
         wanted = [ledger.connection.execute(of_path, (file.path,)).fetchone()[0] for file in batch[:left]]
         left -= len(wanted)
@@ -69,6 +71,7 @@ def forge(home: Path, root: Path, known: int) -> None:
         transaction.execute("UPDATE files SET facts_reader = ?", (FACTS_READER,))
     bursts.regroup(ledger)
     approvals.end_campaign_when_done(ledger)
+    counts.end_run(ledger, run)
     ledger.close()
 
 

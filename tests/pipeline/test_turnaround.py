@@ -82,3 +82,13 @@ def test_waves_are_not_all_late() -> None:
     one = expect(jobs(*range(1, 101)), NEXT)
     assert in_waves(one, 1) == (51, 91)
     assert in_waves(one, 4) == (204, 204 + 2 * 40)
+
+
+def test_a_job_is_stuck_when_it_is_far_outside_its_range() -> None:
+    """By history at twice its upper end, and half an hour at least; by what is published when that is over."""
+    learned = expect(jobs(*[3600.0] * 9), NEXT)
+    assert (learned.is_stuck(7200.0), learned.is_stuck(7201.0)) == (False, True)
+    quick = expect(jobs(*[60.0] * 9), NEXT)
+    assert (quick.is_stuck(1860.0), quick.is_stuck(1861.0)) == (False, True)
+    published = expect([], NEXT)
+    assert (published.is_stuck(PUBLISHED[1]), published.is_stuck(PUBLISHED[1] + 1)) == (False, True)

@@ -223,6 +223,21 @@ def test_the_plan_names_the_choice_and_the_runner_up(street: Street, tmp_path: P
     assert "the next one" in plan.warnings[0]
 
 
+def test_a_daily_cap_holds_over_all_providers(street: Street, tmp_path: Path) -> None:
+    """What one was paid today is not there for the other."""
+    pictures = photos(tmp_path / "photos")
+    with library(tmp_path / "library", street.environ) as opened:
+        price = opened.plan([pictures], provider="anthropic", mode="interactive").most_usd
+    with library(tmp_path / "library", {**street.environ, "CAPTIONARY_BUDGET_PER_DAY": str(price)}) as opened:
+        first = opened.index([pictures], provider="anthropic", mode="interactive", pilot=0, approve=True)
+        second = opened.index([pictures], provider="mistral", mode="interactive", pilot=0, approve=True)
+        spent = opened.accounts().total.spent_usd
+    assert (first.exit_code, second.exit_code) == (0, 5)
+    assert "day" in second.stopped
+    assert 0 < spent <= price
+    assert street.services["mistral"].served.total() < 5
+
+
 def test_a_dearer_successor_needs_a_new_yes(street: Street, tmp_path: Path) -> None:
     """What was approved covers the price that was shown, and no other."""
     pictures = photos(tmp_path / "photos")
