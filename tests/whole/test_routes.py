@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from indexer.domain.errors import ApprovalRequired, CaptionaryError
 from indexer.library.api import Library, Seams
+from indexer.providers.prices import READ_ON, STALE_AFTER
 from tests.fakes.services import Answer, Service
 from tests.support.commands import index
 from tests.support.services import SHOPS, environ, library, photos
@@ -223,6 +225,19 @@ def test_the_plan_names_the_choice_and_the_runner_up(street: Street, tmp_path: P
     assert "the next one" in plan.warnings[0]
 
 
+def test_an_old_price_table_is_told_in_one_line_and_used(street: Street, tmp_path: Path) -> None:
+    """By the quote and by the plan; both go on with the prices that they have."""
+    clock = Hand(*street.services.values())
+    clock.sleep((READ_ON - datetime.fromtimestamp(clock.time(), UTC).date() + STALE_AFTER).days * 86_400.0 + 86_400.0)
+    pictures = photos(tmp_path / "photos")
+    with Library.open(tmp_path / "library", seams=Seams(environ=street.environ, clock=clock)) as opened:
+        offer, plan = opened.quote([pictures]), opened.plan([pictures], provider="best")
+    assert len(offer.warnings) == 1
+    assert [line for line in plan.warnings if "days old" in line] == list(offer.warnings)
+    assert offer.best.usd.high > 0
+    assert plan.most_usd > 0
+
+
 def test_a_daily_cap_holds_over_all_providers(street: Street, tmp_path: Path) -> None:
     """What one was paid today is not there for the other."""
     pictures = photos(tmp_path / "photos")
@@ -301,6 +316,8 @@ def test_a_number_of_photos_is_quoted_in_waves_and_days(street: Street, tmp_path
             assert route.ready_s.p50 >= before.ready_s.p50
             if (route.provider, str(route.mode)) == ("openai", "batch"):  # whose queue is counted in tokens
                 assert 9 * before.waves <= route.waves <= 10 * before.waves
+    waves = {route.provider: route.waves for route in told[2].routes if str(route.mode) == "batch"}
+    assert (waves["anthropic"], waves["mistral"]) == (50, 10)  # whose queues are counted in requests
     assert sum(map(calls, street.services.values())) == 0
 
 
