@@ -71,5 +71,5 @@ def _lines(found: Comparison) -> Iterator[str]:
     yield f"{count_photos(len(found.rows))}:"
     for route in found.routes:
         price = f"${route.per_1000_usd:.2f} for 1,000 photos as measured" if route.per_1000_usd else "no price measured"
-        yield f"  {route.provider} {route.model} by {route.mode}: {route.answered:,} answered, {price}"
+        yield f"  {route.provider} {route.model} ({route.mode}): {route.answered:,} answered, {price}"
     yield f"side by side with the pictures: {found.sheet}"

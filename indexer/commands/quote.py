@@ -10,6 +10,7 @@ import click
 from indexer.commands.invocation import Call, Dollars, Duration, everywhere
 from indexer.console.words import count_photos, span
 from indexer.domain.errors import UsageError
+from indexer.domain.money import dollar_range
 
 if TYPE_CHECKING:
     from indexer.library.routes import Offer
@@ -46,6 +47,8 @@ def quote(context: click.Context, /, paths: tuple[bytes, ...], all_routes: bool,
     call.check(paths)
     found = call.library(create=True).quote(list(paths), all_routes=all_routes, **bounds)
     call.screen.close()
+    for warning in found.warnings:
+        call.screen.note(warning)
     if call.as_json:
         click.echo(json.dumps(found.to_dict(), ensure_ascii=True))
         return 0
@@ -61,13 +64,12 @@ def _time(seconds: float) -> str:
 def _lines(found: Offer) -> list[str]:
     lines = [f"{count_photos(found.photos)}, {found.new:,} without a description"]
     for route in found.routes:
-        name = f"{route.provider} {route.model} by {route.mode}"
         if not route.usable:
-            lines.append(f"  {name}: {route.why_not}")
+            lines.append(f"  {route}: {route.why_not}")
             continue
         mark = "*" if route.chosen else " "
-        cost = f"${route.usd.low:,.2f} to ${route.usd.high:,.2f}"
+        cost = dollar_range(route.usd.low, route.usd.high)
         ready = f"ready in {_time(route.ready_s.p50)} to {_time(route.ready_s.p90)} ({route.ready_s.source})"
-        waves = f", {route.waves:,} waves" if route.waves > 1 else ""
-        lines += [f"{mark} {name}", f"    {cost}, {ready}{waves}"]
+        waves = f", in {route.waves:,} waves" if route.waves > 1 else ""
+        lines += [f"{mark} {route}", f"    {cost}, {ready}{waves}"]
     return lines if found.routes else [*lines, "no key is set: --all shows every route"]

@@ -68,7 +68,7 @@ def _price_lines(plan: Plan) -> Iterator[str]:
     price = dollar_range(plan.cost.low, plan.cost.high)
     calls = dollar_range(plan.interactive_cost.low, plan.interactive_cost.high)
     other = f" (interactive: {calls})" if plan.mode == "batch" else ""
-    yield f"{plan.provider} {plan.model}, {plan.mode}: {price}{other}"
+    yield f"{plan.provider} {plan.model}".rstrip() + f", {plan.mode}: {price}{other}"
     most = dollars(plan.most_usd)
     if plan.budget is None:
         yield f"hard cap for this run: {most} (change with --budget)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -55,6 +56,12 @@ class Limits:
     max_bytes: int
     max_lines: int
     max_queued_tokens: int
+    max_queued_requests: int = 2**31
+
+    def waves(self, requests: int, tokens: int) -> int:
+        """Return how often the queue has to be filled for so many requests of so many tokens each; 0 for none."""
+        most = min(self.max_queued_requests, self.max_queued_tokens / max(1, tokens))
+        return math.ceil(requests / max(1, most))
 
 
 UNBOUND = Limits(max_bytes=2**40, max_lines=2**31, max_queued_tokens=2**50)

@@ -289,7 +289,7 @@ class Inbox:
             access.provider(specs[0].name)  # a missing key is told at once
         found = routes(ledger, self._question, specs, count, market_of(ledger, access, config), Bounds())
         if not any(route.usable for route in found):
-            why = "; ".join(f"{route.provider} by {route.mode}: {route.why_not}" for route in found[:4])
+            why = "; ".join(f"{route}: {route.why_not}" for route in found[:4])
             raise NoRoute(f"no route can be used: {why}", hint="index doctor lists the providers and their keys")
         return found
 

@@ -9,7 +9,9 @@ from typing import Any
 
 from indexer import providers
 from indexer.domain.errors import ProviderError, RateLimited, UsageError
+from indexer.domain.job import Limits
 from indexer.domain.mode import Mode
+from indexer.domain.money import dollars
 from indexer.domain.plan import Plan
 from indexer.domain.question import Question
 from indexer.ledger.scope import Scope
@@ -29,11 +31,12 @@ BEST = "best"
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """The routes for `photos`, of which `new` have no description yet."""
+    """The routes for `photos`, of which `new` have no description yet; `warnings` are lines about all their prices."""
 
     photos: int
     new: int
     routes: tuple[Route, ...]
+    warnings: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The offer as programs are promised it."""
@@ -45,7 +48,7 @@ class Offer:
         for route in self.routes:
             if route.chosen:
                 return route
-        why = "; ".join(f"{route.provider} by {route.mode}: {route.why_not}" for route in self.routes[:4])
+        why = "; ".join(f"{route}: {route.why_not}" for route in self.routes[:4])
         raise NoRoute(f"no route can be used: {why}", hint="index quote PATH --all shows every route")
 
 
@@ -67,7 +70,7 @@ def offer_for(ledger: Ledger, access: Access, new: int, bounds: Bounds, *, all_r
     found = routes(ledger, _asked(ledger, access, config.model), specs, new, market, bounds)
     if not all_routes:
         found = [route for route in found if not route.keyless]
-    return Offer(new, new, tuple(found))
+    return Offer(new, new, tuple(found), market.pricing.table.stale(market.pricing.today))
 
 
 def market_of(ledger: Ledger, access: Access, config: Config) -> Market:
@@ -88,13 +91,13 @@ def candidates(access: Access, config: Config) -> list[Spec]:
     return remote([_able(access, access.spec(name)) for name in dict.fromkeys((*providers.BUILT_IN, *named))], named)
 
 
-def _queue(access: Access, question: Question) -> int | None:
-    """How many tokens of the model fit into the account's queue at once; None: nobody knows without its key."""
+def _queue(access: Access, question: Question) -> Limits | None:
+    """What binds the account's queue for the model; None: nobody knows without its key."""
     spec = access.spec(question.provider)
     if spec.key_variables and not spec.key(access.seams.environ):
         return None
     held = access.provider(spec.name).batches
-    return held.limits(question.model).max_queued_tokens if held else None
+    return held.limits(question.model) if held else None
 
 
 def _able(access: Access, spec: Spec) -> Spec:
@@ -154,10 +157,12 @@ class Best:
         if not living:
             first = found.best  # says why, where nothing was usable from the start
             raise NoRoute(f"no route is left after {first.provider}", hint="index quote PATH --all shows every route")
-        self._route = living[0]
-        self._told = f"best route: {_named(self._route)}, at most ${self._route.per_1000_usd:.2f} for 1,000 photos"
-        self._told += f"; the next one: {_named(living[1])}" if len(living) > 1 else "; there is no other"
-        self._access.watcher.note(self._told)
+        successor, self._route = self._route is not None, living[0]
+        price = f"at most {dollars(self._route.per_1000_usd)} for 1,000 photos"
+        self._told = f"best route: {self._route}, the cheapest within your bounds, {price}"
+        self._told += f"; the next one: {living[1]}" if len(living) > 1 else "; there is no other"
+        if successor:  # the plan names the first one
+            self._access.watcher.note(self._told)
         self._second = self._choose_second(living) if self._options.get("hedge") else None
         chosen = self._options.copy()
         chosen.pop("max_per_1000", None)
@@ -173,7 +178,7 @@ class Best:
         others = (route for route in living if route.provider != first.provider and route.mode is Mode.INTERACTIVE)
         second = next(others, None) if first.mode is Mode.BATCH else None
         if first.mode is not Mode.BATCH:
-            self._access.watcher.note(f"--hedge changes nothing: {_named(first)} is not a batch, so it cannot be late")
+            self._access.watcher.note(f"--hedge changes nothing: {first} answers at once")
         elif second is None:
             self._access.watcher.note("--hedge changes nothing: no second provider answers at once within these bounds")
         return second
@@ -219,17 +224,13 @@ class Best:
             if not isinstance(fault, RateLimited):
                 self._gone.add(self._route.provider)
             run.give_up(self._route.provider)
-            self._access.watcher.note(f"{_named(self._route)} cannot go on: {fault}; trying the next route")
+            self._access.watcher.note(f"{self._route} cannot go on: {fault}; trying the next route")
 
     def _is_dead(self, route: Route) -> bool:
         return route.provider in self._gone or (route.provider, route.mode) in self._dead
 
 
 _AT_ONCE = (Mode.FLEX, Mode.INTERACTIVE)
-
-
-def _named(route: Route) -> str:
-    return f"{route.provider} {route.model} by {route.mode}"
 
 
 def bounded(options: IndexOptions) -> IndexOptions:

@@ -140,8 +140,8 @@ def _plan(session: Session, asks: Sequence[Ask], photos: Sequence[str], new: Seq
     pairs = list(zip(quotes, counts, strict=True))
     cost = Cost(sum(q.likely.low * n for q, n in pairs), sum(q.likely.high * n for q, n in pairs))
     return Plan(
-        provider=" + ".join(ask.question.provider for ask in asks),
-        model=" + ".join(ask.question.model for ask in asks),
+        provider=" + ".join(f"{ask.question.provider} {ask.question.model}" for ask in asks),
+        model="",
         mode=Mode.INTERACTIVE,
         files=len(photos) * len(asks),
         planned=len(photos) * len(asks),
@@ -156,6 +156,7 @@ def _plan(session: Session, asks: Sequence[Ask], photos: Sequence[str], new: Seq
         upload_bytes=round(sum(counts) * (session.spool.mean_size() or 0.0)),
         shards=0,
         most_usd=sum(quote.high_usd * count for quote, count in pairs),
+        warnings=(f"photos compared: {len(photos):,}; each is asked of {len(asks)} routes and counted for each",),
     )
 
 

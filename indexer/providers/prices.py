@@ -70,11 +70,15 @@ _HALVES = ("flex", "off_peak")
 
 @dataclass(frozen=True, slots=True)
 class PriceTable:
-    """Tariffs and the days on which models are switched off; for one model, the latest tariff in force holds."""
+    """Tariffs and the days on which models are switched off; for one model, the latest tariff in force holds.
+
+    `told` are the models whose price somebody told: it does not grow old with the table.
+    """
 
     read_on: date
     tariffs: tuple[Tariff, ...]
     retirements: Mapping[str, date]
+    told: frozenset[str] = frozenset()
 
     def price(self, model: str, mode: Mode, on: date) -> Price | None:
         """Return what `model` costs in `mode` on that day, None when the table does not know."""
@@ -90,7 +94,17 @@ class PriceTable:
 
     def warnings(self, model: str, mode: Mode, on: date) -> tuple[str, ...]:
         """Return lines for a person about what may not hold for `model` much longer."""
-        return (*self._stale(on), *self._retiring(model, on), *self._repriced(model, mode, on))
+        old = () if _bare(model) in self.told else self.stale(on)
+        return (*old, *self._retiring(model, on), *self._repriced(model, mode, on))
+
+    def stale(self, on: date) -> tuple[str, ...]:
+        """Return a line for a person where the table was read too long ago; what it says is used all the same."""
+        if on - self.read_on <= STALE_AFTER:
+            return ()
+        days = (on - self.read_on).days
+        return (
+            f"the price table is {days} days old ({self.read_on}): check the service's prices, or give --price IN,OUT",
+        )
 
     def with_tariffs(self, tariffs: Iterable[Tariff], read_on: date | None = None) -> PriceTable:
         """Return a table in which `tariffs` replace everything known of their models, the end of their service too."""
@@ -98,20 +112,14 @@ class PriceTable:
         named = {_bare(tariff.model) for tariff in new}
         kept = tuple(tariff for tariff in self.tariffs if tariff.model not in named)
         lasting = {model: day for model, day in self.retirements.items() if model not in named}
-        return replace(self, tariffs=kept + new, retirements=lasting, read_on=read_on or self.read_on)
+        told = self.told if read_on else self.told | named
+        return replace(self, tariffs=kept + new, retirements=lasting, read_on=read_on or self.read_on, told=told)
 
     def _of(self, model: str) -> list[Tariff]:
         name = _bare(model)
         exact = [tariff for tariff in self.tariffs if tariff.model == name]
         # A pinned version, gemini-2.5-flash-001, costs what its model costs.
         return exact or [tariff for tariff in self.tariffs if tariff.model == re.sub(r"-\d{3}$", "", name)]
-
-    def _stale(self, on: date) -> Iterable[str]:
-        if on - self.read_on > STALE_AFTER:
-            yield (
-                f"the price table is {(on - self.read_on).days} days old ({self.read_on}): "
-                "check the service's prices, or give --price IN,OUT"
-            )
 
     def _retiring(self, model: str, on: date) -> Iterable[str]:
         day = self.retirements.get(_bare(model))

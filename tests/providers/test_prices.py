@@ -102,8 +102,10 @@ def test_the_table_is_called_old_after_sixty_days() -> None:
     """On the sixtieth day it still passes, on the next it does not."""
     model = "gemini-3.5-flash-lite"
     assert TABLE.warnings(model, Mode.BATCH, TABLE.read_on + STALE_AFTER) == ()
-    (line,) = TABLE.warnings(model, Mode.BATCH, TABLE.read_on + STALE_AFTER + timedelta(days=1))
+    late = TABLE.read_on + STALE_AFTER + timedelta(days=1)
+    (line,) = TABLE.warnings(model, Mode.BATCH, late)
     assert "61 days old" in line
+    assert TABLE.with_tariffs([flat(model, Price(1.0, 2.0))]).warnings(model, Mode.BATCH, late) == ()
 
 
 @pytest.mark.parametrize(

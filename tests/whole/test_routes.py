@@ -12,7 +12,7 @@ import pytest
 
 from indexer.domain.errors import ApprovalRequired, CaptionaryError
 from indexer.library.api import Library, Seams
-from indexer.providers.prices import READ_ON, STALE_AFTER
+from indexer.providers.prices import STALE_AFTER, TABLE
 from tests.fakes.services import Answer, Service
 from tests.support.commands import index
 from tests.support.services import SHOPS, environ, library, photos
@@ -226,13 +226,16 @@ def test_the_plan_names_the_choice_and_the_runner_up(street: Street, tmp_path: P
 
 
 def test_an_old_price_table_is_told_in_one_line_and_used(street: Street, tmp_path: Path) -> None:
-    """By the plan, which goes on with the prices that it has."""
+    """By the quote and by the plan; both go on with the prices that they have."""
     clock = Hand(*street.services.values())
     today = datetime.fromtimestamp(clock.time(), UTC).date()
-    clock.sleep(((READ_ON - today + STALE_AFTER).days + 1) * 86_400.0)
+    clock.sleep(((TABLE.read_on - today + STALE_AFTER).days + 1) * 86_400.0)
+    pictures = photos(tmp_path / "photos")
     with Library.open(tmp_path / "library", seams=Seams(environ=street.environ, clock=clock)) as opened:
-        plan = opened.plan([photos(tmp_path / "photos")], provider="best")
-    assert sum("days old" in line for line in plan.warnings) == 1
+        offer, plan = opened.quote([pictures]), opened.plan([pictures], provider="best")
+    assert len(offer.warnings) == 1
+    assert [line for line in plan.warnings if "days old" in line] == list(offer.warnings)
+    assert offer.best.usd.high > 0
     assert plan.most_usd > 0
 
 
@@ -314,6 +317,8 @@ def test_a_number_of_photos_is_quoted_in_waves_and_days(street: Street, tmp_path
             assert route.ready_s.p50 >= before.ready_s.p50
             if (route.provider, str(route.mode)) == ("openai", "batch"):  # whose queue is counted in tokens
                 assert 9 * before.waves <= route.waves <= 10 * before.waves
+    waves = {route.provider: route.waves for route in told[2].routes if str(route.mode) == "batch"}
+    assert (waves["anthropic"], waves["mistral"]) == (50, 10)  # whose queues are counted in requests
     assert sum(map(calls, street.services.values())) == 0
 
 

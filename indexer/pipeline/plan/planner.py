@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -129,7 +128,7 @@ class _Bill:
         quotes = self._quotes(mode)
         counted = _mean((quote.counted_tokens, number) for quote, number in quotes)
         bytes_sent = 0 if self._free else round(new * self._bytes_a_request())
-        waves = math.ceil((new - first) * quotes[0][0].input_tokens / self._around.limits.max_queued_tokens)
+        waves = self._around.limits.waves(new - first, quotes[0][0].input_tokens)
         return Plan(
             provider=question.provider,
             model=question.model,

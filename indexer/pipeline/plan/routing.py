@@ -23,7 +23,9 @@ from indexer.domain.errors import (
     Unreachable,
     UsageError,
 )
+from indexer.domain.job import UNBOUND, Limits
 from indexer.domain.mode import Mode
+from indexer.domain.money import dollars
 from indexer.domain.plan import Cost
 from indexer.domain.question import Question
 from indexer.ledger.store import Ledger
@@ -36,7 +38,7 @@ from indexer.providers.spec import Rank, Spec
 _CALL_SECONDS = (3.0, 8.0)
 _PUBLISHED = "published, November 2026"
 _ENOUGH_CALLS = 20
-_WAVE_TOKENS = 2_000_000  # of a queue that nobody knows
+_QUEUE = replace(UNBOUND, max_queued_tokens=2_000_000)  # one that nobody knows
 _FLEX = 3.0  # how many times as long as a call a flex call is taken to last
 _LATE = 1.28  # standard deviations that nine of ten keep
 _THOUSAND = 1_000
@@ -80,6 +82,9 @@ class Route:
         """The options that name its provider and its model, where a model is known."""
         return {"provider": self.provider} if self.picks else {"provider": self.provider, "model": self.model}
 
+    def __str__(self) -> str:
+        return f"{self.provider} {self.model} ({self.mode})"
+
     def to_dict(self) -> dict[str, Any]:
         """The route as programs are promised it."""
         told = {**asdict(self), "mode": str(self.mode)}
@@ -97,12 +102,12 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """Where routes are looked for: prices, keys, the moment, how many tokens of a model may queue, calls at once."""
+    """Where routes are looked for: prices, keys, the moment, what binds a model's queue, calls at once."""
 
     pricing: Pricing
     environ: Mapping[str, str]
     now: float
-    queue: Callable[[Question], int | None] = lambda _: None
+    queue: Callable[[Question], Limits | None] = lambda _: None
     concurrency: int = 4
 
 
@@ -134,7 +139,7 @@ def _route(ledger: Ledger, question: Question, mode: Mode, new: int, market: Mar
         one, tokens, why_not = Cost(), 0, str(fault)
     waves = 1
     if mode is Mode.BATCH:
-        waves = max(1, math.ceil(new * tokens / max(1, market.queue(question) or _WAVE_TOKENS)))
+        waves = max(1, (market.queue(question) or _QUEUE).waves(new, tokens))
     return Route(
         provider=spec.name,
         model=question.model,
@@ -181,9 +186,9 @@ def _judged(route: Route, spec: Spec, market: Market, bounds: Bounds) -> Route:
     if keyless:
         why_not = f"{' or '.join(spec.key_variables)} is not set"
     if not why_not and bounds.budget is not None and route.usd.high > bounds.budget:
-        why_not = f"could cost ${route.usd.high:.2f}, above the budget"
+        why_not = f"could cost {dollars(route.usd.high)}, above the budget"
     if not why_not and bounds.max_per_1000 is not None and route.per_1000_usd > bounds.max_per_1000:
-        why_not = f"could cost ${route.per_1000_usd:.2f} for 1,000 photos, above the price"
+        why_not = f"could cost {dollars(route.per_1000_usd)} for 1,000 photos, above the price given"
     if not why_not and bounds.deadline is not None and route.ready_s.p90 > bounds.deadline:
         why_not = "may be ready too late"
     return replace(route, usable=not why_not, why_not=why_not, keyless=keyless)

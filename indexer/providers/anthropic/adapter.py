@@ -33,7 +33,7 @@ _VERSION = "2023-06-01"
 _KEY_PAGE = "https://platform.claude.com/settings/keys"
 _MARGIN = 0.9
 _BYTES, _LINES = 256_000_000, 100_000
-_QUEUED_TOKENS = 2**50  # requests are what queues, 200,000 of them; a full queue is told with 429
+_QUEUED_TOKENS, _QUEUED = 2**50, 200_000  # requests are what queues, so many of a new account; 429 tells it is full
 _SKEW = 900.0  # seconds by which the service's clock may differ from ours
 _MOST_PAGES = 100
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
@@ -98,7 +98,7 @@ class AnthropicBatches(Inline, Unlabelled):
 
     def limits(self, model: str) -> Limits:
         """What one batch may hold, less ten percent."""
-        return Limits(int(_BYTES * _MARGIN), _LINES, _QUEUED_TOKENS)
+        return Limits(int(_BYTES * _MARGIN), _LINES, _QUEUED_TOKENS, _QUEUED)
 
     def encode(self, request: Request) -> bytes:
         """Return the request as a batch line."""

@@ -27,7 +27,7 @@ _KEY_PAGE = "https://console.mistral.ai/api-keys"
 _ENDPOINT = "/v1/chat/completions"
 _MARGIN = 0.9
 _BYTES, _LINES = 512_000_000, 1_000_000
-_QUEUED_TOKENS = 2**50  # a million requests may be pending; a full queue is told with 429
+_QUEUED_TOKENS, _QUEUED = 2**50, 1_000_000  # requests are what queues; a full queue is told with 429
 _LABEL = "captionary"
 _MOST_HOURS = 7 * 24 - 1
 _USUAL_HOURS = 24
@@ -88,7 +88,7 @@ class MistralBatches:
 
     def limits(self, model: str) -> Limits:
         """What one batch may hold, less ten percent."""
-        return Limits(int(_BYTES * _MARGIN), _LINES, _QUEUED_TOKENS)
+        return Limits(int(_BYTES * _MARGIN), _LINES, _QUEUED_TOKENS, _QUEUED)
 
     def encode(self, request: Request) -> bytes:
         """Return the request as a batch line; the model stands on the job."""
