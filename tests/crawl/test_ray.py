@@ -8,25 +8,32 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
+import indexer
 from indexer import Library
 from indexer.crawl.inspect import Examined, WorkOptions
 from indexer.crawl.listing import Found, found_alone
 from indexer.crawl.pool import examine
-from indexer.crawl.ray_pool import Looked, own_version, refuse_unfit
-from indexer.domain.answer import Reason
+from indexer.crawl.ray_pool import Looked, joined, own_version, refuse_unfit
+from indexer.domain.answer import Answer, Reason
 from indexer.domain.errors import CaptionaryError, UsageError
+from indexer.domain.photo import Facts
+from indexer.table.document import compose
+from indexer.table.encoder.on_ray import vectors_of
+from indexer.table.meaning import vectors
 from search import Index
 from tests.fakes.gemini import Emulator
 from tests.support.cluster import CLIENTS, REPOSITORY, kill_a_worker, long, two_nodes, what_ray_leaves_open
 from tests.support.commands import index
 from tests.support.dying import POISON, Poisoned, Slow
+from tests.support.libraries import encoder, encoder_home
 from tests.support.virtual import opened
 
 pytestmark = what_ray_leaves_open
@@ -139,6 +146,26 @@ def test_a_library_is_the_same_and_buys_nothing_twice(
         Index.open(tmp_path / name).to_arrow().select(["path", "photo"]).to_pylist() for name in ("library", "near")
     ]
     assert sorted(map(str, rows[0])) == sorted(map(str, rows[1]))
+
+
+@long
+def test_a_cluster_embeds_as_this_machine_does(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Vector for vector and in order, by nobody here; what a worker of another version gives is made here instead."""
+    words = ["A red boat lies on the beach. {} gulls fly.", "{} dogs lean out of a window.", "窗边的狗"]
+    answers = [Answer(words[number % 3].format(number), ()) for number in range(200)]
+    documents = [compose("/p/a.jpg", Facts(), answer) for answer in answers]
+    near = vectors(encoder(), documents, threads=2)
+    nobody: Any = None
+    with joined("ray") as ray:
+        assert same(vectors_of(ray, encoder_home(), nobody, documents), near)
+        monkeypatch.setattr(indexer, "__version__", "0.0.9")
+        assert same(vectors_of(ray, encoder_home(), encoder(), documents), near)
+
+
+def same(one: Sequence[Any], other: Sequence[Any]) -> bool:
+    """Whether two lists of vectors are equal to the bit, the missing ones too."""
+    pairs = zip(one, other, strict=True)
+    return all((a is None and b is None) or (a is not None and np.array_equal(a, b)) for a, b in pairs)
 
 
 @long
