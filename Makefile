@@ -68,9 +68,9 @@ faults: install ## every fault of a service against a whole run, as a table (PRO
 kills: install ## killed with signal 9 at every commit, around every remote call, and at 200 moments (PROVIDER=openai)
 	CAPTIONARY_TEST_ALL_KILLS=1 $(BIN)/pytest -q tests/whole/test_kills.py -k $(PROVIDER)
 
-cluster: install ## pictures through a Ray cluster of two nodes on this machine, whose workers and nodes die
+cluster: install ## 2,000 pictures of a bucket through a Ray cluster of two nodes here, whose workers and nodes die
 	@$(PIP) --no-compile -e '.[ray]'
-	CAPTIONARY_TEST_CLUSTER=1 $(BIN)/pytest -q tests/crawl/test_ray.py
+	CAPTIONARY_TEST_CLUSTER=1 $(BIN)/pytest -q tests/crawl/test_ray.py tests/whole/test_cluster.py
 
 RUNS = 1000
 

@@ -20,6 +20,7 @@ from indexer.crawl.listing import Found
 from indexer.domain.answer import Failure, Reason
 from indexer.domain.photo import Facts, Rendition
 from indexer.domain.workers import Workers
+from indexer.media.far_renditions import put_far
 from indexer.media.limits import DEFAULT_LIMITS, PictureLimits
 from indexer.media.refusal import PictureError, TooSmall
 from indexer.media.rendition_cache import Remembered
@@ -43,7 +44,8 @@ class WorkOptions:
     that crashes or hangs takes the run with it; a text names a Ray cluster. `ledger` is the database that knows bytes
     seen before, `spool` the cache that may know what they decode to (see `rendition_cache`). `max_bytes` and
     `max_pixels` None mean the limits of `rendition`; a picture neither of whose sides reaches `min_side` pixels is left
-    out; `seconds` is the patience with one file. `objects` says that some lie in object storage.
+    out; `seconds` is the patience with one file. `objects` says that some lie in object storage, `renditions` is the
+    address below which renditions are put instead of being brought back.
     """
 
     workers: Workers | None = None
@@ -54,6 +56,7 @@ class WorkOptions:
     seconds: float = 120.0
     min_side: int = 0
     objects: bool = False
+    renditions: bytes = b""
 
     def limits(self) -> PictureLimits:
         """Return what a picture may cost."""
@@ -98,6 +101,7 @@ class Examiner:
     def __init__(self, options: WorkOptions) -> None:
         self._limits = options.limits()
         self._grounds = options.grounds()
+        self._far = options.renditions
         uri = f"{options.ledger.absolute().as_uri()}?mode=ro" if options.ledger else ""
         self._known = sqlite3.connect(uri, uri=True, timeout=30, isolation_level=None) if uri else None
         self._spool = Remembered(options.spool) if options.spool and options.spool.exists() else None
@@ -173,17 +177,22 @@ class Examiner:
     def _look(self, found: Found, path: Path, sha256: str) -> Examined:
         from indexer.media.metadata import read_facts
         from indexer.media.places import placed
-        from indexer.media.rendition import render
 
         photo = self._photo(sha256)
         try:
             drawn = self._spool.get(sha256) if self._spool and not photo and not found.was else None
-            rendition = drawn if photo or drawn else render(path, limits=self._limits, before=_digest_of(found.was))
+            rendition = drawn if photo or drawn else self._render(path, found)
         except PictureError as error:
             return self._refused(found, sha256, error)
         named = Path(os.fsdecode(found.path))
         facts = placed(read_facts(path, beside=found.sidecar_mtime_ns != 0, named=named))
         return Examined(found, sha256, facts, photo, rendition)
+
+    def _render(self, path: Path, found: Found) -> Rendition:
+        from indexer.media.rendition import render
+
+        drawn = render(path, limits=self._limits, before=_digest_of(found.was))
+        return put_far(self._far, drawn) if self._far else drawn
 
     def _refused(self, found: Found, sha256: str, error: PictureError) -> Examined:
         if isinstance(error, TooSmall):

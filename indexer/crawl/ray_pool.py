@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
+import tempfile
 import time
 from collections import deque
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import chain, islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from indexer.crawl.inspect import Examined, Examiner, WorkOptions
@@ -34,6 +37,7 @@ _FIRST_GROUP = 2  # small piles are spread over all cores, large ones travel in 
 _TRIES = 2
 _AHEAD = 2  # groups out for each core, so that no core waits for us
 _LOOK = 2.0  # seconds between two looks at how large the cluster is
+_LISTENING = 5.0  # seconds in which somebody at an address must take a connection
 _EXTRA = "pip install '.[ray]' in the folder of Captionary"
 
 
@@ -86,7 +90,7 @@ def examine_on_ray(
     first = next(iterator := iter(files), None)
     if first is None:
         return  # nothing to open: no cluster is needed
-    with _cluster(str(options.workers)) as ray:
+    with joined(str(options.workers)) as ray:
         # A node cannot read the ledger or the cache: it takes all bytes for new, and who has the ledger knows better.
         yield from _Crowd(ray, chain([first], iterator), replace(options, ledger=None, spool=None), examiners).results()
 
@@ -183,7 +187,7 @@ def _unfit(fault: Exception) -> CaptionaryError:
 
 
 @contextmanager
-def _cluster(where: str) -> Iterator[Any]:
+def joined(where: str) -> Iterator[Any]:
     """Join the cluster at `where`, or make one of this machine for as long as this lasts; nothing phones home."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
@@ -193,12 +197,11 @@ def _cluster(where: str) -> Iterator[Any]:
         raise UsageError("--workers ray needs an extra", hint=_EXTRA) from None
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL, "configure_logging": False}
-    joined = ray.is_initialized()
+    before = ray.is_initialized()
     try:
-        if not joined:
-            told: dict[str, Any] = {} if where == CLUSTER else {"address": where}
-            ray.init(**told, **_local(where), **quiet)
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as fault:
+        if not before:
+            ray.init(**_told(where), **_local(where), **quiet)
+    except Exception as fault:  # Ray raises bare ones, too
         raise CaptionaryError(
             f"no Ray cluster answers at {where if where != CLUSTER else os.environ.get('RAY_ADDRESS', 'this machine')}",
             hint="start one with: ray start --head",
@@ -206,8 +209,31 @@ def _cluster(where: str) -> Iterator[Any]:
     try:
         yield ray
     finally:
-        if not joined:
+        if not before:
             ray.shutdown()
+
+
+def _told(where: str) -> dict[str, str]:
+    """Return the address to join, if any; raises `ConnectionError` where nobody listens: Ray would wait for minutes."""
+    named = where if where != CLUSTER else os.environ.get("RAY_ADDRESS", "")
+    if named:
+        if not _listens(named):
+            raise ConnectionError(named)
+        return {"address": named}
+    note = Path(os.environ.get("RAY_TMPDIR", tempfile.gettempdir())) / "ray" / "ray_current_cluster"
+    left = note.read_text().strip() if note.is_file() else ""
+    return {} if not left or _listens(left) else {"address": "local"}  # that cluster is gone
+
+
+def _listens(address: str) -> bool:
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not port.isdigit():
+        return True  # "auto" and the like: Ray knows
+    try:
+        socket.create_connection((host, int(port)), _LISTENING).close()
+    except OSError:
+        return False
+    return True
 
 
 def _local(where: str) -> dict[str, Any]:

@@ -94,7 +94,7 @@ class Worker(Generic[Told]):
 
 def _environment(options: WorkOptions) -> dict[str, str]:
     """What a process that decodes foreign files may know: keys of a store only where it must fetch objects."""
-    return {**without_secrets(os.environ), **(credentials(os.environ) if options.objects else {})}
+    return {**without_secrets(os.environ), **(credentials(os.environ) if options.objects or options.renditions else {})}
 
 
 def _interpreter(asked: int, told: int, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:

@@ -58,7 +58,8 @@ class Rendition:
 
     `digest` is 64 hex digits over the upright sRGB pixels at the frozen analysis size; `phash` 16 hex digits for
     near-duplicates; `note` says what was left out (further frames, a truncated tail), "" when nothing was.
-    `stored` is the digest of the pixels as they lie in the file: no edit of its orientation flag moves it.
+    `stored` is the digest of the pixels as they lie in the file: no edit of its orientation flag moves it. Where the
+    JPEG was put into object storage, `jpeg` is its address.
     """
 
     digest: str

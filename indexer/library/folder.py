@@ -7,15 +7,18 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from platformdirs import user_cache_path
 
 from indexer import providers
+from indexer.crawl.ray_pool import joined
 from indexer.crawl.walk import refuse_inside
 from indexer.domain.errors import LedgerLost, LibraryMissing, LibraryUnwritable, UsageError
 from indexer.domain.tags import Policy
+from indexer.domain.workers import Workers
 from indexer.ledger.store import Ledger, no_step
 from indexer.ledger.work.refill import is_new
 from indexer.library import copies, tag_rules
@@ -140,7 +143,7 @@ class Access:
                         self._follow(ledger, policy)
                         if twin := copies.of_another(ledger, self.folder):
                             self.watcher.note(twin)
-                    session = self._session(ledger, lock, config)
+                    session = self._session(ledger, lock, config, (options or {}).get("workers", config.workers))
                     try:
                         yield Run(session, command), config
                     finally:
@@ -153,7 +156,7 @@ class Access:
         if changed:
             self.watcher.note(f"the settings of tags have changed; photos that this changes: {changed:,}")
 
-    def _session(self, ledger: Ledger, lock: WriterLock, config: Config) -> Session:
+    def _session(self, ledger: Ledger, lock: WriterLock, config: Config, workers: Workers | None) -> Session:
         clock = self.clock
 
         def pause(seconds: float) -> None:
@@ -162,13 +165,14 @@ class Access:
             lock.acquire(_LOCK_PATIENCE)
 
         cache = user_cache_path("captionary", appauthor=False)
+        cluster = partial(joined, workers) if isinstance(workers, str) else None
         batches = self.folder / BATCHES_FOLDER
         batches.mkdir(mode=0o700, exist_ok=True)
         return Session(
             ledger=ledger,
             spool=Spool(batches / RENDITIONS_FILE),
             batches=batches,
-            projector=Projector(ledger, self.folder, cache, config.text_model, address_in(config.tables)),
+            projector=Projector(ledger, self.folder, cache, config.text_model, address_in(config.tables), cluster),
             provider=self.provider,
             spec=self.spec,
             options=self.options,

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from indexer.domain.photo import Rendition
+from indexer.media.far_renditions import drop_far, fetched
 from indexer.storage.file_system import journal
 
 log = logging.getLogger("captionary.renditions")
@@ -28,11 +29,12 @@ _TABLES = (
     "CREATE TABLE IF NOT EXISTS pictures (photo TEXT PRIMARY KEY, jpeg BLOB NOT NULL, crc INTEGER NOT NULL) STRICT",
     "CREATE TABLE IF NOT EXISTS contents (sha256 TEXT PRIMARY KEY, photo TEXT, rest TEXT, crc INTEGER) STRICT",
 )
+_FAR = "(length(jpeg) < 1200 AND substr(jpeg, 1, 1) <> x'ff')"  # an address: keys have at most 1,024 bytes
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_SCHEMA", "SQLITE_ERROR")
 
 
 class Spool:
-    """Renditions by photo id; JPEG bytes in, the same bytes out, or none."""
+    """Renditions by photo id; JPEG bytes, or the address of an object with them, in; the same bytes out, or none."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -54,19 +56,30 @@ class Spool:
 
     def get(self, photo: str) -> bytes | None:
         """Return a rendition, None when it is not here as it was put."""
-        query = "SELECT jpeg, crc FROM pictures WHERE photo = ?"
-        found = self._trying(lambda held: held.execute(query, (photo,)).fetchone(), None)
-        return found[0] if found and zlib.crc32(found[0]) == found[1] else None
+        return self.get_all([photo]).get(photo)
+
+    def get_all(self, photos: Iterable[str]) -> dict[str, bytes]:
+        """Return those of the renditions that are here as they were put, by photo."""
+        held = {photo: jpeg for photo, jpeg, crc in self._rows(photos) if zlib.crc32(jpeg) == crc}
+        found = fetched(held)
+        if lost := held.keys() - found.keys():
+            self.drop(lost)
+        return found
+
+    def _rows(self, photos: Iterable[str], condition: str = "1") -> list[tuple[str, bytes, int]]:
+        query = f"SELECT photo, jpeg, crc FROM pictures WHERE photo = ? AND {condition}"
+        return self._trying(lambda held: [row for photo in photos for row in held.execute(query, (photo,))], [])
 
     def mean_size(self) -> float | None:
         """Return how many bytes the renditions here have on average, None when there are none."""
-        query = "SELECT avg(length(jpeg)) FROM (SELECT jpeg FROM pictures LIMIT 500)"
+        query = f"SELECT avg(length(jpeg)) FROM (SELECT jpeg FROM pictures WHERE NOT {_FAR} LIMIT 500)"
         found = self._trying(lambda held: held.execute(query).fetchone(), (None,))
         return None if found[0] is None else float(found[0])
 
     def drop(self, photos: Iterable[str]) -> None:
         """Forget renditions that were answered."""
         gone = [(photo,) for photo in photos]
+        drop_far(jpeg for _, jpeg, _ in self._rows((photo for (photo,) in gone), _FAR))
         self._change([(f"DELETE FROM {table} WHERE photo = ?", gone) for table in ("pictures", "contents")])
 
     def close(self) -> None:

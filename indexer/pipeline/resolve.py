@@ -33,7 +33,7 @@ from indexer.providers import automatic, key_variables
 from indexer.providers.seam import Provider
 from indexer.providers.spec import Spec
 from indexer.storage.layout import BATCHES_FOLDER, RENDITIONS_FILE
-from indexer.storage.paths import AnyPath, for_terminal, resolve_root, shown
+from indexer.storage.paths import AnyPath, for_terminal, is_address, resolve_root, shown
 from indexer.storage.places import refuse_absent, stands
 from indexer.storage.regular import read_words
 from indexer.storage.settings import Config
@@ -239,6 +239,15 @@ def _mode(spec: Spec, wished: str | None) -> Mode:
         raise BadSetting(f"there is no mode {wished!r}", hint=hint) from None
 
 
+def _renditions_in(config: Config) -> bytes:
+    """Return the address of [objects] renditions, b"" for none; raises `BadSetting` for what is no address."""
+    told = str(config.tables.get("objects", {}).get("renditions", ""))
+    if told and not is_address(told.encode()):
+        hint = "s3://BUCKET/PREFIX, gs://... or az://..."
+        raise BadSetting(f"[objects] renditions = {told!r} is not an address", hint=hint)
+    return told.encode()
+
+
 def crawl_options(ledger: Ledger, options: IndexOptions, config: Config) -> CrawlOptions:
     """Return how to crawl, by `options` over the settings."""
     pixels = options.get("max_pixels", config.max_pixels)
@@ -255,6 +264,7 @@ def crawl_options(ledger: Ledger, options: IndexOptions, config: Config) -> Craw
             spool=ledger.path.parent / BATCHES_FOLDER / RENDITIONS_FILE,
             max_pixels=pixels,
             min_side=options.get("min_side", config.min_side),
+            renditions=_renditions_in(config),
         ),
         confirm_deleted=options.get("confirm_deleted", False),
         reread=options.get("reread", False),

@@ -26,7 +26,7 @@ def read_options(spec: Spec, table: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _fit(f"[{spec.name}] {name}", value, kinds[name]) for name, value in table.items()}
 
 
-_OWN = {"best": {"providers"}, "table": {"uri", "cache_gb"}}
+_OWN = {"best": {"providers"}, "table": {"uri", "cache_gb"}, "objects": {"renditions"}}
 """Tables of settings that belong to no provider."""
 
 

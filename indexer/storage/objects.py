@@ -12,8 +12,8 @@ import errno
 import hashlib
 import os
 import secrets
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -135,6 +135,26 @@ def create(path: bytes, source: Path) -> None:
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), to_text(path))
     with _told(path), source.open("rb") as stream:
         obstore.put(store, key, stream)
+
+
+def put(path: bytes, data: bytes) -> None:
+    """Put an object, in the place of one that is there; raises `OSError`."""
+    store, key = _opened(path)
+    import obstore
+
+    with _told(path):
+        obstore.put(store, key, data)
+
+
+def delete(paths: Sequence[bytes]) -> None:
+    """Delete objects of one bucket, those that are there; raises `OSError`."""
+    if not paths:
+        return
+    store, _ = _opened(paths[0])
+    import obstore
+
+    with _told(paths[0]), suppress(FileNotFoundError):
+        obstore.delete(store, [_split(path)[1] for path in paths])
 
 
 def credentials(environ: Mapping[str, str]) -> dict[str, str]:

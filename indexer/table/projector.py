@@ -10,9 +10,10 @@ import datetime
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from indexer.domain.answer import Answer
 from indexer.domain.answer_fields import Field, values
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from indexer.table.encoder.onnx import Encoder
     from indexer.table.photo_table import PhotoRow, PhotoTable
 
+Cluster = Callable[[], AbstractContextManager[Any]]
+"""What joins a Ray cluster."""
 _BATCH = 4096
 _REBUILDING = "rebuilding"  # a setting of the ledger, while the table is made again
 _PUBLISHED = "published"  # a setting of the ledger: the address at which the copy is whole
@@ -61,11 +64,18 @@ class Projector:
     """Writes dirty rows into the table of the library in `folder`; table and encoder are opened when first needed.
 
     `encoders` is a folder shared by the libraries of this machine, None keeps the encoder to this library. `text_model`
-    is an encoder of a person's choice, `uri` where a copy of the table is kept level.
+    is an encoder of a person's choice, `uri` where a copy of the table is kept level, `cluster` joins the Ray cluster
+    that embeds many documents.
     """
 
     def __init__(
-        self, ledger: Ledger, folder: Path, encoders: Path | None, text_model: str | None = None, uri: str = ""
+        self,
+        ledger: Ledger,
+        folder: Path,
+        encoders: Path | None,
+        text_model: str | None = None,
+        uri: str = "",
+        cluster: Cluster | None = None,
     ) -> None:
         self._ledger = ledger
         self._folder = folder
@@ -74,6 +84,8 @@ class Projector:
         self._opened: PhotoTable | None = None
         self._loaded: Encoder | None = None
         self._published = Published(uri, ledger.library_id) if uri else None
+        self._cluster = cluster if text_model is None else None
+        self._joined, self._ray = ExitStack(), None
 
     def run(self, progress: Callable[[int], None] = lambda _: None) -> int:
         """Project every dirty path; returns how many. `progress` is told the running number."""
@@ -84,11 +96,12 @@ class Projector:
         return self._project_all(progress)
 
     def _project_all(self, progress: Callable[[int], None] = lambda _: None) -> int:
-        done = 0
-        while batch := dirty_rows.dirty(self._ledger, _BATCH):
-            self._project(batch)
-            done += len(batch)
-            progress(done)
+        done, self._ray = 0, None
+        with self._joined:
+            while batch := dirty_rows.dirty(self._ledger, _BATCH):
+                self._project(batch)
+                done += len(batch)
+                progress(done)
         return done
 
     def finish(self) -> None:
@@ -239,11 +252,19 @@ class Projector:
         vectors = {digest: standing[path] for digest, path in twins.items() if path in standing}
         fresh = [document for digest, document in documents.items() if digest not in vectors]
         if fresh:
-            from indexer.table.meaning import vectors as meant
-
-            made = meant(self._encoder(), fresh, threads=os.cpu_count() or 1)
-            vectors.update((one.digest, vector) for one, vector in zip(fresh, made, strict=True) if vector is not None)
+            made = zip(fresh, self._meant(fresh), strict=True)
+            vectors.update((one.digest, vector) for one, vector in made if vector is not None)
         return vectors
+
+    def _meant(self, fresh: Sequence[Document]) -> list[NDArray[np.float32] | None]:
+        from indexer.table.encoder.on_ray import MANY, vectors_of
+        from indexer.table.meaning import vectors
+
+        encoder = self._encoder()
+        if self._cluster is None or len(fresh) < MANY:
+            return vectors(encoder, fresh, threads=os.cpu_count() or 1)
+        self._ray = self._ray or self._joined.enter_context(self._cluster())
+        return vectors_of(self._ray, self._folder / ENCODER_FOLDER, encoder, fresh)
 
 
 def _row(item: _Composed, vector: NDArray[np.float32] | None, own: Sequence[Field]) -> PhotoRow:

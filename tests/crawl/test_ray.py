@@ -4,60 +4,46 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
+import indexer
 from indexer import Library
 from indexer.crawl.inspect import Examined, WorkOptions
 from indexer.crawl.listing import Found, found_alone
 from indexer.crawl.pool import examine
-from indexer.crawl.ray_pool import Looked, own_version, refuse_unfit
-from indexer.domain.answer import Reason
+from indexer.crawl.ray_pool import Looked, joined, own_version, refuse_unfit
+from indexer.domain.answer import Answer, Reason
 from indexer.domain.errors import CaptionaryError, UsageError
+from indexer.domain.photo import Facts
+from indexer.table.document import compose
+from indexer.table.encoder.on_ray import vectors_of
+from indexer.table.meaning import vectors
 from search import Index
 from tests.fakes.gemini import Emulator
+from tests.support.cluster import CLIENTS, REPOSITORY, kill_a_worker, long, two_nodes, what_ray_leaves_open
 from tests.support.commands import index
 from tests.support.dying import POISON, Poisoned, Slow
+from tests.support.libraries import encoder, encoder_home
 from tests.support.virtual import opened
 
-pytestmark = [  # what Ray itself leaves open
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
-REPOSITORY = Path(__file__).parents[2]
-CLIENTS = 20_000 + os.getpid() % 10_000
-long = pytest.mark.skipif(not os.environ.get("CAPTIONARY_TEST_CLUSTER"), reason="takes a minute: make cluster runs it")
+pytestmark = what_ray_leaves_open
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
-    """A cluster of two nodes with two processors each, on this machine."""
-    pytest.importorskip("ray", reason="the extra captionary[ray] is not installed")
-    from ray.cluster_utils import Cluster
-
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}.items():
-            patch.setenv(name, value)
-        patch.setenv("PYTHONPATH", str(REPOSITORY))
-        patch.delenv("CAPTIONARY_TEST_CLUSTER", raising=False)  # libraries would take it for a setting
-        head = {"num_cpus": 2, "include_dashboard": False, "ray_client_server_port": CLIENTS}
-        made = Cluster(initialize_head=True, head_node_args=head)
-        made.add_node(num_cpus=2)
-        made.wait_for_nodes()
-        patch.setenv("RAY_ADDRESS", made.address)
-        try:
-            yield made
-        finally:
-            made.shutdown()
+    """A cluster of two nodes for this file."""
+    with two_nodes() as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -127,8 +113,8 @@ def test_workers_and_a_node_that_die_lose_nothing(cluster: Any, photos: Path) ->
                 return
             if number == 3:
                 cluster.remove_node(extra, allow_graceful=False)
-            elif busy := _busy_workers():
-                os.kill(chance.choice(busy), signal.SIGKILL)
+            else:
+                kill_a_worker(chance)
 
     killer = threading.Thread(target=kill)
     killer.start()
@@ -138,12 +124,6 @@ def test_workers_and_a_node_that_die_lose_nothing(cluster: Any, photos: Path) ->
         over.set()
         killer.join()
     assert far == near
-
-
-def _busy_workers() -> list[int]:
-    """Processes of Ray that run `look_at` now."""
-    listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
-    return [int(line.split()[0]) for line in listed.splitlines() if "ray::look_at" in line]
 
 
 @long
@@ -169,6 +149,26 @@ def test_a_library_is_the_same_and_buys_nothing_twice(
 
 
 @long
+def test_a_cluster_embeds_as_this_machine_does(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Vector for vector and in order, by nobody here; what a worker of another version gives is made here instead."""
+    words = ["A red boat lies on the beach. {} gulls fly.", "{} dogs lean out of a window.", "窗边的狗"]
+    answers = [Answer(words[number % 3].format(number), ()) for number in range(200)]
+    documents = [compose("/p/a.jpg", Facts(), answer) for answer in answers]
+    near = vectors(encoder(), documents, threads=2)
+    nobody: Any = None
+    with joined("ray") as ray:
+        assert same(vectors_of(ray, encoder_home(), nobody, documents), near)
+        monkeypatch.setattr(indexer, "__version__", "0.0.9")
+        assert same(vectors_of(ray, encoder_home(), encoder(), documents), near)
+
+
+def same(one: Sequence[Any], other: Sequence[Any]) -> bool:
+    """Whether two lists of vectors are equal to the bit, the missing ones too."""
+    pairs = zip(one, other, strict=True)
+    return all((a is None and b is None) or (a is not None and np.array_equal(a, b)) for a, b in pairs)
+
+
+@long
 def test_the_command_takes_a_cluster_and_refuses_what_is_none(cluster: Any, photos: Path, tmp_path: Path) -> None:
     """`--workers ray` indexes quietly; another word is exit 2, a cluster that does not answer exit 1 with a hint."""
     done = index("--library", tmp_path / "library", photos, "--provider", "local", "--workers", "ray")
@@ -178,6 +178,8 @@ def test_the_command_takes_a_cluster_and_refuses_what_is_none(cluster: Any, phot
     done = index("--library", tmp_path / "client", photos, "--provider", "local", "--workers", far, "--json")
     assert (done.code, done.json["files"]["described"], done.json["files"]["failed"]) == (4, 60, 1), done.err
     assert index("--library", tmp_path / "library", photos, "--workers", "many").code == 2
+    done = index("--library", tmp_path / "none", photos, "--provider", "local", "--workers", "ray://127.0.0.1:9")
+    assert (done.code, "no Ray cluster answers at ray://127.0.0.1:9" in done.err) == (1, True), done.err
 
 
 def test_a_worker_of_another_version_is_refused() -> None:
@@ -197,9 +199,26 @@ def test_workers_that_cannot_see_the_photos_are_refused(tmp_path: Path) -> None:
     refuse_unfit(Looked(own_version(), [], [os.fsencode(tmp_path / "gone.jpg")]))
 
 
-def test_a_run_without_new_files_starts_no_cluster(photos: Path) -> None:
-    """Nothing to open: Ray is not even imported."""
-    code = "import sys; from indexer.crawl.pool import *; list(examine([], options=WorkOptions(workers='ray'))); "
-    code += "print('ray' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
+def test_without_the_extras_a_run_misses_nothing(photos: Path, tmp_path: Path) -> None:
+    """Photos of a folder are indexed where neither obstore nor Ray can be imported; nobody tries to."""
+    code = """
+import sys
+sys.modules |= {"ray": None, "obstore": None}
+from indexer import Library
+with Library.open(sys.argv[1]) as library:
+    report = library.index(sys.argv[2:], provider="local", workers=0)
+    assert library.index(sys.argv[2:], provider="local", workers="ray").files.unchanged == 2
+print(report.files.described, [name for name in sys.modules if name.partition(".")[0] in ("ray", "obstore")])
+"""
+    command = [sys.executable, "-c", code, tmp_path / "library", photos / "00.jpg", photos / "01.jpg"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "2 ['ray', 'obstore']", done.stderr
+
+
+def test_what_is_left_out_is_told() -> None:
+    """A run of the tests without a cluster names those that it did not run, and what runs them."""
+    environ = {name: value for name, value in os.environ.items() if name != "CAPTIONARY_TEST_CLUSTER"}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/whole/test_cluster.py"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=REPOSITORY, env=environ)
+    assert "SKIPPED [2] tests/whole/test_cluster.py" in done.stdout
+    assert "make cluster runs it" in done.stdout

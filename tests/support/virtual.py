@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from indexer.domain.progress import Progress
 from indexer.ledger.store import no_step
 from indexer.library.api import Library, Seams
 from indexer.providers.gemini.adapter import Gemini, GeminiTimeouts, SchemaField
@@ -40,6 +41,7 @@ def opened(
     key: str = KEY,
     environ: Mapping[str, str] | None = None,
     step: Callable[[str], None] = no_step,
+    progress: Callable[[Progress], None] | None = None,
 ) -> Iterator[Library]:
     """Open a library whose Gemini is `service`; between its tries virtual time passes."""
     clock = VirtualTime(service)
@@ -53,7 +55,7 @@ def opened(
     )
     seams = Seams(environ=told, clock=clock, step=step, provider=lambda _: provider)
     try:
-        with Library.open(folder, seams=seams) as library:
+        with Library.open(folder, seams=seams, progress=progress) as library:
             yield library
     finally:
         provider.close()

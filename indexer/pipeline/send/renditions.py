@@ -34,7 +34,9 @@ def with_renditions(session: Session, works: Iterable[Work]) -> Iterator[tuple[W
 
 
 def _renditions(session: Session, photos: Iterable[str]) -> dict[str, bytes | Failure]:
-    found: dict[str, bytes | Failure] = {photo: session.spool.get(photo) or _GONE for photo in photos}
+    wanted = list(photos)
+    kept = session.spool.get_all(wanted)
+    found: dict[str, bytes | Failure] = {photo: kept.get(photo, _GONE) for photo in wanted}
     places = {photo: deque(files.paths_of(session.ledger, photo)) for photo in found if found[photo] is _GONE}
     while turn := [(photo, left.popleft()) for photo, left in places.items() if left]:
         listed = [Found(path, 0, 0, was=photo) for photo, path in turn]
