@@ -33,7 +33,7 @@ from indexer.ledger.work.answers import Booking
 from indexer.media.rendition import DIGEST_VERSION
 from indexer.storage.layout import TABLE_FOLDER
 from indexer.table.dataset import DIMENSION, open_dataset
-from indexer.table.projector import Projector
+from indexer.table.projector import Embedding, Projector
 
 ROWS = 100_000
 BATCH = 4096
@@ -102,7 +102,7 @@ def main() -> int:
             for work, attempt, high in begun:
                 items.begin_call(transaction, work, attempt, high, Mode.INTERACTIVE)
         answered = [(Booking(f"{key}-a-1", key, 0.0, None), said(at)) for at, key in enumerate(keys)]
-        projector = Projector(ledger, home, None)
+        projector = Projector(ledger, home, Embedding())
         projector._loaded = Ready()  # type: ignore[assignment]
         started = time.perf_counter()
         collect(ledger, answered)

@@ -2,7 +2,9 @@
 
 Claims: `search QUERY` as a whole process takes at most 0.4 of `python -c "import lancedb"` in the same environment,
 `search --help` at most 0.2; warm queries take under 30 ms (median) at 100,000 rows and under 60 ms at 1,000,000; the
-first ten hits hold at least 0.98 of those of a full ranking. Usage: bench_search.py CAPTIONS.tsv [ROWS]
+first ten hits hold at least 0.98 of those of a full ranking. With the folder of an image-text model, each photo has a
+second vector, made up, and each query goes through the model's text tower: the third leg of the ranking.
+Usage: bench_search.py CAPTIONS.tsv [ROWS] [IMAGE_MODEL]
 """
 
 from __future__ import annotations
@@ -14,16 +16,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from corpus import captions_file, encoder_in, rarest, read_captions, rows_of, synthetic_rows
 
+from indexer.table.dataset import DIMENSION, PIXELS, VECTORS
+from indexer.table.encoder.image import ImageEncoder
+from indexer.table.encoder.load import ensure_image_encoder
 from indexer.table.encoder.onnx import Encoder
-from indexer.table.photo_table import PhotoTable
+from indexer.table.photo_table import PhotoRow, PhotoTable
 from search import Index
-from search.probes import Probe
+from search.probes import Probe, matrix_of, of_looks
 from search.ranking import Words, rank
 from search.reader import Reader
 
@@ -48,13 +54,27 @@ def build(rows: int) -> tuple[Path, list[str]]:
     home = Path(tempfile.mkdtemp(prefix="captionary-bench-"))
     started = time.perf_counter()
     table = PhotoTable.open(home / "lancedb")
-    table.upsert(synthetic_rows(rows_of(photos, encoder_in(home)), rows))
+    made = synthetic_rows(rows_of(photos, encoder_in(home)), rows)
+    if len(sys.argv) > 3:
+        encoder = ensure_image_encoder(home / "image_encoder", sys.argv[3])
+        table.see(encoder.dimension)
+        made = seen(made, encoder.dimension)
+    table.upsert(made)
     written = time.perf_counter()
     table.maintain()
     print(f"{rows:,} rows: made in {written - started:.0f} s, maintained in {time.perf_counter() - written:.0f} s")
     draw, keywords = np.random.default_rng(7), rarest(photos)
     asked = draw.permutation(len(photos))[: WARM // 2]
     return home, [text for at in asked for text in (photos[at].captions[4], keywords[at])]
+
+
+def seen(rows: Iterable[PhotoRow], dimension: int) -> Iterator[PhotoRow]:
+    """The rows with what an image model might see: their own vectors, turned into its space, and some noise."""
+    draw = np.random.default_rng(1)
+    turn = draw.standard_normal((DIMENSION, dimension)).astype(np.float32)
+    for row in rows:
+        looks = row.vector @ turn + 4 * draw.standard_normal(dimension, dtype=np.float32)
+        yield replace(row, pixel_vector=looks / np.linalg.norm(looks))
 
 
 def processes(home: Path, queries: Sequence[str]) -> bool:
@@ -105,16 +125,21 @@ def recall(home: Path, index: Index, queries: Sequence[str]) -> bool:
     reader, encoder = Reader(home / "lancedb"), Encoder.open(home / "encoder")
     view = reader.view()
     sample = reader.sample(view)
-    table = view._dataset.to_table(columns=["path", "vector"], with_row_id=True)
+    looker = ImageEncoder.open(home / "image_encoder") if sample.seen is not None else None
+    table = view._dataset.to_table(columns=["path", *filter(view.has, VECTORS)], with_row_id=True)
     keys, paths = table.column("_rowid").to_numpy(), table.column("path").to_pylist()
     path_of = dict(zip(keys.tolist(), paths, strict=True))
-    matrix = table.column("vector").combine_chunks().flatten().to_numpy().reshape(-1, encoder.dimension)
+    matrices = {name: matrix_of(table.column(name))[0] for name in table.column_names if name in VECTORS}
     shares = []
     for text in queries[:EXACT]:
-        words, vector = Words.of(text, sample.statistics), encoder.encode([text])[0]
-        rows = dict.fromkeys(keys[np.argsort(-(matrix @ vector))[:5000]].tolist())
+        words, rows = Words.of(text, sample.statistics), dict[int, None]()
+        probes = [Probe(encoder.encode([text])[0])]
+        if looker is not None and sample.seen is not None:
+            probes.append(Probe(looker.texts([text])[0], PIXELS, of_looks(looker.neutral(), sample.seen)))
+        for probe in probes:
+            rows.update(dict.fromkeys(keys[np.argsort(-(matrices[probe.column] @ probe.vector))[:5000]].tolist()))
         rows.update(dict.fromkeys(view.by_words(list(words.weights), None, 5000)))
-        best = rank(view.candidates(rows, Probe(vector)), words, sample.statistics)[:10]
+        best = rank(view.candidates(rows, probes), words, sample.statistics)[:10]
         found = {hit.path for hit in index.search(text, min_score=0, collapse="none")}
         shares.append(len(found & {path_of[one.candidate.row] for one in best}) / 10)
     mean = statistics.mean(shares)

@@ -32,17 +32,17 @@ def answering(
     query: Understood,
     sieves: Sequence[Sieve],
     sampled: Callable[[], Sample],
-    encoded: Callable[[], Probe | None],
+    encoded: Callable[[], Sequence[Probe]],
 ) -> Iterator[FoundRow]:
     """Yield the rows that answer the text of `query` and pass any of `sieves`, each of which proposes its own.
 
-    `sampled` waits for a sample of the table, `encoded` for the vector of the text, None when there is none.
+    `sampled` waits for a sample of the table, `encoded` for the vectors of the text, none where none says anything.
     """
     yield from _ordered(view, query, _tiers(view, query, sieves, sampled, encoded))
 
 
 def resembling(view: View, query: Understood, sieve: Sieve, example: tuple[str, Probe]) -> Iterator[FoundRow]:
-    """Yield the photos most like `example`, a photo and its vector, without itself."""
+    """Yield the photos most like `example`, a photo ("" for one that is not here) and its vector, without itself."""
     photo, probe = example
     found = _ordered(view, query, _likenesses(view, query, sieve, probe))
     return (one for one in found if one.shown.photo != photo)
@@ -77,7 +77,7 @@ def _tiers(
     query: Understood,
     sieves: Sequence[Sieve],
     sampled: Callable[[], Sample],
-    encoded: Callable[[], Probe | None],
+    encoded: Callable[[], Sequence[Probe]],
 ) -> Iterator[list[Scored]]:
     """Yield ranked rows, a pool at a time; no row scores more than one before it."""
     date = query.when.said if query.when else ""
@@ -87,19 +87,18 @@ def _tiers(
     least = 1.0
     for number, pool in enumerate(size // len(sieves) for size in POOLS):
         rows = dict.fromkeys(row for sieve in sieves for row in (sieve.by_words(view, terms, pool) if terms else ()))
-        sample, probe = sampled(), encoded()
-        if sample.centre is None:
-            probe = None
-        if probe is not None:
-            rows.update(dict.fromkeys(row for sieve in sieves for row in sieve.by_meaning(view, probe.vector, pool)))
+        sample, probes = sampled(), encoded()
+        for probe in probes:
+            near = (row for sieve in sieves for row in sieve.by_meaning(view, probe, int(pool * probe.share)))
+            rows.update(dict.fromkeys(near))
         words = Words.of(query.text, sample.statistics, date)
         fresh = [row for row in rows if row not in seen]
-        candidates = view.candidates(fresh, probe, query.when)
+        candidates = view.candidates(fresh, probes, query.when)
         scored = ranking.rank(candidates, words, sample.statistics)
         split = [row for row in sieves[0].by_pairs(view, _pairs(query, scored, words), pool) if row not in rows]
         if new := [row for row in split if row not in seen]:
             fresh += new
-            candidates += view.candidates(new, probe, query.when)
+            candidates += view.candidates(new, probes, query.when)
             scored = ranking.rank(candidates, words, sample.statistics)
         seen.update(fresh)
         if isinstance(query.min_score, str):
@@ -119,11 +118,11 @@ def _likenesses(view: View, query: Understood, sieve: Sieve, probe: Probe) -> It
     seen: set[int] = set()
     best: float | None = None
     for pool in POOLS:
-        fresh = [row for row in sieve.by_meaning(view, probe.vector, pool) if row not in seen]
+        fresh = [row for row in sieve.by_meaning(view, probe, pool) if row not in seen]
         if not fresh:
             return
         seen.update(fresh)
-        candidates = view.candidates(fresh, probe)
+        candidates = view.candidates(fresh, [probe])
         scored = [Scored(one, round(max(0.0, one.cosine), 4), 0.0, ()) for one in candidates if one.cosine is not None]
         scored.sort(key=lambda one: (-one.score, one.candidate.row))
         best = scored[0].score if best is None and scored else best

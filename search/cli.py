@@ -84,7 +84,7 @@ class Printing:
     metavar="COND",
     help="A condition on fields of your own --schema: people>=2, document=receipt, shop~deli.",
 )
-@click.option("--like", metavar="IMAGE", help="Photos like this one, which must be indexed.")
+@click.option("--like", metavar="IMAGE", help="Photos like this one, which must be indexed if no image_model is set.")
 @click.option(
     "--collapse",
     type=click.Choice(["copies", "bursts", "none"]),

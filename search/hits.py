@@ -29,7 +29,8 @@ class Hit:
     `weak`: it is only the nearest there is. `also_at` are other paths of the same picture, `offline`: its drive was
     not there when it was looked for last, `fields` the values of a
     person's own schema, `why` holds the `words` and `tags` that matched and the `meaning`, the cosine of query and
-    description (None where words or filters alone decided), and `date` the words that name when it was taken.
+    description (None where words or filters alone decided), `pixels`, the same of query and picture where an image
+    model looked, and `date` the words that name when it was taken.
     """
 
     path: str
@@ -155,13 +156,14 @@ def _fields(shown: Shown) -> dict[str, Any]:
 def _why(one: FoundRow, query: Understood, words: Words) -> dict[str, Any]:
     matched = one.scored.matched if one.scored else ()
     asked = set(all_spellings(distinct(query.tags, query.any_tags)))
-    cosine = one.scored.candidate.cosine if one.scored else None
+    cosine, seen = (one.scored.candidate.cosine, one.scored.candidate.seen) if one.scored else (None, None)
     told = {"date": query.when.said} if query.when is not None and query.when.holds(one.shown.taken_at) else {}
     return {
         **told,
         "words": list(dict.fromkeys(words.spelling[term] for term in matched)),
         "tags": [tag for tag in one.shown.tags if tag in asked or _within(tag, words)],
         "meaning": round(cosine, 4) if cosine is not None else None,
+        **({"pixels": round(seen, 4)} if seen is not None else {}),
     }
 
 

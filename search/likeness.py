@@ -14,11 +14,13 @@ from indexer.domain.errors import MissingPath, UsageError
 from indexer.storage.layout import LEDGER_FILE
 from indexer.storage.paths import resolve_root, to_text
 from indexer.storage.regular import open_regular
-from indexer.table.dataset import among, quoted
+from indexer.table.dataset import PIXELS, among, quoted
 from search.reader import View
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from indexer.table.encoder.image import ImageEncoder
 
 
 def example(view: View, library: Path, image: str | PathLike[str]) -> tuple[str, np.ndarray]:
@@ -34,9 +36,31 @@ def example(view: View, library: Path, image: str | PathLike[str]) -> tuple[str,
     if vector is None:
         raise UsageError(
             f"{name}: this picture has no description yet, so nothing can be like it",
-            hint="describe it first: index with a provider that describes pictures",
+            hint="index with a provider that describes pictures, or set image_model in captionary.toml",
         )
     return photo, vector
+
+
+def pictured(view: View, library: Path, image: str | PathLike[str], encoder: ImageEncoder) -> tuple[str, np.ndarray]:
+    """Return photo id ("" for one that is not here) and the vector of what `encoder` sees in `image`, any picture file.
+
+    Raises `UsageError` for a file that is none.
+    """
+    name = os.fspath(image)
+    known = view.vector(among("path", _texts(name)), PIXELS)
+    photo = known[0] if known is not None else _photo(library, Path(name)) or ""
+    if photo and (known is None or known[1] is None):
+        known = view.vector(f"photo = {quoted(photo)}", PIXELS)
+    if known is not None and known[1] is not None:
+        return photo, known[1]
+    from indexer.media.refusal import PictureError
+    from indexer.media.rendition import render
+
+    try:
+        jpeg = render(Path(name).expanduser()).jpeg
+    except PictureError as fault:
+        raise UsageError(f"{name}: {fault.detail}", hint="--like takes a picture") from fault
+    return photo, encoder.jpegs([jpeg])[0]
 
 
 def _texts(name: str) -> list[str]:

@@ -14,19 +14,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from indexer.domain.errors import LibraryError, UsageError
-from indexer.storage.layout import BATCHES_FOLDER, ENCODER_FOLDER, TABLE_FOLDER, default_folder
-from indexer.table.dataset import among, open_table
+from indexer.storage.layout import BATCHES_FOLDER, ENCODER_FOLDER, IMAGE_ENCODER_FOLDER, TABLE_FOLDER, default_folder
+from indexer.table.dataset import PIXELS, among, open_table
 from indexer.table.encoder.load import open_encoder
 from indexer.table.encoder.onnx import DEFAULT_NAME, Encoder, Manifest
+from indexer.table.encoder.scale import Scale
 from search.answering import answering, dated, listed, resembling
 from search.elsewhere import database, encoder_home
 from search.filters import Collapse, Query, Sort, matching, named
 from search.hits import Answered, FoundRow, Hit, page
 from search.language import Understood, understood
-from search.likeness import example
-from search.probes import Probe
+from search.likeness import example, pictured
+from search.probes import Probe, alike, of_looks
 from search.ranking import Words
-from search.reader import Reader, Sample
+from search.reader import Reader, Sample, View
 from search.sieve import Sieve
 from search.spelling import corrected, unknown, wanted
 from search.tongue import unread
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
     from lancedb.table import LanceTable
+
+    from indexer.table.encoder.image import ImageEncoder
 
 __all__ = ["Coverage", "Hit", "Index"]
 _TRIES = 5  # a rebuild may replace the table under a search, hardly ever twice
@@ -58,6 +61,8 @@ class Index:
         self._opening = threading.Lock()
         self._reader: Reader | None = None
         self._encoder: Encoder | None = None
+        self._image_encoder: ImageEncoder | None = None
+        self._looks: tuple[Sample, Scale] | None = None
         self._background = ThreadPoolExecutor(4, thread_name_prefix="captionary-encoder")
 
     @classmethod
@@ -98,8 +103,8 @@ class Index:
         `YYYY[-MM[-DD]]`, both inclusive; `camera` is part of a name, `within` a folder or file, `near` a circle
         (latitude, longitude, kilometres); `where` are conditions on fields of your own schema, such as "people>=2";
         `person` is the name, or a part of it, of somebody whom the files name; `rating` is the least number of stars.
-        `like` is a picture that the library knows. Raises `UsageError` for a search that asks nothing or cannot be
-        meant, `LibraryError` when the library cannot be read.
+        `like` is a picture that the library knows, any picture file where an image model is set. Raises `UsageError`
+        for a search that asks nothing or cannot be meant, `LibraryError` when the library cannot be read.
         """
         return self.answer(
             Query(
@@ -151,19 +156,20 @@ class Index:
 
     def _answered(self, query: Understood, *, counted: bool) -> Answered:
         text = query.text.strip()
-        # The encoder loads while the table opens: from a cold start each takes a good part of a second.
-        vector = self._background.submit(self._encode, text) if text and query.like is None else None
+        # The encoders load while the table opens: from a cold start each takes a good part of a second.
+        asked = bool(text) and query.like is None
+        vectors = [self._background.submit(way, text) for way in (self._encode, self._imagine)] if asked else []
         for _ in range(_TRIES):
             reader = self._table()
             try:
-                return self._found(reader, query, vector, counted=counted)
+                return self._found(reader, query, vectors, counted=counted)
             except LibraryError:
                 if not reader.is_replaced():
                     raise
-        return self._found(self._table(), query, vector, counted=counted)
+        return self._found(self._table(), query, vectors, counted=counted)
 
     def _found(
-        self, reader: Reader, query: Understood, vector: Future[np.ndarray | None] | None, *, counted: bool
+        self, reader: Reader, query: Understood, vectors: Sequence[Future[np.ndarray | None]], *, counted: bool
     ) -> Answered:
         text, filters = query.text.strip(), query.filters
         view = reader.view()
@@ -175,18 +181,15 @@ class Index:
         then = None
         if when := query.when:
             then = Sieve.of(replace(filters, spans=when.spans, month=when.month), cameras, own)
-        if vector is not None:
+        if vectors:
             sampled = self._background.submit(reader.sample, view)
             sieves = [sieve, then] if then else [sieve]
-            encoded = partial(self._read, text, vector.result, sampled.result)
+            encoded = partial(self._probes, text, [vector.result for vector in vectors], sampled.result)
             found = answering(view, query, sieves, sampled.result, encoded)
             answered = page(found, view, query, Words.of(text, sampled.result().statistics, said), counted=counted)
-            return replace(answered, unread=sampled.result().centre is not None and encoded() is None)
+            return replace(answered, unread=sampled.result().centre is not None and not encoded())
         if query.like is not None:
-            photo, near = example(view, self._directory, query.like)
-            manifest = Manifest.read(self._directory / ENCODER_FOLDER)
-            probe = Probe(near, manifest.scale) if manifest is not None else Probe(near)
-            found = resembling(view, query, sieve, (photo, probe))
+            found = resembling(view, query, sieve, self._example(reader, view, query.like))
         elif then is not None:
             found = dated(view, query, sieve, then)
         else:
@@ -256,12 +259,55 @@ class Index:
         encoder = self._loaded()
         return encoder.encode([text])[0] if encoder is not None and encoder.reads(text) else None
 
-    def _read(self, text: str, encoded: Callable[[], np.ndarray | None], sampled: Callable[[], Sample]) -> Probe | None:
-        """The vector of `text`, None where it says nothing: in a language that the default encoder does not know."""
-        vector, encoder = encoded(), self._encoder
-        if encoder is None or vector is None or (encoder.name == DEFAULT_NAME and unread(text, sampled().statistics)):
-            return None
-        return Probe(vector, encoder.scale)
+    def _imagine(self, text: str) -> np.ndarray | None:
+        """The vector by which `text` is looked for in pictures, None where no image model is set."""
+        encoder = self._looking()
+        return encoder.texts([text])[0] if encoder is not None else None
+
+    def _probes(
+        self, text: str, encoded: Sequence[Callable[[], np.ndarray | None]], sampled: Callable[[], Sample]
+    ) -> list[Probe]:
+        """What `text` is compared with; nothing where it is in a language that the default encoder does not know."""
+        said, imagined = (vector() for vector in encoded)
+        sample, found = sampled(), list[Probe]()
+        english = self._encoder is not None and self._encoder.name == DEFAULT_NAME
+        if (self._encoder is not None and said is None) or (english and unread(text, sample.statistics)):
+            return found
+        if self._encoder is not None and said is not None and sample.centre is not None:
+            found.append(Probe(said, scale=self._encoder.scale))
+        seen = sample.seen
+        if self._image_encoder is None or imagined is None or seen is None:
+            return found
+        if seen.shape[1] == len(imagined):  # else another model is about to take its place
+            found.append(Probe(imagined, PIXELS, self._scale(self._image_encoder, sample, seen)))
+        return found
+
+    def _scale(self, encoder: ImageEncoder, sample: Sample, seen: np.ndarray) -> Scale:
+        """The scale of what is seen; it is that of a sample, which serves many searches."""
+        known = self._looks
+        if known is None or known[0] is not sample:
+            self._looks = known = sample, of_looks(encoder.neutral(), seen)
+        return known[1]
+
+    def _example(self, reader: Reader, view: View, image: str | PathLike[str]) -> tuple[str, Probe]:
+        """Photo and vector of a picture: of what it shows where an image model has looked, else of what is said."""
+        seen = reader.sample(view).seen if view.has(PIXELS) else None
+        encoder = self._looking() if seen is not None else None
+        if seen is None or encoder is None:
+            photo, vector = example(view, self._directory, image)
+            manifest = Manifest.read(self._directory / ENCODER_FOLDER)
+            return photo, Probe(vector, scale=manifest.scale) if manifest is not None else Probe(vector)
+        photo, vector = pictured(view, self._directory, image, encoder)
+        return photo, alike(vector, seen)
+
+    def _looking(self) -> ImageEncoder | None:
+        directory = self._directory / IMAGE_ENCODER_FOLDER
+        with self._lock:
+            if self._image_encoder is None and Manifest.read(directory) is not None:
+                from indexer.table.encoder.image import ImageEncoder
+
+                self._image_encoder = ImageEncoder.open(directory)
+            return self._image_encoder
 
     def _loaded(self) -> Encoder | None:
         directory = encoder_home(self._directory, self._database)

@@ -108,7 +108,7 @@ class Words:
 class Candidate:
     """A row that might answer: its terms with a space around each, and its cosine to the query.
 
-    `cosine` is None for a photo that nobody has described: words alone judge it.
+    `cosine` is None for a photo that nobody has described or looked at: words alone judge it.
     """
 
     row: int
@@ -116,6 +116,8 @@ class Candidate:
     cosine: float | None
     timely: bool = False
     """Whether it was taken when the query says."""
+    seen: float | None = None
+    """The same as an image model sees it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from indexer.domain.answer_fields import Field, field_of
-from indexer.table.dataset import among, open_dataset, unreadable
+from indexer.table.dataset import PIXELS, VECTORS, among, open_dataset, unreadable
 from search.dates import When
-from search.probes import Probe, matrix_of
+from search.probes import Probe, matrix_of, nearness
 from search.ranking import Candidate, Statistics
 from search.sorting import NEWEST, Sorting
 
@@ -50,6 +50,8 @@ class Sample:
 
     statistics: Statistics
     centre: np.ndarray | None
+    seen: np.ndarray | None = None
+    """What an image model has seen in some of the photos, None where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,24 +200,26 @@ class View:
         table = self._scan(columns=["_score"], limit=limit, full_text_query=query)
         return [int(row) for row in table.column("_rowid").to_pylist()]
 
-    def by_meaning(self, vector: np.ndarray, where: str | None, limit: int) -> list[int]:
-        """Return the rows whose vectors are nearest to `vector`; the order is approximate."""
+    def by_meaning(self, probe: Probe, where: str | None, limit: int) -> list[int]:
+        """Return the rows whose vectors are nearest to that of `probe`; the order is approximate."""
         # Not refined: ranking computes exact cosines for all it is given, and asks for many more than it shows.
-        nearest = {"column": "vector", "q": vector, "k": limit, "metric": "cosine", "nprobes": _PROBES}
+        nearest = {"column": probe.column, "q": probe.vector, "k": limit, "metric": "cosine", "nprobes": _PROBES}
         table = self._scan(columns=["_distance"], filter=where, nearest=nearest)
         return [int(row) for row in table.column("_rowid").to_pylist()]
 
-    def candidates(self, rows: Iterable[int], probe: Probe | None, when: When | None = None) -> list[Candidate]:
-        """Return what ranking needs of `rows`; with `probe`, the exact cosine of each row that has one.
+    def candidates(
+        self, rows: Iterable[int], probes: Sequence[Probe] = (), when: When | None = None
+    ) -> list[Candidate]:
+        """Return what ranking needs of `rows`; with `probes`, the exact cosine of each row that has a vector for one.
 
         `when` is the date that a query says.
         """
         found: list[Candidate] = []
-        columns = ["terms", *(["vector"] if probe is not None else []), *(["taken_at"] if when else [])]
+        columns = ["terms", *(probe.column for probe in probes), *(["taken_at"] if when else [])]
         for keys, table in self._take(rows, columns):
-            cosines = [None] * table.num_rows if probe is None else probe.cosines(table.column("vector"))
+            near = nearness([(probe, *matrix_of(table.column(probe.column))) for probe in probes], len(keys))
             timely = map(when.holds, table.column("taken_at").to_pylist()) if when else repeat(False)
-            found += map(Candidate, keys, table.column("terms").to_pylist(), cosines, timely)
+            found += map(Candidate, keys, table.column("terms").to_pylist(), near.cosines, timely, near.seen)
         return found
 
     def shown(self, rows: Iterable[int]) -> list[Shown]:
@@ -251,12 +255,12 @@ class View:
                 paths[value].append(path)
         return {value: sorted(found) for value, found in paths.items()}
 
-    def vector(self, where: str) -> tuple[str, np.ndarray | None] | None:
+    def vector(self, where: str, column: str = "vector") -> tuple[str, np.ndarray | None] | None:
         """Return photo and vector of a row that `where` is true of, None when there is none."""
-        table = self._scan(columns=["photo", "vector"], filter=where, limit=1)
+        table = self._scan(columns=["photo", column], filter=where, limit=1)
         if not table.num_rows:
             return None
-        matrix, there = matrix_of(table.column("vector"))
+        matrix, there = matrix_of(table.column(column))
         return table.column("photo")[0].as_py(), matrix[0] if there[0] else None
 
     def has(self, column: str) -> bool:
@@ -291,11 +295,15 @@ class View:
         spread = rows if rows <= _SAMPLE_WHOLE else _SAMPLE
         indices = [int(index) for index in np.linspace(0, max(0, rows - 1), spread).round()]
         with _readable(self._database):
-            table = self._dataset.take(indices, columns=["terms", "vector"])
+            table = self._dataset.take(indices, columns=["terms", *filter(self.has, VECTORS)])
         matrix, there = matrix_of(table.column("vector"))
-        share = there.mean() if len(there) else 0.0
+        known, seen = there, None
+        if self.has(PIXELS):
+            pixels, has = matrix_of(table.column(PIXELS))
+            known, seen = there | has, pixels[has] if has.any() else None
+        share = known.mean() if len(known) else 0.0
         statistics = Statistics.of(table.column("terms").to_pylist(), rows=rows, vectors=round(rows * share))
-        return Sample(statistics, matrix[there].mean(axis=0) if there.any() else None)
+        return Sample(statistics, matrix[there].mean(axis=0) if there.any() else None, seen)
 
     def to_arrow(self, columns: Sequence[str] | None) -> pa.Table:
         """Return the table, or some of its columns."""

@@ -8,15 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from indexer.domain.answer_fields import Field
 from search.filters import Filters, predicate
+from search.probes import Probe
 from search.reader import View
 from search.sorting import NEWEST, Sorting
-
-if TYPE_CHECKING:
-    import numpy as np
 
 _SPARE = 16
 _HOLDERS = 2_000
@@ -57,13 +54,13 @@ class Sieve:
             return []
         return self._passing(view, view.by_pairs(pairs, self.where, limit), self.without)
 
-    def by_meaning(self, view: View, vector: np.ndarray, limit: int) -> list[int]:
-        """Return the rows that pass and whose vectors are nearest to `vector`."""
+    def by_meaning(self, view: View, probe: Probe, limit: int) -> list[int]:
+        """Return the rows that pass and whose vectors are nearest to that of `probe`."""
         if self.phrases:
             return []  # all rows that can pass are found by their words
         if not (self.without or self.unwanted):
-            return view.by_meaning(vector, self.where, limit)
-        near = view.by_meaning(vector, self.where, 2 * limit)
+            return view.by_meaning(probe, self.where, limit)
+        near = view.by_meaning(probe, self.where, 2 * limit)
         passed: list[int] = []
         looked = 0
         while looked < len(near) and len(passed) < limit:
@@ -71,7 +68,7 @@ class Sieve:
             passed += self._passing(view, some, self.without)
             looked += len(some)
         if len(passed) < limit and len(near) == 2 * limit:
-            return view.by_meaning(vector, self.exact, limit)
+            return view.by_meaning(probe, self.exact, limit)
         return passed[:limit]
 
     def listing(self, view: View, sorting: Sorting = NEWEST) -> list[int]:
@@ -104,13 +101,13 @@ class Sieve:
     def _having(self, view: View, needles: Sequence[str], limit: int) -> Iterable[int]:
         """The rows that hold any of `needles`."""
         for needle in needles:
-            found = view.candidates(view.by_all_words(needle.split(), self.where, limit), None)
+            found = view.candidates(view.by_all_words(needle.split(), self.where, limit))
             yield from (one.row for one in found if needle in one.line)
 
     def _passing(self, view: View, rows: Sequence[int], without: Sequence[str]) -> list[int]:
         """Those of `rows` whose words pass, and that hold none of the terms `without`."""
         unwanted = [*self.unwanted, *(f" {term} " for term in without)]
-        found = view.candidates(rows, None)
+        found = view.candidates(rows)
         return [
             one.row
             for one in found

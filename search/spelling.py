@@ -102,7 +102,7 @@ def corrected(view: View, word: str) -> str | None:
     swapped = {term for each in _swapped(fold(word)) for term in terms(each)}
     rows = list(dict.fromkeys((*view.by_likeness(own[0], most, _ROWS), *view.by_words(sorted(swapped), None, _ROWS))))
     holders: dict[str, int] = {}
-    for one in view.candidates(rows, None):
+    for one in view.candidates(rows):
         for term in dict.fromkeys(one.line.split()):
             near = abs(len(term) - len(own[0])) <= most and faults(term, own[0], most) <= most
             if near or term in swapped:

@@ -22,7 +22,7 @@ from indexer.media.text import text_installed
 from indexer.pipeline.screenshots import UNREAD
 from indexer.providers import names, spec
 from indexer.providers.spec import Opening
-from indexer.storage.layout import ENCODER_FOLDER, TABLE_FOLDER
+from indexer.storage.layout import ENCODER_FOLDER, IMAGE_ENCODER_FOLDER, TABLE_FOLDER
 from indexer.storage.private import open_to_others
 from indexer.storage.regular import read_regular
 from indexer.table.encoder.load import open_encoder
@@ -89,6 +89,7 @@ def examine_library(folder: Path, environ: Mapping[str, str], *, deep: bool = Fa
         if ledger is not None:
             ledger.close()
     yield _encoder(folder)
+    yield from _image_model(folder)
 
 
 def _extras() -> Iterator[Finding]:
@@ -171,3 +172,14 @@ def _encoder(folder: Path) -> Finding:
         return Finding("encoder", False, str(fault), fix)
     words = f"{encoder.name}: not as it was made: {', '.join(damaged)}" if damaged else encoder.name
     return Finding("encoder", not damaged, words, fix)
+
+
+def _image_model(folder: Path) -> Iterator[Finding]:
+    directory = folder / IMAGE_ENCODER_FOLDER
+    if not directory.is_dir():
+        return
+    manifest, damaged = Manifest.read(directory), Manifest.damaged(directory)
+    name = manifest.name if manifest is not None else "made by another version"
+    words = f"{name}: not as it was made: {', '.join(damaged)}" if damaged else name
+    fix = f"delete {shlex.quote(os.fspath(directory))}; index makes it anew"
+    yield Finding("image model", manifest is not None and not damaged, words, fix)

@@ -27,6 +27,7 @@ from indexer.library.vocabulary import tag_policy
 from indexer.media.rendition_cache import Spool
 from indexer.pipeline.index_options import IndexOptions
 from indexer.pipeline.run import Run
+from indexer.pipeline.send.renditions import pictures
 from indexer.pipeline.session import Clock, Session, SystemClock, Watcher
 from indexer.providers import prices
 from indexer.providers.door import behind_door
@@ -41,8 +42,9 @@ from indexer.storage.paths import AnyPath, resolve_root
 from indexer.storage.places import refuse_absent
 from indexer.storage.private import make_private, refuse_shared
 from indexer.storage.settings import Config, read_config
-from indexer.table.projector import Projector
+from indexer.table.projector import Embedding, Projector
 from indexer.table.published import address_in
+from indexer.table.sight import Sight
 
 REFILL = "index rebuild --from-table"
 _LOCK_PATIENCE = 600.0
@@ -166,13 +168,16 @@ class Access:
 
         cache = user_cache_path("captionary", appauthor=False)
         cluster = partial(joined, workers) if isinstance(workers, str) else None
+        embedding = Embedding(cache, config.text_model, cluster)
         batches = self.folder / BATCHES_FOLDER
         batches.mkdir(mode=0o700, exist_ok=True)
+        spool = Spool(batches / RENDITIONS_FILE)
+        sight = Sight(self.folder, config.image_model, partial(pictures, ledger, spool))
         return Session(
             ledger=ledger,
-            spool=Spool(batches / RENDITIONS_FILE),
+            spool=spool,
             batches=batches,
-            projector=Projector(ledger, self.folder, cache, config.text_model, address_in(config.tables), cluster),
+            projector=Projector(ledger, self.folder, embedding, sight, address_in(config.tables)),
             provider=self.provider,
             spec=self.spec,
             options=self.options,

@@ -12,6 +12,7 @@ from indexer.domain.errors import LibraryUnwritable, UsageError
 from indexer.storage.layout import (
     BATCHES_FOLDER,
     ENCODER_FOLDER,
+    IMAGE_ENCODER_FOLDER,
     INBOX_FOLDER,
     LEDGER_FILE,
     RENDITIONS_FILE,
@@ -25,7 +26,8 @@ _FILES = (LEDGER_FILE, f"{LEDGER_FILE}-wal", f"{LEDGER_FILE}-shm", f"{BATCHES_FO
 
 def refuse_shared(folder: Path) -> None:
     """Raise `UsageError` for a folder that would be closed to others as a library, though it holds other things."""
-    ours = {BATCHES_FOLDER, ENCODER_FOLDER, INBOX_FOLDER, RENDITIONS_FILE, SETTINGS_FILE, TABLE_FOLDER}
+    ours = {BATCHES_FOLDER, ENCODER_FOLDER, IMAGE_ENCODER_FOLDER, INBOX_FOLDER}
+    ours |= {RENDITIONS_FILE, SETTINGS_FILE, TABLE_FOLDER}
     foreign = (path.name for path in folder.iterdir() if path.name not in ours and not path.name.startswith("."))
     if folder.stat().st_mode & _OTHERS and any(foreign):
         raise UsageError(

@@ -34,8 +34,9 @@ class Config:
     Money is in US dollars, times are seconds; `prices` maps a model to "IN,OUT" per million tokens. `tables` are the
     providers' own settings by the name of their table, not checked yet (see `options`). `most_tags` caps the generated
     tags of a photo, `banned_tags` are never among them, `vocabulary` is a file with the only ones that may be.
-    `text_model` names a sentence-transformers model to embed with instead of the default. `concurrency` is how many
-    single calls are out at once; None leaves it to the server where it says how many it takes.
+    `text_model` names a sentence-transformers model to embed with instead of the default, `image_model` one that embeds
+    pictures and texts alike, besides it. `concurrency` is how many single calls are out at once; None leaves it to the
+    server where it says how many it takes.
     """
 
     provider: str = "auto"
@@ -60,6 +61,7 @@ class Config:
     banned_tags: tuple[str, ...] = ()
     vocabulary: str | None = None
     text_model: str | None = None
+    image_model: str | None = None
     prices: Mapping[str, Any] = field(default_factory=dict)
     tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 

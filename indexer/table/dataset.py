@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 TABLE = "photos"
 DIMENSION = 384
 """The length of the default encoder's vectors."""
+PIXELS = "pixel_vector"
+VECTORS = ("vector", PIXELS)
+"""The columns of vectors: what is said of a photo, and what an image model sees in it, where one is set."""
 _MAKING = "making"
 _INDEX_CACHE = 512 << 20
 _METADATA_CACHE = 128 << 20
@@ -151,6 +154,20 @@ def widen(table: LanceTable, own: Sequence[Field]) -> None:
     missing += [pa.field(field.column, kinds[field.kind]) for field in own if field.column not in known]
     if missing:
         table.add_columns(pa.schema(missing))
+
+
+def see(table: LanceTable, dimension: int) -> None:
+    """Have a column for what an image model sees, with vectors of that length; 0 takes it away."""
+    import pyarrow as pa
+
+    there = PIXELS in table.schema.names
+    if there and table.schema.field(PIXELS).type.list_size != dimension:
+        table.drop_columns([PIXELS])
+        table.to_lance().update_config({f"{PIXELS}_idx": "0"})  # an index of what comes is trained anew
+        table.checkout_latest()
+        there = False
+    if dimension and not there:
+        table.add_columns(pa.schema([pa.field(PIXELS, pa.list_(pa.float32(), dimension))]))
 
 
 def index_words(table: LanceTable) -> None:

@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from indexer.table.dataset import dataset_uri, index_words
+from indexer.table.dataset import VECTORS, dataset_uri, index_words
 
 if TYPE_CHECKING:
     import lance
@@ -31,7 +31,6 @@ _SCALARS: dict[str, ScalarKind] = {
     "camera": "BITMAP",
     "tags": "LABEL_LIST",
 }
-_VECTOR_INDEX = "vector_idx"
 _GROWTH = 3
 _PARTITION_ROWS = 2048
 _KEPT = timedelta(hours=1)
@@ -58,7 +57,9 @@ def maintain(table: LanceTable, database: Path) -> None:
 def index_columns(table: LanceTable) -> None:
     """Make the indexes that pay at the size of the table, wherever it lies."""
     _index_scalars(table)
-    _index_vectors(table)
+    for column in VECTORS:
+        if column in table.schema.names:
+            _index_vectors(table, column)
 
 
 def purge(table: LanceTable) -> None:
@@ -94,22 +95,23 @@ def _index_scalars(table: LanceTable) -> None:
             table.create_scalar_index(column, index_type=kind)
 
 
-def _index_vectors(table: LanceTable) -> None:
-    vectors = table.count_rows(filter="vector IS NOT NULL")
-    if vectors < VECTOR_ROWS or vectors < _GROWTH * _trained_on(table):
+def _index_vectors(table: LanceTable, column: str) -> None:
+    vectors = table.count_rows(filter=f"{column} IS NOT NULL")
+    name = f"{column}_idx"
+    if vectors < VECTOR_ROWS or vectors < _GROWTH * _trained_on(table, name):
         return
     table.create_index(
         "cosine",
-        vector_column_name="vector",
+        vector_column_name=column,
         index_type="IVF_RQ",
-        name=_VECTOR_INDEX,
+        name=name,
         num_partitions=max(1, vectors // _PARTITION_ROWS),
         num_bits=1,
         replace=True,
     )
-    table.to_lance().update_config({_VECTOR_INDEX: str(vectors)})
+    table.to_lance().update_config({name: str(vectors)})
     table.checkout_latest()
 
 
-def _trained_on(table: LanceTable) -> int:
-    return int(table.to_lance().config().get(_VECTOR_INDEX, 0))
+def _trained_on(table: LanceTable, index: str) -> int:
+    return int(table.to_lance().config().get(index, 0))

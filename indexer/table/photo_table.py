@@ -15,7 +15,18 @@ from typing import TYPE_CHECKING, Any
 
 from indexer.domain.answer_fields import Field, field_of
 from indexer.storage.atomic import sync_file, sync_folder
-from indexer.table.dataset import DIMENSION, among, check, create_table, dataset_uri, open_table, widen
+from indexer.table.dataset import (
+    DIMENSION,
+    PIXELS,
+    VECTORS,
+    among,
+    check,
+    create_table,
+    dataset_uri,
+    open_table,
+    see,
+    widen,
+)
 from indexer.table.words import joined
 
 if TYPE_CHECKING:
@@ -34,7 +45,8 @@ class PhotoRow:
     `document` is the text that was embedded and `digest` names it, `words` what is searched by words only, `caption`
     the human title and caption, `people` names of persons shown. `taken_at` is local wall time, of which only the year,
     month or day counts where `taken_precision` says so; `described` is true when a model better than the
-    pixel measures has answered; `vector` has length 1, None while there is nothing to embed. `own` holds the values
+    pixel measures has answered; `vector` has length 1, None while there is nothing to embed, `pixel_vector` is what an
+    image model sees in the picture. `own` holds the values
     of a person's own fields, by column (see `indexer.domain.answer_fields`).
     """
 
@@ -66,6 +78,7 @@ class PhotoRow:
     cluster: str | None = None
     offline: bool = False
     vector: np.ndarray | None = None
+    pixel_vector: np.ndarray | None = None
     own: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -77,8 +90,8 @@ def to_arrow(rows: Sequence[PhotoRow], form: pa.Schema) -> pa.Table:
     for column in form:
         if column.name == "terms":
             columns.append(pa.array([joined((row.document, row.words)) for row in rows], pa.string()))
-        elif column.name == "vector":
-            columns.append(_vector_column(rows, column.type.list_size))
+        elif column.name in VECTORS:
+            columns.append(_vector_column([getattr(row, column.name) for row in rows], column.type.list_size))
         elif field_of(column.name):
             columns.append(pa.array([row.own.get(column.name) for row in rows], column.type))
         else:
@@ -86,17 +99,17 @@ def to_arrow(rows: Sequence[PhotoRow], form: pa.Schema) -> pa.Table:
     return pa.table(columns, schema=form)
 
 
-def _vector_column(rows: Sequence[PhotoRow], dimension: int) -> pa.FixedSizeListArray:
+def _vector_column(vectors: Sequence[np.ndarray | None], dimension: int) -> pa.FixedSizeListArray:
     import numpy as np
     import pyarrow as pa
 
-    flat = np.zeros((len(rows), dimension), dtype=np.float32)
-    missing = np.zeros(len(rows), dtype=bool)
-    for number, row in enumerate(rows):
-        if row.vector is None:
+    flat = np.zeros((len(vectors), dimension), dtype=np.float32)
+    missing = np.zeros(len(vectors), dtype=bool)
+    for number, vector in enumerate(vectors):
+        if vector is None:
             missing[number] = True
         else:
-            flat[number] = row.vector
+            flat[number] = vector
     return pa.FixedSizeListArray.from_arrays(pa.array(flat.ravel()), dimension, mask=pa.array(missing))
 
 
@@ -121,6 +134,10 @@ class PhotoTable:
     def widen(self, own: Sequence[Field]) -> None:
         """Have columns for a person's own fields, empty for the rows that stand."""
         widen(self._lance, own)
+
+    def see(self, dimension: int) -> None:
+        """Have the column for what an image model sees, with vectors of that length or with none (0)."""
+        see(self._lance, dimension)
 
     def upsert(self, rows: Iterable[PhotoRow]) -> int:
         """Write `rows`, replacing those of the same paths, and return how many; the last of a path wins.
@@ -149,23 +166,30 @@ class PhotoTable:
 
     def vectors(self, paths: Iterable[str]) -> dict[str, np.ndarray]:
         """Return the vectors of those `paths` that have one."""
+        return self._vectors("path", paths, "vector")
+
+    def pixel_vectors(self, photos: Iterable[str]) -> dict[str, np.ndarray]:
+        """Return the vectors of the pixels of those `photos` that have one."""
+        return self._vectors("photo", photos, PIXELS) if PIXELS in self._lance.schema.names else {}
+
+    def _vectors(self, key: str, values: Iterable[str], column: str) -> dict[str, np.ndarray]:
         import numpy as np
 
         found: dict[str, np.ndarray] = {}
-        iterator = iter(paths)
+        iterator = iter(values)
         while batch := list(islice(iterator, BATCH_ROWS)):
-            wanted = f"{among('path', batch)} AND vector IS NOT NULL"
-            table = self._lance.search().where(wanted).select(["path", "vector"]).limit(None).to_arrow()
+            wanted = f"{among(key, batch)} AND {column} IS NOT NULL"
+            table = self._lance.search().where(wanted).select([key, column]).limit(None).to_arrow()
             if table.num_rows:
-                values = table.column("vector").combine_chunks().flatten().to_numpy()
-                matrix = values.reshape(table.num_rows, -1).astype(np.float32)
-                found.update(zip(table.column("path").to_pylist(), matrix, strict=True))
+                numbers = table.column(column).combine_chunks().flatten().to_numpy()
+                matrix = numbers.reshape(table.num_rows, -1).astype(np.float32)
+                found.update(zip(table.column(key).to_pylist(), matrix, strict=True))
         return found
 
     def rows(self) -> Iterator[PhotoRow]:
         """Yield every row as it stands, without its vector and its words."""
         named = [each.name for each in fields(PhotoRow) if each.name in self._lance.schema.names]
-        columns = [name for name in named if name != "vector"]
+        columns = [name for name in named if name not in VECTORS]
         own = [name for name in self._lance.schema.names if field_of(name)]
         for batch in self._lance.search().select([*columns, *own]).to_batches():
             for told in batch.to_pylist():

@@ -9,8 +9,8 @@ from __future__ import annotations
 import datetime
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from indexer.domain.answer import Answer
 from indexer.domain.answer_fields import Field, values
 from indexer.domain.correction import corrected
+from indexer.domain.errors import CaptionaryError
 from indexer.domain.tags import Tagging
 from indexer.ledger.photos import dirty_rows
 from indexer.ledger.photos.dirty_rows import Source
@@ -34,6 +35,7 @@ from indexer.table.document import DOCUMENT_VERSION, Document, compose
 from indexer.table.encoder.load import ensure_encoder
 from indexer.table.encoder.onnx import DEFAULT_NAME, Manifest
 from indexer.table.published import Published
+from indexer.table.sight import Sight
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,6 +47,8 @@ if TYPE_CHECKING:
 Cluster = Callable[[], AbstractContextManager[Any]]
 """What joins a Ray cluster."""
 _BATCH = 4096
+_SEEN_BATCH = 512
+"""Rows a step where pictures are looked at, which takes longer than all the rest."""
 _REBUILDING = "rebuilding"  # a setting of the ledger, while the table is made again
 _PUBLISHED = "published"  # a setting of the ledger: the address at which the copy is whole
 _COMPOSED = "composed"  # another one: the version of the documents in the table
@@ -60,45 +64,60 @@ class _Composed:
     rank: int
 
 
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """How texts get their vectors.
+
+    `encoders` is a folder shared by the libraries of this machine, None keeps the encoder to this library. `text_model`
+    is an encoder of a person's choice, `cluster` joins the Ray cluster that embeds many documents.
+    """
+
+    encoders: Path | None = None
+    text_model: str | None = None
+    cluster: Cluster | None = None
+
+
 class Projector:
     """Writes dirty rows into the table of the library in `folder`; table and encoder are opened when first needed.
 
-    `encoders` is a folder shared by the libraries of this machine, None keeps the encoder to this library. `text_model`
-    is an encoder of a person's choice, `uri` where a copy of the table is kept level, `cluster` joins the Ray cluster
-    that embeds many documents.
+    `embedding` says how texts get their vectors, `sight` sees the pictures, `uri` is where a copy of the table is kept
+    level.
     """
 
     def __init__(
         self,
         ledger: Ledger,
         folder: Path,
-        encoders: Path | None,
-        text_model: str | None = None,
+        embedding: Embedding,
+        sight: Sight | None = None,
         uri: str = "",
-        cluster: Cluster | None = None,
     ) -> None:
         self._ledger = ledger
         self._folder = folder
-        self._encoders = encoders
-        self._text_model = text_model
+        self._encoders, self._text_model = embedding.encoders, embedding.text_model
+        self._sight = sight or Sight(folder, None, lambda _: ())
         self._opened: PhotoTable | None = None
+        self._replaced: PhotoTable | None = None
         self._loaded: Encoder | None = None
         self._published = Published(uri, ledger.library_id) if uri else None
-        self._cluster = cluster if text_model is None else None
+        self._cluster = embedding.cluster if embedding.text_model is None else None
         self._joined, self._ray = ExitStack(), None
 
     def run(self, progress: Callable[[int], None] = lambda _: None) -> int:
         """Project every dirty path; returns how many. `progress` is told the running number."""
         if self._has_other_encoder():
             self._start_over()
+        if self._sight.is_changed():
+            self._look_anew()
         if self._ledger.setting(_REBUILDING) or self._is_older():
             self.rebuild()
         return self._project_all(progress)
 
     def _project_all(self, progress: Callable[[int], None] = lambda _: None) -> int:
         done, self._ray = 0, None
+        most = _SEEN_BATCH if self._sight.dimension else _BATCH
         with self._joined:
-            while batch := dirty_rows.dirty(self._ledger, _BATCH):
+            while batch := dirty_rows.dirty(self._ledger, most):
                 self._project(batch)
                 done += len(batch)
                 progress(done)
@@ -150,11 +169,13 @@ class Projector:
             transaction.set_setting(_PUBLISHED, "")
         dirty_rows.mark_all(self._ledger)
         dimension = self._encoder().dimension if self._text_model is not None else DIMENSION
+        self._replaced = self._standing()
         self._opened = PhotoTable.open(coming, dimension=dimension)
+        self._opened.see(self._sight.dimension)
         self._project_all()
         self._opened.maintain()
         self._opened.sync()
-        self._opened = None
+        self._opened = self._replaced = None
         put_in_place(coming, self._folder / TABLE_FOLDER)
         with self._ledger.transaction("rebuild ends", uncounted=True) as transaction:
             transaction.set_setting(_REBUILDING, "")
@@ -196,6 +217,26 @@ class Projector:
         shutil.rmtree(encoder)
         coming.rename(encoder)
 
+    def _look_anew(self) -> None:
+        """Have the pictures looked at by the image model that is asked for now; the texts keep their vectors."""
+        self._sight.prepare()
+        with self._ledger.transaction("image model", uncounted=True) as transaction:
+            transaction.set_setting(_PUBLISHED, "")
+        if (self._folder / TABLE_FOLDER).is_dir():
+            dirty_rows.mark_all(self._ledger, anew=False)
+            self._table().see(0)
+        self._sight.install()
+        if self._opened is not None:
+            self._opened.see(self._sight.dimension)
+
+    def _standing(self) -> PhotoTable | None:
+        """The table that a rebuild replaces, which knows what was seen in pictures; None where it does not help."""
+        from indexer.table.photo_table import PhotoTable
+
+        with suppress(CaptionaryError):
+            return PhotoTable.open(self._folder / TABLE_FOLDER, create=False) if self._sight.dimension else None
+        return None
+
     def _table_stands(self) -> bool:
         """Whether the table is there at all; cheap, because opening it costs seconds of imports."""
         return counts.count_rows(self._ledger) == 0 or (self._folder / TABLE_FOLDER).is_dir()
@@ -207,6 +248,7 @@ class Projector:
             fresh = self._text_model is not None and not (self._folder / TABLE_FOLDER).is_dir()
             dimension = self._encoder().dimension if fresh else DIMENSION
             self._opened = PhotoTable.open(self._folder / TABLE_FOLDER, dimension=dimension)
+            self._opened.see(self._sight.dimension)
         return self._opened
 
     def _encoder(self) -> Encoder:
@@ -218,9 +260,13 @@ class Projector:
         tagging = tags.tagging(self._ledger)
         composed = [self._compose(source, source.photo, tagging) for source in batch if source.photo]
         vectors = self._vectors(composed)
+        seen = self._seen({item.photo for item in composed})
         table, own = self._table(), prompts.own_fields(self._ledger)
         table.widen(own)
-        rows = [_row(item, vectors.get(item.document.digest), own) for item in composed]
+        rows = [
+            replace(_row(item, vectors.get(item.document.digest), own), pixel_vector=seen.get(item.photo))
+            for item in composed
+        ]
         gone = [to_text(source.path) for source in batch if not source.photo and source.row_digest]
         table.upsert(rows)
         table.delete(gone)
@@ -265,6 +311,16 @@ class Projector:
             return vectors(encoder, fresh, threads=os.cpu_count() or 1)
         self._ray = self._ray or self._joined.enter_context(self._cluster())
         return vectors_of(self._ray, self._folder / ENCODER_FOLDER, encoder, fresh)
+
+    def _seen(self, photos: Collection[str]) -> dict[str, NDArray[np.float32]]:
+        """The vectors of what the image model sees in photos: those that stand, and those that can be made now."""
+        if not self._sight.dimension:
+            return {}
+        seen: dict[str, NDArray[np.float32]] = {}
+        with suppress(OSError, ValueError, RuntimeError):  # a damaged table is what a rebuild replaces
+            seen = (self._replaced or self._table()).pixel_vectors(photos)
+        seen.update(self._sight.vectors(photo for photo in sorted(photos) if photo not in seen))
+        return seen
 
 
 def _row(item: _Composed, vector: NDArray[np.float32] | None, own: Sequence[Field]) -> PhotoRow:

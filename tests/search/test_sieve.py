@@ -11,6 +11,7 @@ import pytest
 from indexer.table import maintenance
 from indexer.table.photo_table import PhotoRow, PhotoTable
 from search.filters import Filters
+from search.probes import Probe
 from search.reader import Reader, View
 from search.sieve import Sieve
 
@@ -58,7 +59,7 @@ def test_a_sieve_lets_through_what_its_filter_does(
     assert "contains" in sieve.exact
     assert sieve.listing(view) == view.listing(sieve.exact)
     vector = np.full(384, 384**-0.5, dtype=np.float32)
-    assert sieve.by_meaning(view, vector, limit) == view.by_meaning(vector, sieve.exact, limit)
+    assert sieve.by_meaning(view, Probe(vector), limit) == view.by_meaning(Probe(vector), sieve.exact, limit)
     asked = ["dog", "red", "boat"]
     everything = view.by_words(asked, sieve.exact, 300)
     assert sorted(sieve.by_words(view, asked, 300)) == sorted(everything)

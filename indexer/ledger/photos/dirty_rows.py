@@ -65,10 +65,11 @@ def clear(ledger: Ledger, digests: Mapping[bytes, str | None]) -> None:
         transaction.executemany("DELETE FROM dirty WHERE path = ?", ((path,) for path in digests))
 
 
-def mark_all(ledger: Ledger) -> None:
-    """Mark every row dirty: the next projection composes the whole table again."""
+def mark_all(ledger: Ledger, *, anew: bool = True) -> None:
+    """Mark every row dirty: the next projection composes the whole table again, and embeds its texts `anew`."""
     with ledger.transaction("mark all rows") as transaction:
-        transaction.execute("UPDATE files SET row_digest = NULL")
+        if anew:
+            transaction.execute("UPDATE files SET row_digest = NULL")
         transaction.execute("INSERT OR IGNORE INTO dirty SELECT path FROM files WHERE picture = 1")
 
 

@@ -14,8 +14,10 @@ from indexer.domain.mode import Mode
 from indexer.domain.prompts import fill, read_given
 from indexer.domain.question import Question, Request
 from indexer.ledger.photos import files
+from indexer.ledger.store import Ledger
 from indexer.ledger.work.items import Work
 from indexer.media.rendition import DIGEST_VERSION
+from indexer.media.rendition_cache import Spool
 from indexer.pipeline.session import Session
 from indexer.storage.paths import is_address
 
@@ -29,33 +31,40 @@ def with_renditions(session: Session, works: Iterable[Work]) -> Iterator[tuple[W
     """Yield each work with the JPEG bytes of its photo, or why they cannot be had."""
     waiting = iter(works)
     while group := list(islice(waiting, _GROUP)):
-        found = _renditions(session, [work.photo for work in group])
+        found = _renditions(session.ledger, session.spool, [work.photo for work in group], keep=True)
         yield from ((work, found[work.photo]) for work in group)
 
 
-def _renditions(session: Session, photos: Iterable[str]) -> dict[str, bytes | Failure]:
+def pictures(ledger: Ledger, spool: Spool, photos: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+    """Yield those of `photos` that can be read now, each with the JPEG of its rendition."""
+    found = _renditions(ledger, spool, photos, keep=False)
+    yield from ((photo, jpeg) for photo, jpeg in found.items() if isinstance(jpeg, bytes))
+
+
+def _renditions(ledger: Ledger, spool: Spool, photos: Iterable[str], *, keep: bool) -> dict[str, bytes | Failure]:
     wanted = list(photos)
-    kept = session.spool.get_all(wanted)
+    kept = spool.get_all(wanted)
     found: dict[str, bytes | Failure] = {photo: kept.get(photo, _GONE) for photo in wanted}
-    places = {photo: deque(files.paths_of(session.ledger, photo)) for photo in found if found[photo] is _GONE}
+    places = {photo: deque(files.paths_of(ledger, photo)) for photo in found if found[photo] is _GONE}
     while turn := [(photo, left.popleft()) for photo, left in places.items() if left]:
         listed = [Found(path, 0, 0, was=photo) for photo, path in turn]
         options = WorkOptions(
             workers=1 if len(turn) <= _FEW else None, objects=any(is_address(path) for _, path in turn)
         )
         for (photo, _), seen in zip(turn, examine(listed, options=options), strict=True):
-            found[photo] = _approved(session, photo, seen)
+            found[photo] = _approved(ledger, photo, seen)
         made = {photo: jpeg for photo, _ in turn if isinstance(jpeg := found[photo], bytes)}
-        session.spool.put(made.items())
+        if keep:
+            spool.put(made.items())
         places = {photo: left for photo, left in places.items() if photo not in made}
     return found
 
 
-def _approved(session: Session, photo: str, seen: Examined) -> bytes | Failure:
+def _approved(ledger: Ledger, photo: str, seen: Examined) -> bytes | Failure:
     """What a file shows now, as long as it is the photo that was approved: no other picture goes out in its name."""
     if seen.rendition is None:
         return seen.failure or _GONE
-    same = photo in (files.photo_id(seen.rendition, DIGEST_VERSION), files.photo_of(session.ledger, seen.sha256))
+    same = photo in (files.photo_id(seen.rendition, DIGEST_VERSION), files.photo_of(ledger, seen.sha256))
     return seen.rendition.jpeg if same else _ANOTHER
 
 

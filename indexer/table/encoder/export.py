@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 LEAST_AGREEMENT = 0.98
-_OPSET = 17
+OPSET = 17
 _OUTLIERS = "/transformer/encoder/layer.0/output/dense/MatMul"
 """The one product whose input has outliers: kept in float32 it lifts the worst cosine from 0.98 to 0.99."""
 _SENTENCES = (
@@ -41,11 +41,11 @@ _SENTENCES = (
 def export_encoder(directory: Path) -> None:
     """Write model, tokenizer and manifest into `directory`; raises `LibraryError` when they are not faithful."""
     source = _weights()
-    with quiet(), _scratch(directory) as scratch:
+    with quiet(), scratch_folder(directory) as scratch:
         original = _load(source)
         exact = scratch / "exact.onnx"
         _trace(original, exact)
-        _quantise(exact, directory / MODEL)
+        quantise(exact, directory / MODEL, keep=[_OUTLIERS])
         shutil.copyfile(source / TOKENIZER, directory / TOKENIZER)
         max_tokens = int(original.max_seq_length or 256)
         _manifest(max_tokens, agreement=0.0).write(directory)
@@ -59,7 +59,7 @@ def export_encoder(directory: Path) -> None:
 
 
 @contextmanager
-def _scratch(directory: Path) -> Iterator[Path]:
+def scratch_folder(directory: Path) -> Iterator[Path]:
     """A folder for what the libraries leave on their way, below `directory`, so that it goes with it after a kill.
 
     They name temporary files by `uuid1`, which asks the network cards; a random name serves as well.
@@ -120,12 +120,13 @@ def _trace(original: SentenceTransformer, target: Path) -> None:
         input_names=["ids"],
         output_names=["vector"],
         dynamic_axes={"ids": {1: "tokens"}},
-        opset_version=_OPSET,
+        opset_version=OPSET,
         dynamo=False,
     )
 
 
-def _quantise(exact: Path, target: Path) -> None:
+def quantise(exact: Path, target: Path, keep: Sequence[str] = ()) -> None:
+    """Write the model `exact` with weights of eight bits, but for the nodes that are to `keep` theirs."""
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
@@ -136,7 +137,7 @@ def _quantise(exact: Path, target: Path) -> None:
         # Seven bits, because eight saturate on processors without VNNI and the vectors would depend on the machine.
         reduce_range=True,
         weight_type=QuantType.QInt8,
-        nodes_to_exclude=[_OUTLIERS],
+        nodes_to_exclude=list(keep),
     )
 
 
@@ -146,7 +147,6 @@ def _agreement(original: SentenceTransformer, encoder: Encoder) -> float:
 
 
 def _manifest(max_tokens: int, agreement: float) -> Manifest:
-    made_with = ", ".join(f"{name} {version(name)}" for name in ("torch", "onnx", "onnxruntime"))
     return Manifest(
         name=DEFAULT_NAME,
         dimension=384,
@@ -154,5 +154,10 @@ def _manifest(max_tokens: int, agreement: float) -> Manifest:
         weights_sha256=WEIGHTS_SHA256,
         export_version=EXPORT_VERSION,
         agreement=round(agreement, 4),
-        made_with=made_with,
+        made_with=made_with(),
     )
+
+
+def made_with() -> str:
+    """Return the versions of the libraries that export."""
+    return ", ".join(f"{name} {version(name)}" for name in ("torch", "onnx", "onnxruntime"))

@@ -8,6 +8,7 @@ import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from indexer.storage.atomic import sync_file, sync_folder
 from indexer.table.encoder.onnx import (
@@ -20,6 +21,9 @@ from indexer.table.encoder.onnx import (
     Encoder,
     Manifest,
 )
+
+if TYPE_CHECKING:
+    from indexer.table.encoder.image import ImageEncoder
 
 log = logging.getLogger("captionary.encoder")
 _LONGEST_EXPORT = 3600.0
@@ -54,6 +58,19 @@ def ensure_encoder(directory: Path, *, cache: Path | None, named: str | None = N
         if shared is None or not _taken_from(shared, directory):
             _export(directory)
     return open_encoder(directory)
+
+
+def ensure_image_encoder(directory: Path, named: str) -> ImageEncoder:
+    """Open the encoder of pictures in `directory`, made of the model `named` where there is none; or `BadSetting`."""
+    from indexer.table.encoder.image import ImageEncoder
+
+    if Manifest.read(directory) is None or Manifest.damaged(directory):
+        from indexer.table.encoder.image_export import export_image_encoder
+
+        shutil.rmtree(directory, ignore_errors=True)
+        with _Whole(directory) as partial:
+            export_image_encoder(named, partial)
+    return ImageEncoder.open(directory)
 
 
 def _export(directory: Path) -> None:

@@ -42,7 +42,7 @@ TOKENIZER = "tokenizer.json"
 class Manifest:
     """What an encoder directory holds; `agreement` is its lowest cosine with the original on test sentences.
 
-    `mean` and `deviation` are those of the cosines of unrelated texts, None where they are the default's.
+    `mean` and `deviation` are those of the cosines of unrelated texts, where they differ from the default's.
     """
 
     name: str
@@ -74,7 +74,7 @@ class Manifest:
     def write(self, directory: Path) -> None:
         """Write the manifest into `directory`, with the digests of all other files there."""
         files = sorted(path for path in directory.rglob("*") if path.is_file() and path.name != MANIFEST)
-        digests = {str(path.relative_to(directory)): _sha256(path) for path in files}
+        digests = {str(path.relative_to(directory)): sha256(path) for path in files}
         told = asdict(self) | {"digests": digests}
         (directory / MANIFEST).write_text(json.dumps(told, indent=1) + "\n", "utf-8")
 
@@ -83,10 +83,11 @@ class Manifest:
         """Return the files in `directory` that are not as they were made; those of earlier versions have no digest."""
         manifest = cls.read(directory)
         digests = manifest.digests if manifest is not None else {}
-        return [name for name, digest in digests.items() if _sha256(directory / name) != digest]
+        return [name for name, digest in digests.items() if sha256(directory / name) != digest]
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """Return the digest of a file, "" where there is none."""
     try:
         with open_regular(path) as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
@@ -155,32 +156,18 @@ class Encoder:
 
 def _onnx(manifest: Manifest, directory: Path) -> tuple[Callable[[str], Any], Callable[[str], bool]]:
     """Return what encodes one text by the model in `directory`, unpadded, and what says whether it can read one."""
-    from tokenizers import Tokenizer
-
-    import_numpy()
-    import numpy as np
-
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read once, at its import: it would phone home
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
     try:
-        tokenizer = Tokenizer.from_file(str(directory / TOKENIZER))
-        session = onnxruntime.InferenceSession(str(directory / MODEL), options, providers=["CPUExecutionProvider"])
+        tokenizer = _tokenizer(directory / TOKENIZER, manifest.max_tokens)
+        model = session(directory / MODEL)
     except Exception as error:  # both libraries raise bare exceptions for a broken file
         raise LibraryError(
             f"the text encoder in {directory} is broken: {first_line(error)}",
             hint="delete that directory; `index` makes it anew",
         ) from error
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(manifest.max_tokens)
+    ids_of = _ids(tokenizer)
 
     def encode_one(text: str) -> Any:
-        ids = np.array([tokenizer.encode(text).ids], dtype=np.int64)
-        return session.run(None, {"ids": ids})[0][0]
+        return model.run(None, {"ids": ids_of(text)})[0][0]
 
     def reads(text: str) -> bool:
         letters = [letter for letter in text if letter.isalpha()]
@@ -190,6 +177,41 @@ def _onnx(manifest: Manifest, directory: Path) -> tuple[Callable[[str], Any], Ca
         return bool(letters) or any(token not in _SPECIAL for token in tokenizer.encode(_storable(text)).tokens)
 
     return encode_one, reads
+
+
+def session(model: Path) -> Any:
+    """Load an ONNX model, to be run on one thread."""
+    import_numpy()
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read once, at its import: it would phone home
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+
+
+def tokens_of(tokenizer: Path, most: int) -> Callable[[str], np.ndarray]:
+    """Load a tokenizer: what turns a text into at most so many ids, unpadded, shape (1, n)."""
+    ids = _ids(_tokenizer(tokenizer, most))
+    return lambda text: ids(_storable(text))
+
+
+def _tokenizer(path: Path, most: int) -> Any:
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(most)
+    return tokenizer
+
+
+def _ids(tokenizer: Any) -> Callable[[str], np.ndarray]:
+    import_numpy()
+    import numpy as np
+
+    return lambda text: np.array([tokenizer.encode(text).ids], dtype=np.int64)
 
 
 def _storable(text: str) -> str:
