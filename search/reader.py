@@ -52,6 +52,13 @@ class Sample:
     centre: np.ndarray | None
     seen: np.ndarray | None = None
     """What an image model has seen in some of the photos, None where there is none."""
+    version: int = 0
+    """The version of the table that was looked at."""
+
+    def fits(self, view: View, rows: int) -> bool:
+        """Whether it still tells about a table of so many rows: an image model may have come or gone meanwhile."""
+        length = self.seen.shape[1] if self.seen is not None else 0
+        return not _drifted(self.statistics, rows) and (length == view.sight or self.version == view.version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +114,7 @@ class Reader:
         rows = view.count()
         with self._lock:
             sample = self._sample
-        if sample is None or _drifted(sample.statistics, rows):
+        if sample is None or not sample.fits(view, rows):
             sample = view.sample(rows)
             with self._lock:
                 self._sample = sample
@@ -267,6 +274,11 @@ class View:
         """Say whether the table has a column: those of earlier versions lack some."""
         return column in self._columns
 
+    @cached_property
+    def sight(self) -> int:
+        """The length of the vectors of what an image model sees, 0 where there is none."""
+        return int(self._dataset.schema.field(PIXELS).type.list_size) if self.has(PIXELS) else 0
+
     def people(self) -> list[str]:
         """Return the distinct names of people."""
         if not self.has("people"):
@@ -303,7 +315,7 @@ class View:
             known, seen = there | has, pixels[has] if has.any() else None
         share = known.mean() if len(known) else 0.0
         statistics = Statistics.of(table.column("terms").to_pylist(), rows=rows, vectors=round(rows * share))
-        return Sample(statistics, matrix[there].mean(axis=0) if there.any() else None, seen)
+        return Sample(statistics, matrix[there].mean(axis=0) if there.any() else None, seen, self.version)
 
     def to_arrow(self, columns: Sequence[str] | None) -> pa.Table:
         """Return the table, or some of its columns."""

@@ -129,21 +129,22 @@ def test_a_picture_from_anywhere_finds_pictures_like_it(seen: Path, tmp_path: Pa
         Index.open(seen).search(like=tmp_path / "text.txt")
 
 
-def test_the_setting_comes_and_goes(library: Path, model: Path, emulator: Emulator) -> None:
-    """Without it the column and the encoder go, with it again they come, and neither is asked of a service."""
+def test_the_setting_comes_and_goes(library: Path) -> None:
+    """Without it the column and the encoder go, with it again they come, under a search that stays open."""
     before, setting = pixels(library), library / "captionary.toml"
     named = setting.read_text()
-    with opened(library, emulator) as ours:
+    with Library.open(library) as ours, Index.open(library) as searching:
         ours.rebuild()
         assert pixels(library) == before
+        assert "pixels" in searching.search("astronaut", limit=1)[0].why
         setting.write_text("")
         ours.index([SAMPLES], provider="local", workers=0)
         assert (pixels(library), (library / "image_encoder").exists()) == ({}, False)
-        assert Index.open(library).search("astronaut")
+        assert "pixels" not in searching.search("astronaut", limit=1)[0].why
         setting.write_text(named)
         ours.index([SAMPLES], provider="local", workers=0)
+        assert "pixels" in searching.search("astronaut", limit=1)[0].why
     assert pixels(library) == before
-    assert emulator.books()["requests"] == 0
     assert {"image model"} <= {one.what for one in examine_library(library, {}) if one.good}
 
 
