@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from indexer.table.dataset import PIXELS
 from indexer.table.encoder.scale import SAME, Scale
-from indexer.table.meaning import GUESSED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -83,6 +82,8 @@ def nearness(columns: Sequence[tuple[Probe, np.ndarray, np.ndarray]], rows: int)
 
 def _together(columns: Sequence[tuple[Probe, np.ndarray, np.ndarray]], rows: int) -> Nearness:
     import numpy as np
+
+    from indexer.table.meaning import GUESSED
 
     said, seen, guessed = np.full(rows, np.nan), np.full(rows, np.nan), np.zeros(rows, bool)
     for probe, matrix, there in columns:
