@@ -81,7 +81,7 @@ def test_a_folder_with_other_things_is_not_closed_to_become_a_library(tmp_path: 
     """What others may open, such as the root of a machine, stays as it is: it is refused, and nothing is made."""
     tmp_path.chmod(0o755)
     (tmp_path / "usr").mkdir()
-    with pytest.raises(UsageError, match="holds other things"):
+    with pytest.raises(UsageError, match="holds other files"):
         Library.open(tmp_path)
     assert (tmp_path.stat().st_mode & 0o777, list(tmp_path.iterdir())) == (0o755, [tmp_path / "usr"])
     tmp_path.chmod(0o700)
