@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import sqlite3
+import stat
 import zlib
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -116,10 +117,18 @@ class Spool:
                     self._path.with_name(self._path.name + end).unlink(missing_ok=True)
                 self._open()
 
+    def _take_links_away(self) -> None:
+        """What stands here under a second name, or leads elsewhere, is not written to: the cache begins anew."""
+        with suppress(FileNotFoundError):
+            told = self._path.lstat()
+            if stat.S_ISLNK(told.st_mode) or told.st_nlink > 1:
+                self._path.unlink()
+
     def _open(self) -> None:
         """Open the file, or work without one: then every rendition is made when it is needed."""
         held = None
         try:
+            self._take_links_away()
             with suppress(FileExistsError):
                 os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
             held = sqlite3.connect(self._path, isolation_level=None, timeout=30, check_same_thread=False)

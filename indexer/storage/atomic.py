@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import secrets
 import shutil
@@ -127,9 +128,12 @@ def _link(partial: Path, path: Path) -> None:
 
 
 def write_plain(path: Path, text: str) -> None:
-    """Write a small file that only we can read, following no link; `OSError` where a link lies there."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK | os.O_CLOEXEC | _NO_LINK, 0o600)
+    """Write a small file that only we can read; `OSError` where a link lies there, a hard one too."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC | _NO_LINK, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        if os.fstat(descriptor).st_nlink > 1:
+            raise OSError(errno.EMLINK, f"{path.name} is the same file as another one elsewhere", os.fspath(path))
+        stream.truncate()
         stream.write(text)
 
 

@@ -75,8 +75,8 @@ BOMBS: dict[str, Callable[[], dict[str, bytes]]] = {
     "GIF of frames": lambda: {"a.gif": _gif(5000)},
     "TIFF in a circle": lambda: {"a.tif": _tiff_circle()},
     "TIFF of counts": lambda: {"a.tif": _tiff_of_counts()},
-    "text in a PNG": lambda: {"a.png": hostile.with_chunks(hostile.saved(hostile.scene()), _ztxt(1 << 30))},
-    "profile in a PNG": lambda: {"a.png": hostile.with_chunks(hostile.saved(hostile.scene()), _profile(1 << 28))},
+    "text in a PNG": lambda: {"a.png": hostile.with_chunks(hostile.saved(hostile.scene()), _ztxt(1 << 27))},
+    "profile in a PNG": lambda: {"a.png": hostile.with_chunks(hostile.saved(hostile.scene()), _profile(1 << 27))},
     "entities in a sidecar": lambda: {
         "a.jpg": hostile.saved(hostile.scene(), "JPEG"),
         "a.jpg.xmp": _entities(10).encode(),

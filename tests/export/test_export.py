@@ -591,7 +591,7 @@ def test_sidecars_of_raw_files_are_named_as_the_program_wants(world: World, name
     assert written == {name, f"{PLAIN}.xmp"}
     assert (b">dng</photoshop:SidecarForExtension>" in world.at(name).read_bytes()) == (names == "lightroom")
     assert world.library.export("xmp", world.photos, sidecar_names=names).written == 0
-    with pytest.raises(UsageError, match="only sidecars"):
+    with pytest.raises(UsageError, match="sidecars only"):
         world.library.export("csv", world.folder.parent / "x.csv", sidecar_names="lightroom")
 
 

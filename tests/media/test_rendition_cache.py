@@ -75,3 +75,16 @@ def test_a_flipped_bit_is_no_rendition(tmp_path: Path) -> None:
     assert spool.get("a") == JPEG
     assert path.stat().st_mode & 0o077 == 0
     spool.close()
+
+
+@pytest.mark.parametrize("link", [Path.symlink_to, Path.hardlink_to])
+def test_what_a_link_in_its_place_leads_to_stays_as_it_is(link: Callable[[Path, Path], None], tmp_path: Path) -> None:
+    """The link is taken away, and the file of somebody else is not written to."""
+    other, place = tmp_path / "other.sqlite3", tmp_path / "renditions.sqlite3"
+    other.write_bytes(b"somebody's")
+    link(place, other)
+    spool = Spool(place)
+    spool.put([("photo", JPEG)])
+    assert spool.get("photo") == JPEG
+    spool.close()
+    assert other.read_bytes() == b"somebody's"

@@ -191,7 +191,7 @@ def test_a_service_that_is_not_there_was_sent_nothing(rig: Rig, opens: Open, ser
 def test_our_own_files_pass_our_own_check(
     rig: Rig, batches: BatchService, provider: Provider, question: Question, tmp_path: Path
 ) -> None:
-    """And one broken line is found with its number."""
+    """And one broken line is found with its number, as is a key that stands twice (Vertex asks for none)."""
     assert provider.check(question) == ""
     shard = pack(batches, question, tmp_path / "in.jsonl")
     known = spec(rig.provider)
@@ -201,5 +201,5 @@ def test_our_own_files_pass_our_own_check(
     lines = shard.path.read_bytes().splitlines()
     shard.path.write_bytes(b"\n".join([lines[0], b"{", lines[1], lines[1], b""]))
     faults = list(known.check_file(shard.path))
-    assert {fault.line for fault in faults} == {2, 4}
+    assert {fault.line for fault in faults} == ({2} if rig.provider == "vertex" else {2, 4})
     assert all(fault.problem and fault.fix for fault in faults)

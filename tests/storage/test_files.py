@@ -81,7 +81,7 @@ def test_a_folder_with_other_things_is_not_closed_to_become_a_library(tmp_path: 
     """What others may open, such as the root of a machine, stays as it is: it is refused, and nothing is made."""
     tmp_path.chmod(0o755)
     (tmp_path / "usr").mkdir()
-    with pytest.raises(UsageError, match="holds other things"):
+    with pytest.raises(UsageError, match="holds other files"):
         Library.open(tmp_path)
     assert (tmp_path.stat().st_mode & 0o777, list(tmp_path.iterdir())) == (0o755, [tmp_path / "usr"])
     tmp_path.chmod(0o700)
@@ -118,3 +118,16 @@ def test_words_of_another_system_are_the_same_words(tmp_path: Path) -> None:
     """Lines that end in CR LF ask the same question, under the same key."""
     (tmp_path / "prompt").write_bytes(b"What is this?\r\nBe brief.\rPlease.\n")
     assert read_words(tmp_path / "prompt") == "What is this?\nBe brief.\nPlease.\n"
+
+
+def test_a_plain_file_that_has_another_name_is_not_written(tmp_path: Path) -> None:
+    """A hard link is the other file."""
+    (tmp_path / "victim").write_text("theirs")
+    (tmp_path / "plain").hardlink_to(tmp_path / "victim")
+    with pytest.raises(OSError, match="the same file as another"):
+        write_plain(tmp_path / "plain", "ours")
+    assert (tmp_path / "victim").read_text() == "theirs"
+    (tmp_path / "plain").unlink()
+    for text in ("a longer one", "ours"):
+        write_plain(tmp_path / "plain", text)
+    assert (tmp_path / "plain").read_text() == "ours"

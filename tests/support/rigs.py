@@ -102,7 +102,7 @@ QUICK = http.Timeouts(connect=1.5, call=1.5, ask=1.5, upload=1.5, stall=0.8)
 
 
 def _gemini(service: Emulator, clock: Clock) -> Provider:
-    timeouts = gemini.Timeouts(call=1.5, ask=1.5, upload=1.5, stall=0.8)
+    timeouts = gemini.GeminiTimeouts(call=1.5, ask=1.5, upload=1.5, stall=0.8)
     return gemini.Gemini(KEY, service.url, timeouts=timeouts, sleep=clock.sleep)
 
 
