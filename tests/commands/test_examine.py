@@ -31,8 +31,8 @@ def test_a_healthy_library_passes(library: Path) -> None:
 
 
 @pytest.mark.skipif(text_installed(), reason="the extra `ocr` is installed here")
-def test_screenshots_that_nobody_reads_are_told(tmp_path: Path) -> None:
-    """Once, in the run that sees them first, and by the doctor as long as it is so."""
+def test_words_that_nobody_reads_are_told(tmp_path: Path) -> None:
+    """Of screenshots: once, in the run that sees them first, and by the doctor as long as it is so."""
     photos = tmp_path / "photos"
     photos.mkdir()
     for name in ("Screenshot_2024-05-03.jpg", "IMG_1234.jpg"):
