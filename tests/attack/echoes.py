@@ -244,7 +244,7 @@ def _verbs(provider: Provider, work: Path) -> dict[str, Callable[[], object]]:
     path, results = work / "4e5f6a7b.jsonl", work / "results.jsonl"
     path.write_bytes(batches.encode(request) + b"\n")
     shard = BatchFile(path, "captionary-0a1b2c3d-4e5f6a7b-1", question, 1, 0.0, "files/abc", ("files/abc",))
-    job = Job(name, JobState.FINISHED, output_file="files/abc", requests=1)
+    job = Job(name, JobState.FINISHED, results=("files/abc",), requests=1)
 
     def fetch() -> object:
         results.unlink(missing_ok=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from indexer.domain.question import Versions
 from indexer.ledger.store import Ledger
 from indexer.ledger.views import uploads, verdicts
 
-_ASKED = "prompt schema"
+_ASKED = Versions("prompt", "schema")
 
 
 def test_an_upload_whose_bytes_are_only_in_the_ledger_does_not_stand_yet(tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def test_an_error_in_the_place_of_a_file_is_no_file(hostile: str, how: str) -> N
 
 def test_a_line_that_never_ends_is_no_result(hostile: str, tmp_path: Path) -> None:
     """Neither of Gemini nor of the others; the file that was begun is gone."""
-    job = Job("batches/a", JobState.FINISHED, output_file="files/plain", requests=1)
+    job = Job("batches/a", JobState.FINISHED, results=("files/plain",), requests=1)
     gemini = Gemini("a-key-of-a-test", hostile, sleep=lambda _: None)
     assert _WHOLE > MOST_OF_A_LINE >> 20
     with pytest.raises(Unreachable, match="a line of more than 64 MiB"):
