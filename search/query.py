@@ -303,7 +303,8 @@ class Index:
     def _looking(self) -> ImageEncoder | None:
         directory = self._directory / IMAGE_ENCODER_FOLDER
         with self._lock:
-            if self._image_encoder is None and Manifest.read(directory) is not None:
+            manifest = Manifest.read(directory)
+            if manifest is not None and (self._image_encoder is None or not self._image_encoder.is_of(manifest)):
                 from indexer.table.encoder.image import ImageEncoder
 
                 self._image_encoder = ImageEncoder.open(directory)

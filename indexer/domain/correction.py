@@ -15,6 +15,14 @@ from indexer.domain.tags import distinct
 LONGEST = 10_000
 """Letters that a description may have."""
 MOST_TAGS = 200
+KIND_WORDS = {
+    FieldKind.INTEGER: "a whole number",
+    FieldKind.NUMBER: "a number",
+    FieldKind.BOOLEAN: "yes or no",
+    FieldKind.TEXT: "a text",
+    FieldKind.TEXTS: "a list of words",
+}
+"""What a value of each kind is, to whoever writes one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,17 +105,8 @@ def _typed(name: str, value: object, known: Iterable[Field]) -> Any:
     told = _plain(value).strip() if isinstance(value, str) else value
     found = next((fit for kind in reversed(kinds) if (fit := fitted(told, kind)) is not None), None)
     if found is None:
-        raise UsageError(f"{name} = {value!r} is not {_WANTED[kinds[-1]]}", hint="write it so, or leave it empty")
+        raise UsageError(f"{name} = {value!r} is not {KIND_WORDS[kinds[-1]]}", hint="write it so, or leave it empty")
     return found
-
-
-_WANTED = {
-    FieldKind.INTEGER: "a whole number",
-    FieldKind.NUMBER: "a number",
-    FieldKind.BOOLEAN: "yes or no",
-    FieldKind.TEXT: "a text",
-    FieldKind.TEXTS: "a list of words",
-}
 
 
 def _plain(text: str) -> str:

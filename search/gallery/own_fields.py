@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from indexer.domain.answer_fields import FieldKind
+from indexer.domain.correction import KIND_WORDS
 from search.gallery.desk import first
 
 if TYPE_CHECKING:
     from indexer.ledger.views.known_photo import KnownPhoto
 
-_HINTS = {
-    FieldKind.INTEGER: "a whole number",
-    FieldKind.NUMBER: "a number",
-    FieldKind.BOOLEAN: "yes or no",
+_HINTS = KIND_WORDS | {
     FieldKind.TEXT: "",
     FieldKind.TEXTS: "words, with commas between them",
 }

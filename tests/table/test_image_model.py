@@ -24,16 +24,14 @@ DIMENSION = 32
 SIDE = 32
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A CLIP of two layers and random weights, as sentence-transformers saves one."""
+def clip(folder: Path, seed: int) -> Path:
+    """Make a CLIP of two layers and random weights in `folder`, as sentence-transformers saves one."""
     import torch
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import CLIPModel as Both
     from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPProcessor, CLIPTokenizerFast
 
-    torch.manual_seed(3)
-    folder = tmp_path_factory.mktemp("clip")
+    torch.manual_seed(seed)
     letters = [chr(number) for number in range(33, 127)]
     words = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
     (folder / "vocab.json").write_text(json.dumps({word: number for number, word in enumerate(words)}))
@@ -53,6 +51,12 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     saved = folder / "model"
     SentenceTransformer(modules=[Both(str(folder))], device="cpu").save(str(saved), create_model_card=False)
     return saved
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The image model of a library."""
+    return clip(tmp_path_factory.mktemp("clip"), seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +150,17 @@ def test_the_setting_comes_and_goes(library: Path) -> None:
         assert "pixels" in searching.search("astronaut", limit=1)[0].why
     assert pixels(library) == before
     assert {"image model"} <= {one.what for one in examine_library(library, {}) if one.good}
+
+
+def test_a_search_that_stays_open_follows_another_model(library: Path, tmp_path: Path) -> None:
+    """Words and pictures are compared in the space of the model that has looked, whichever that is now."""
+    setting = library / "captionary.toml"
+    with Library.open(library) as ours, Index.open(library) as searching:
+        searching.search("astronaut", limit=1)
+        setting.write_text(f"image_model = '{clip(tmp_path, seed=4)}'\n")
+        ours.index([SAMPLES], provider="local", workers=0)
+        after = [hit.why["pixels"] for hit in searching.search("astronaut", min_score=0)]
+    assert after == [hit.why["pixels"] for hit in Index.open(library).search("astronaut", min_score=0)]
 
 
 def test_a_later_description_keeps_what_was_seen(library: Path, emulator: Emulator) -> None:

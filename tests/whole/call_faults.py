@@ -42,9 +42,9 @@ def lane(*, repairs: bool, **more: Any) -> list[Case]:
 
 
 def unrepaired(kind: str, wasted: int, **more: Any) -> Case:
-    """An answer that is not JSON, and a fault of the call that asks for it again."""
-    faults = (("ask", "not_json", {"nth": 1}), ("ask", kind, {"nth": PHOTOS + 1}))
-    return Case(f"ask not_json, then {kind}", faults, wasted=wasted, failed={"malformed": 1}, **more)
+    """An answer that is not JSON, and a fault of the call that asks for it again: the second, where no other flies."""
+    faults = (("ask", "not_json", {"nth": 1}), ("ask", kind, {"nth": 2}))
+    return Case(f"ask not_json, then {kind}", faults, wasted=wasted, failed={"malformed": 1}, photos=1, **more)
 
 
 _OWN = [

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 PHOTOS = 4
-"""How many photos a play has."""
+"""How many photos a play has, unless its case says otherwise."""
 CONCURRENCY = 4
 """How many requests may be in doubt, whatever happens: as many as fly at once."""
 
@@ -16,7 +16,7 @@ class Case:
     """One fault, or some together.
 
     `wasted` is how many rows the service may have served in vain, `failed` the reasons of photos that the first run
-    leaves behind, `blocked` how many retry must leave alone.
+    leaves behind, `blocked` how many retry must leave alone, `photos` how many the play has.
     """
 
     name: str
@@ -26,6 +26,7 @@ class Case:
     blocked: int = 0
     settings: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
+    photos: int = PHOTOS
 
 
 def one(route: str, kind: str, **more: Any) -> Case:

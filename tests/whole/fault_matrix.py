@@ -26,7 +26,7 @@ from tests.whole import (
     openai_faults,
     vertex_faults,
 )
-from tests.whole.fault_cases import CONCURRENCY, PHOTOS, Case
+from tests.whole.fault_cases import CONCURRENCY, Case
 
 CASES: dict[str, list[Case]] = {
     "gemini": gemini_faults.CASES,
@@ -54,7 +54,7 @@ class Play:
 
 def play(provider: str, case: Case, room: Path) -> Play:
     """Play one case of a provider in `room`, an empty folder."""
-    rig, photos = _RIGS[provider], samples(room / "photos", PHOTOS)
+    rig, photos = _RIGS[provider], samples(room / "photos", case.photos)
     with rig.service(room / "service", **case.settings) as service:
         for route, kind, rule in case.faults:
             service.fault(route, kind, **rule)
@@ -105,7 +105,7 @@ def _judge(
     described = reports[1].files.described
     if failed != case.failed:
         wrong.append(f"failed {failed}, not {case.failed}")
-    if described != PHOTOS - case.blocked:
+    if described != case.photos - case.blocked:
         wrong.append(f"{described} described after retry")
     if served - described != case.wasted:
         wrong.append(f"{served - described} rows in vain, not {case.wasted}")

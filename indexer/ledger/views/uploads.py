@@ -24,7 +24,7 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SentRequest:
     """A request that carried an upload in a batch: its key, its shard, and the files of the batch at the provider."""
 
     key: str
@@ -230,7 +230,7 @@ def drop(ledger: Ledger, upload: str) -> None:
         transaction.execute("DELETE FROM uploads WHERE id = ?", (upload,))
 
 
-def sent(ledger: Ledger, path: bytes) -> list[Sent]:
+def sent(ledger: Ledger, path: bytes) -> list[SentRequest]:
     """Return each request that carried the bytes at `path` in a batch."""
     rows = ledger.connection.execute(
         """
@@ -240,4 +240,4 @@ def sent(ledger: Ledger, path: bytes) -> list[Sent]:
         """,
         (path,),
     )
-    return [Sent(row[0], row[1], row[2], (*handles.read(row[3]), *handles.read(row[4]))) for row in rows]
+    return [SentRequest(row[0], row[1], row[2], (*handles.read(row[3]), *handles.read(row[4]))) for row in rows]

@@ -11,9 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from indexer.domain.errors import LibraryError, first_line
 from indexer.storage.regular import read_regular
-from indexer.table.encoder.onnx import TOKENIZER, Manifest, session, tokens_of
+from indexer.table.encoder.onnx import TOKENIZER, Manifest, broken, session, tokens_of
 from indexer.table.encoder.scale import ASKED, DESCRIBED
 
 if TYPE_CHECKING:
@@ -93,10 +92,11 @@ class ImageEncoder:
     @classmethod
     def open(cls, directory: Path) -> ImageEncoder:
         """Open the encoder kept in `directory`; raises `LibraryError` when there is none."""
-        manifest = Manifest.read(directory)
-        if manifest is None:
-            raise LibraryError(f"no usable image model in {directory}", hint="`index` makes it anew")
-        return cls(manifest, directory)
+        return cls(Manifest.required(directory, "image model"), directory)
+
+    def is_of(self, manifest: Manifest) -> bool:
+        """Say whether `manifest` tells of this very encoder, and not of one that has taken its place."""
+        return self._manifest == manifest
 
     @property
     def name(self) -> str:
@@ -149,10 +149,7 @@ class ImageEncoder:
                 try:
                     self._towers[name] = self._loaded(name)
                 except Exception as fault:  # the libraries raise bare exceptions for a broken file
-                    raise LibraryError(
-                        f"the image model in {self._directory} is broken: {first_line(fault)}",
-                        hint="delete that directory; `index` makes it anew",
-                    ) from fault
+                    raise broken("image model", self._directory, fault) from fault
             return self._towers[name]
 
     def _loaded(self, name: str) -> Any:

@@ -13,8 +13,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from indexer.domain.errors import BadSetting, LibraryError, first_line
-from indexer.table.encoder.onnx import EXPORT_VERSION, Encoder, Manifest
+from indexer.domain.errors import BadSetting, first_line
+from indexer.table.encoder.onnx import EXPORT_VERSION, Encoder, Manifest, broken
 from indexer.table.encoder.quiet import quiet
 from indexer.table.encoder.scale import unrelated
 
@@ -57,10 +57,7 @@ def open_named(manifest: Manifest, directory: Path) -> Encoder:
         try:
             model = _load(str(directory / FOLDER))
         except Exception as fault:  # whatever files and their shapes can be wrong with
-            raise LibraryError(
-                f"the text model in {directory} is broken: {first_line(fault)}",
-                hint="delete that directory; `index` makes it anew",
-            ) from fault
+            raise broken("text model", directory, fault) from fault
     return Encoder(manifest, _encoding(model))
 
 

@@ -25,27 +25,27 @@ _GROUP = 64
 _OPENED: dict[str, Encoder] = {}  # in a worker: the last one that was sent, by its digest
 
 
-class Sent(NamedTuple):
+class SentEncoder(NamedTuple):
     """An encoder on its way: its files by their names, and a digest of them."""
 
     files: Mapping[str, bytes]
     digest: str
 
     @classmethod
-    def of(cls, directory: Path) -> Sent:
+    def of(cls, directory: Path) -> SentEncoder:
         """Read the encoder in `directory`."""
         files = {name: (directory / name).read_bytes() for name in (MODEL, TOKENIZER, MANIFEST)}
         return cls(files, hashlib.sha256(b"".join(files.values())).hexdigest())
 
 
-def embed(sent: Sent, documents: Sequence[Document]) -> tuple[str, list[np.ndarray | None]]:
+def embed(sent: SentEncoder, documents: Sequence[Document]) -> tuple[str, list[np.ndarray | None]]:
     """Embed a group of documents; this is what runs on a worker. Returns its version with the vectors."""
     from indexer import __version__
 
     return __version__, vectors(_unpacked(sent), documents)
 
 
-def _unpacked(sent: Sent) -> Encoder:
+def _unpacked(sent: SentEncoder) -> Encoder:
     """Return the encoder that was sent; a worker unpacks it once."""
     if sent.digest not in _OPENED:
         with tempfile.TemporaryDirectory(prefix="captionary-") as folder:
@@ -62,7 +62,7 @@ def vectors_of(ray: Any, directory: Path, encoder: Encoder, documents: Sequence[
 
     from indexer import __version__
 
-    sent = ray.put(Sent.of(directory))
+    sent = ray.put(SentEncoder.of(directory))
     task = ray.remote(embed).options(scheduling_strategy="SPREAD", num_cpus=1)
     groups = [documents[first : first + _GROUP] for first in range(0, len(documents), _GROUP)]
     out = [task.remote(sent, group) for group in groups]

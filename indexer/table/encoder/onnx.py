@@ -71,6 +71,14 @@ class Manifest:
             return None
         return manifest if manifest.export_version == EXPORT_VERSION else None
 
+    @classmethod
+    def required(cls, directory: Path, what: str) -> Manifest:
+        """Return the manifest in `directory`, or raise `LibraryError`: there is no usable `what`."""
+        manifest = cls.read(directory)
+        if manifest is None:
+            raise LibraryError(f"no usable {what} in {directory}", hint="`index` makes it anew")
+        return manifest
+
     def write(self, directory: Path) -> None:
         """Write the manifest into `directory`, with the digests of all other files there."""
         files = sorted(path for path in directory.rglob("*") if path.is_file() and path.name != MANIFEST)
@@ -84,6 +92,14 @@ class Manifest:
         manifest = cls.read(directory)
         digests = manifest.digests if manifest is not None else {}
         return [name for name, digest in digests.items() if sha256(directory / name) != digest]
+
+
+def broken(what: str, directory: Path, fault: Exception) -> LibraryError:
+    """Return what is said where the files of an encoder cannot be loaded."""
+    return LibraryError(
+        f"the {what} in {directory} is broken: {first_line(fault)}",
+        hint="delete that directory; `index` makes it anew",
+    )
 
 
 def sha256(path: Path) -> str:
@@ -108,9 +124,7 @@ class Encoder:
     @classmethod
     def open(cls, directory: Path) -> Encoder:
         """Load the encoder kept in `directory`; raises `LibraryError` when it is missing or broken."""
-        manifest = Manifest.read(directory)
-        if manifest is None:
-            raise LibraryError(f"no usable text encoder in {directory}", hint="`index` makes it anew")
+        manifest = Manifest.required(directory, "text encoder")
         return cls(manifest, *_onnx(manifest, directory))
 
     @property
@@ -160,10 +174,7 @@ def _onnx(manifest: Manifest, directory: Path) -> tuple[Callable[[str], Any], Ca
         tokenizer = _tokenizer(directory / TOKENIZER, manifest.max_tokens)
         model = session(directory / MODEL)
     except Exception as error:  # both libraries raise bare exceptions for a broken file
-        raise LibraryError(
-            f"the text encoder in {directory} is broken: {first_line(error)}",
-            hint="delete that directory; `index` makes it anew",
-        ) from error
+        raise broken("text encoder", directory, error) from error
     ids_of = _ids(tokenizer)
 
     def encode_one(text: str) -> Any:
