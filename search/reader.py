@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from indexer.domain.answer_fields import Field, field_of
-from indexer.table.dataset import PIXELS, VECTORS, among, open_dataset, unreadable
+from indexer.table.dataset import PIXELS, SEEN_BY, VECTORS, among, open_dataset, unreadable
 from search.dates import When
 from search.probes import Probe, matrix_of, nearness
 from search.ranking import Candidate, Statistics
@@ -52,13 +52,14 @@ class Sample:
     centre: np.ndarray | None
     seen: np.ndarray | None = None
     """What an image model has seen in some of the photos, None where there is none."""
+    sight: bytes = b""
+    """Which model that was."""
     version: int = 0
     """The version of the table that was looked at."""
 
     def fits(self, view: View, rows: int) -> bool:
         """Whether it still tells about a table of so many rows: an image model may have come or gone meanwhile."""
-        length = self.seen.shape[1] if self.seen is not None else 0
-        return not _drifted(self.statistics, rows) and (length == view.sight or self.version == view.version)
+        return not _drifted(self.statistics, rows) and (self.sight == view.sight or self.version == view.version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,9 +276,12 @@ class View:
         return column in self._columns
 
     @cached_property
-    def sight(self) -> int:
-        """The length of the vectors of what an image model sees, 0 where there is none."""
-        return int(self._dataset.schema.field(PIXELS).type.list_size) if self.has(PIXELS) else 0
+    def sight(self) -> bytes:
+        """Which image model has looked and how long its vectors are, b"" where none has."""
+        if not self.has(PIXELS):
+            return b""
+        column = self._dataset.schema.field(PIXELS)
+        return b"%d %b" % (column.type.list_size, (column.metadata or {}).get(SEEN_BY.encode(), b""))
 
     def people(self) -> list[str]:
         """Return the distinct names of people."""
@@ -315,7 +319,8 @@ class View:
             known, seen = there | has, pixels[has] if has.any() else None
         share = known.mean() if len(known) else 0.0
         statistics = Statistics.of(table.column("terms").to_pylist(), rows=rows, vectors=round(rows * share))
-        return Sample(statistics, matrix[there].mean(axis=0) if there.any() else None, seen, self.version)
+        centre = matrix[there].mean(axis=0) if there.any() else None
+        return Sample(statistics, centre, seen, self.sight if seen is not None else b"", self.version)
 
     def to_arrow(self, columns: Sequence[str] | None) -> pa.Table:
         """Return the table, or some of its columns."""

@@ -30,6 +30,8 @@ DIMENSION = 384
 PIXELS = "pixel_vector"
 VECTORS = ("vector", PIXELS)
 """The columns of vectors: what is said of a photo, and what an image model sees in it, where one is set."""
+SEEN_BY = "model"
+"""Under this name the column of what is seen tells the image model."""
 _MAKING = "making"
 _INDEX_CACHE = 512 << 20
 _METADATA_CACHE = 128 << 20
@@ -156,8 +158,11 @@ def widen(table: LanceTable, own: Sequence[Field]) -> None:
         table.add_columns(pa.schema(missing))
 
 
-def see(table: LanceTable, dimension: int) -> None:
-    """Have a column for what an image model sees, with vectors of that length; 0 takes it away."""
+def see(table: LanceTable, dimension: int, model: str = "") -> None:
+    """Have a column for what an image model sees, with vectors of that length; 0 takes it away.
+
+    The column tells the `model`: vectors of one length may be those of another.
+    """
     import pyarrow as pa
 
     there = PIXELS in table.schema.names
@@ -167,7 +172,7 @@ def see(table: LanceTable, dimension: int) -> None:
         table.checkout_latest()
         there = False
     if dimension and not there:
-        table.add_columns(pa.schema([pa.field(PIXELS, pa.list_(pa.float32(), dimension))]))
+        table.add_columns(pa.schema([pa.field(PIXELS, pa.list_(pa.float32(), dimension), metadata={SEEN_BY: model})]))
 
 
 def index_words(table: LanceTable) -> None:

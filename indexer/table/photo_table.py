@@ -135,9 +135,9 @@ class PhotoTable:
         """Have columns for a person's own fields, empty for the rows that stand."""
         widen(self._lance, own)
 
-    def see(self, dimension: int) -> None:
+    def see(self, dimension: int, model: str = "") -> None:
         """Have the column for what an image model sees, with vectors of that length or with none (0)."""
-        see(self._lance, dimension)
+        see(self._lance, dimension, model)
 
     def upsert(self, rows: Iterable[PhotoRow]) -> int:
         """Write `rows`, replacing those of the same paths, and return how many; the last of a path wins.

@@ -171,7 +171,7 @@ class Projector:
         dimension = self._encoder().dimension if self._text_model is not None else DIMENSION
         self._replaced = self._standing()
         self._opened = PhotoTable.open(coming, dimension=dimension)
-        self._opened.see(self._sight.dimension)
+        self._opened.see(self._sight.dimension, self._sight.model)
         self._project_all()
         self._opened.maintain()
         self._opened.sync()
@@ -227,7 +227,7 @@ class Projector:
             self._table().see(0)
         self._sight.install()
         if self._opened is not None:
-            self._opened.see(self._sight.dimension)
+            self._opened.see(self._sight.dimension, self._sight.model)
 
     def _standing(self) -> PhotoTable | None:
         """The table that a rebuild replaces, which knows what was seen in pictures; None where it does not help."""
@@ -248,7 +248,7 @@ class Projector:
             fresh = self._text_model is not None and not (self._folder / TABLE_FOLDER).is_dir()
             dimension = self._encoder().dimension if fresh else DIMENSION
             self._opened = PhotoTable.open(self._folder / TABLE_FOLDER, dimension=dimension)
-            self._opened.see(self._sight.dimension)
+            self._opened.see(self._sight.dimension, self._sight.model)
         return self._opened
 
     def _encoder(self) -> Encoder:

@@ -58,6 +58,11 @@ class Sight:
             self._coming.rename(self._home)
 
     @property
+    def model(self) -> str:
+        """Its name, "" where there is none."""
+        return self._model or ""
+
+    @property
     def dimension(self) -> int:
         """The length of a vector, 0 where there is no model."""
         manifest = Manifest.read(self._home) if self._model is not None else None
@@ -73,5 +78,5 @@ class Sight:
 
     def _encoder(self) -> ImageEncoder:
         if self._loaded is None:
-            self._loaded = ensure_image_encoder(self._home, self._model or "")
+            self._loaded = ensure_image_encoder(self._home, self.model)
         return self._loaded
