@@ -159,6 +159,19 @@ def test_pages_that_only_tell_hold_nothing_to_spend_or_set_by(page: Page) -> Non
     expect(page.get_by_role("region", name="Spending").locator("tbody tr").first).to_contain_text("$")
 
 
+def test_paths_and_commands_can_be_copied(page: Page, home: Path) -> None:
+    """One click takes the path of a photo, whatever its name, and another the command that asks again."""
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    for address, button, copied in (
+        (f"/photo?path={quote(hostile(home))}", "Copy path", hostile(home)),
+        ("/failures", "Copy command", "index retry --only unreadable"),
+    ):
+        page.goto(address)
+        page.get_by_role("button", name=button).click()
+        expect(page.get_by_role("button", name="Copied")).to_be_visible()
+        assert page.evaluate("navigator.clipboard.readText()") == copied
+
+
 def test_by_keyboard_alone(page: Page) -> None:
     """Search, walk through the photos, open one, go on to the next, and come back: no mouse."""
     page.keyboard.press("/")
