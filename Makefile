@@ -58,7 +58,7 @@ places: .venv/installed ## the table of places anew, from GeoNames: make places 
 	$(BIN)/python docs/places.py $(FROM)
 
 test: lint types ## lint, types and tests; what CI runs
-	$(BIN)/pytest -q -n auto --dist loadfile
+	$(BIN)/pytest -q -n auto --dist loadfile --no-loadscope-reorder
 
 PROVIDER = gemini
 
