@@ -52,9 +52,9 @@ def every(rig: Rig) -> int:
 
 
 def scene(tmp_path: Path, rig: Rig, service: Fake, name: str, **options: object) -> Scene:
-    """A fresh library beside the sample pictures."""
+    """A fresh library beside the sample pictures, which are opened in the process that is killed, unless told."""
     service.clear_faults()
-    told = {"provider": rig.provider, **options}
+    told = {"provider": rig.provider, "workers": 0, **options}
     return Scene(tmp_path / f"library-{name}", SAMPLES, rig.environ(service), told)
 
 
@@ -200,15 +200,18 @@ def test_collect_and_retry_killed_anywhere_pay_once(
 def test_killed_at_any_moment_nothing_is_lost_and_batch_rows_are_served_once(
     tmp_path: Path, rig: Rig, service: Fake, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Two hundred moments spread over a run (a few in the ordinary edition), each logged with what was done by then."""
+    """Two hundred moments spread over a run (a few in the ordinary edition), each logged with what was done by then.
+
+    Here a process of its own opens the pictures, as it does for people.
+    """
     began = time.monotonic()
-    killing.index(scene(tmp_path, rig, service, "whole"))
+    killing.index(scene(tmp_path, rig, service, "whole", workers=1))
     whole = time.monotonic() - began
     dice = random.Random(20261124)
     for number in range(200 if ALL else 5 if rig.provider == "gemini" else 2):
         moment = dice.uniform(0.0, whole)
         before = served(service)
-        place = scene(tmp_path, rig, service, f"moment-{number}")
+        place = scene(tmp_path, rig, service, f"moment-{number}", workers=1)
         killed = killing.index(place, after=moment).exit_code == -9
         recovers(service, place)
         extra = sum(served(service).values()) - sum(before.values()) - PHOTOS
