@@ -51,6 +51,11 @@ def every(rig: Rig) -> int:
     return 1 if ALL else EVERY * {"gemini": 1, "openai": 3}.get(rig.provider, 6)
 
 
+def spread(count: int, every: int) -> range:
+    """The points that are tried of so many, numbered from 1: one in the middle at least."""
+    return range((min(every, count) + 1) // 2, count + 1, every)
+
+
 def scene(tmp_path: Path, rig: Rig, service: Fake, name: str, **options: object) -> Scene:
     """A fresh library beside the sample pictures, which are opened in the process that is killed, unless told."""
     service.clear_faults()
@@ -79,7 +84,7 @@ def test_a_batch_run_killed_at_any_commit_loses_nothing_and_pays_once(
     """Before and after every ledger commit: the second run finishes, and each picture was served exactly once more."""
     steps = killing.index(scene(tmp_path, rig, service, "whole")).steps
     assert len(steps) > 20
-    for number in range(1, len(steps) + 1, every):
+    for number in spread(len(steps), every):
         before = served(service)
         place = scene(tmp_path, rig, service, f"step-{number}")
         assert killing.index(place, kill_at=number).exit_code == -9, steps[number - 1]
@@ -95,7 +100,7 @@ def test_a_batch_run_killed_around_any_remote_call_pays_once(
     """Before the service acts on a call, and after it has acted but not answered: also 'job created, answer lost'."""
     killing.index(scene(tmp_path, rig, service, "whole"))
     calls = sum(service.books()["requests"].values())
-    for number in range(1, calls + 1, max(1, every // 4)):
+    for number in spread(calls, max(1, every // 4)):
         for when in ("before", "after"):
             before = served(service)
             place = scene(tmp_path, rig, service, f"call-{number}-{when}")
@@ -123,7 +128,7 @@ def test_ordinary_calls_leave_at_most_concurrency_in_doubt(
     first = scene(tmp_path, rig, service, f"{name}-whole", **options)
     whole = killing.index(replace(first, environ=environ))
     assert whole.exit_code == 0
-    for number in range(1, len(whole.steps) + 1, every):
+    for number in spread(len(whole.steps), every):
         before = served(service)
         bare = scene(tmp_path, rig, service, f"{name}-{number}", **options)
         place = replace(bare, environ=environ)
@@ -181,8 +186,8 @@ def test_collect_and_retry_killed_anywhere_pay_once(
     whole = killing.index(prepare(tmp_path, rig, service, "whole"))
     assert whole.exit_code == 0
     calls = len(whole.steps) // 3
-    points = [("step", number, "") for number in range(1, len(whole.steps) + 1, every)]
-    points += [("call", number, when) for number in range(1, calls + 1, every) for when in ("before", "after")]
+    points = [("step", number, "") for number in spread(len(whole.steps), every)]
+    points += [("call", number, when) for number in spread(calls, every) for when in ("before", "after")]
     for kind, number, when in points:
         before = served(service)
         place = prepare(tmp_path, rig, service, f"{kind}-{number}-{when}")
@@ -208,7 +213,7 @@ def test_killed_at_any_moment_nothing_is_lost_and_batch_rows_are_served_once(
     killing.index(scene(tmp_path, rig, service, "whole", workers=1))
     whole = time.monotonic() - began
     dice = random.Random(20261124)
-    for number in range(200 if ALL else 5 if rig.provider == "gemini" else 2):
+    for number in range(200 if ALL else 3 if rig.provider == "gemini" else 1):
         moment = dice.uniform(0.0, whole)
         before = served(service)
         place = scene(tmp_path, rig, service, f"moment-{number}", workers=1)
