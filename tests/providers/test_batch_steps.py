@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from indexer.domain.answer import Answer, Failure
-from indexer.domain.errors import ProviderError, Refused, Unreachable
+from indexer.domain.errors import ProviderError, Refused, Unreachable, Unsendable
 from indexer.domain.job import Job
 from indexer.domain.mode import Mode
 from indexer.domain.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE, fill
@@ -186,6 +186,18 @@ def test_a_service_that_is_not_there_was_sent_nothing(rig: Rig, opens: Open, ser
     with pytest.raises(Unreachable) as caught:
         closed.ask(ask_of(question, mode=Mode.INTERACTIVE))
     assert not caught.value.sent
+
+
+def test_a_file_that_would_be_refused_is_not_sent(
+    batches: BatchService, service: Fake, question: Question, tmp_path: Path
+) -> None:
+    """A line that was damaged on the disk is named before anything leaves the machine."""
+    shard = pack(batches, question, tmp_path / "in.jsonl")
+    with shard.path.open("ab") as stream:
+        stream.write(b"{\n")
+    with pytest.raises(Unsendable, match=r"line 4 of .*in\.jsonl would be refused"):
+        send(batches, shard)
+    assert sum(service.books()["requests"].values()) == 0
 
 
 def test_our_own_files_pass_our_own_check(

@@ -23,6 +23,7 @@ from indexer.providers.moments import moment
 from indexer.providers.seam import BatchFile, Match, oldest_first
 from indexer.providers.spec import Opening
 from indexer.providers.vertex import SPEC, VertexOptions, storage
+from indexer.providers.vertex.check import check_file
 from indexer.providers.vertex.credentials import LOGIN, Credentials
 from indexer.providers.vertex.lines import LABEL, RESULT, decode_line, encode_call, encode_line
 from indexer.providers.vertex.storage import BucketPlace, Storage
@@ -128,6 +129,7 @@ class VertexBatches:
 
     def upload(self, shard: BatchFile) -> str:
         """Send the batch file to the bucket and return its address there."""
+        job_calls.refuse_faults(shard, check_file(shard.path))
         where = self._place().within(shard.label, _INPUT)
         self._store.put(shard.path, where)
         return where.address
