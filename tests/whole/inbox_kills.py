@@ -106,7 +106,7 @@ def play(folder: Path, uploads: int, kills: int, seed: int) -> list[str]:
         running: dict[Any, BaseProcess] = {role: _begun(role, scene) for role in roles}
         ends = time.monotonic() + _PATIENCE + uploads
         while any(process.is_alive() for process in running.values()) and time.monotonic() < ends:
-            time.sleep(dice.uniform(0.1, 0.8))
+            time.sleep(dice.uniform(0.1, 0.5))
             role = dice.choice(roles)
             if kills > 0 and running[role].is_alive():
                 running[role].kill()
