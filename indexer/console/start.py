@@ -57,4 +57,7 @@ def _have_streams() -> None:
 def _start(module: str) -> None:
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))  # until the command itself is there to answer
     _have_streams()
-    import_module(module).main()
+    try:
+        import_module(module).main()
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done and said: Ctrl-C may not make it another end

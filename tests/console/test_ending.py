@@ -104,6 +104,26 @@ def test_closed_streams_are_no_error(library: Path, command: str, closed: str) -
     assert all(path.read_bytes() == data for path, data in before.items())
 
 
+def test_an_interrupt_while_a_finished_command_ends_changes_nothing(library: Path) -> None:
+    """Python itself would die of it, without a word, when all was done and said."""
+    late = "import atexit, os, signal; atexit.register(os.kill, os.getpid(), signal.SIGINT)"
+    ended = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            f"{late}; from indexer.console.start import index; index()",
+            "--library",
+            library,
+            "status",
+        ],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
 def test_a_closed_stdin_answers_no_question(library: Path) -> None:
     """Who cannot be asked has not said yes: exit 2 with what to do, and nothing is forgotten."""
     program = Path(sys.executable).with_name("index")
