@@ -50,10 +50,16 @@ def _told(root: bytes, count: int) -> str:
 
 
 def _is_away(path: bytes, roots: dict[bytes, int]) -> bool:
-    """Say whether the drive of a path that is not there is away, as far as its root's device tells."""
+    """Say whether the drive of a path that is not there is away, as far as its root's device tells.
+
+    What nobody here may look at is away, too: it cannot be said to be gone.
+    """
     root = max((root for root in roots if is_inside(path, root)), key=len, default=None)
     if root is None:
         return False
     place = Path(os.fsdecode(root))
-    standing = next(each for each in (place, *place.parents) if each.exists())
+    try:
+        standing = next(each for each in (place, *place.parents) if each.exists())
+    except PermissionError:
+        return True
     return standing.stat().st_dev != roots[root]

@@ -22,7 +22,7 @@ def of_another(ledger: Ledger, folder: Path) -> str:
     with ledger.transaction("home", uncounted=True) as transaction:
         transaction.set_setting(_HOME, here)
     other = Path(os.fsdecode(bytes.fromhex(before))) if before else folder
-    if other == folder or not (other / LEDGER_FILE).exists() or (told := _jobs(other, ledger.library_id)) is None:
+    if other == folder or not os.path.lexists(other / LEDGER_FILE) or (told := _jobs(other, ledger.library_id)) is None:
         return ""
     return (
         f"this library is a copy of {shown(os.fsencode(other))}: photos that both send are paid twice, and neither "

@@ -478,6 +478,20 @@ def test_two_copies_of_a_library_say_so(archive: Archive) -> None:
     assert not any("is a copy of" in note for note in archive.notes)
 
 
+def test_a_copy_serves_somebody_who_may_not_see_the_first(archive: Archive) -> None:
+    """Library and photos of another person, copied: what lies at the old places is offline, until it is relocated."""
+    archive.put("a.jpg", picture(1))
+    archive.put("b.jpg", picture(2))
+    archive.index()
+    photos = archive.home / "photos"
+    with as_nobody(archive.home / "library", photos) as place, Library.open(place / "library") as library:
+        files = library.index([place / "photos"], provider="local", workers=0).files
+        assert (files.described, files.failed) == (2, 0)
+        library.relocate(photos, place / "photos")
+        shown = Index.open(place / "library").to_arrow(["path"])["path"].to_pylist()
+        assert {Path(path).parent for path in shown} == {place / "photos"}
+
+
 def test_a_copy_is_told_of_the_jobs_of_the_other(tmp_path: Path, emulator: Emulator) -> None:
     """What the library that it was copied from has at the service, before the copy sends the same."""
     photos = tmp_path / "photos"
