@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
-from typing import Literal
 
 from indexer.table.words import query_terms
 from search import cutoff, ranking
@@ -141,8 +140,8 @@ def _pairs(query: Understood, scored: Sequence[Scored], words: Words) -> list[tu
     return [pair for term in unknown[:_UNKNOWN] for pair in halves(term, query.text)]
 
 
-def _above(scored: list[Scored], least: float | Literal["auto", "weak"]) -> list[Scored]:
-    return [one for one in scored if isinstance(least, str) or one.score >= least]
+def _above(scored: list[Scored], least: float) -> list[Scored]:
+    return [one for one in scored if one.score >= least]
 
 
 def _ordered(view: View, query: Understood, tiers: Iterator[list[Scored]]) -> Iterator[FoundRow]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import gc
-import os
-import signal
-import sys
-from importlib import import_module
+try:
+    import gc
+    import os
+    import signal
+    import sys
+    from importlib import import_module
+except KeyboardInterrupt:
+    raise SystemExit(130) from None
 
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
 

@@ -15,7 +15,7 @@ def refuse_faults(shard: BatchFile, faults: Iterable[LineFault]) -> None:
     for fault in faults:
         provider = shard.question.provider
         raise Unsendable(
-            f"line {fault.line} of {shard.path} would be refused: {fault.field} {fault.problem}",
+            f"line {fault.line} of {shard.path} would be refused: {fault.field} {fault.problem}".replace("  ", " "),
             hint=f"{fault.fix}; see them all with: index check --provider {provider} {shard.path}",
         )
 

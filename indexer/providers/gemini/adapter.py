@@ -12,8 +12,9 @@ from indexer.domain.answer import Row
 from indexer.domain.errors import BadSetting, KeyMissing, KeyRefused
 from indexer.domain.job import Job, Limits
 from indexer.domain.question import Question, Request
+from indexer.providers import job_calls
 from indexer.providers.gemini import SPEC, GeminiOptions, calls, jobs
-from indexer.providers.gemini.check import MAX_FILE_BYTES, check_stream
+from indexer.providers.gemini.check import MAX_FILE_BYTES, check_file, check_stream
 from indexer.providers.gemini.service import BASE_URL, GeminiService, GeminiTimeouts
 from indexer.providers.google import wire
 from indexer.providers.google.faults import KEY_HINT, KEY_PAGE, KEY_VARIABLE
@@ -103,7 +104,11 @@ class GeminiBatches:
         return wire.decode_line(line)
 
     def upload(self, shard: BatchFile) -> str:
-        """Send a batch file and return its handle, `files/...`."""
+        """Send a batch file and return its handle, `files/...`.
+
+        It is checked before: the service would refuse all of it for one line, and name none.
+        """
+        job_calls.refuse_faults(shard, check_file(shard.path))
         return jobs.upload(self._service, shard.path, f"{shard.label}.jsonl")
 
     def create(self, shard: BatchFile) -> Job:

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from indexer.domain.errors import NotFound, Refused, Unreachable, Unsendable
+from indexer.domain.errors import NotFound, Refused, Unreachable
 from indexer.domain.job import Job
 from indexer.providers.answer import one_line
 from indexer.providers.bounded import LastLine
-from indexer.providers.gemini.check import check_file
 from indexer.providers.gemini.operations import BATCH_NAME, read_job, result_file, state_of
 from indexer.providers.gemini.service import GeminiService, log, milliseconds
 from indexer.providers.google.models import bare
@@ -32,15 +31,7 @@ _AGREEING_DOWNLOADS = 3
 
 
 def upload(service: GeminiService, path: Path, display_name: str) -> str:
-    """Send a batch file and return its handle, `files/...`, once the service holds it whole.
-
-    It is checked before: the service would refuse all of it for one line, and name none.
-    """
-    for fault in check_file(path):
-        raise Unsendable(
-            f"line {fault.line} of {path} would be refused: {fault.field} {fault.problem}".replace("  ", " "),
-            hint=f"{fault.fix}; see them all with: index check {path}",
-        )
+    """Send a batch file and return its handle, `files/...`, once the service holds it whole."""
     return service.patiently(lambda: _upload_once(service, path, display_name))
 
 
