@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -57,6 +57,14 @@ class Limits:
     max_lines: int
     max_queued_tokens: int
     max_queued_requests: int = 2**31
+
+    def with_accounts(self, count: int) -> Limits:
+        """Return the limits of so many accounts, each of which has such a queue."""
+        return replace(
+            self,
+            max_queued_tokens=count * self.max_queued_tokens,
+            max_queued_requests=count * self.max_queued_requests,
+        )
 
     def waves(self, requests: int, tokens: int) -> int:
         """Return how often the queue has to be filled for so many requests of so many tokens each; 0 for none."""

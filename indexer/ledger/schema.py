@@ -373,7 +373,12 @@ _CORRECTED_FIELDS = """
 ALTER TABLE corrections ADD COLUMN fields TEXT;   -- JSON, of the fields that are corrected alone; NULL: none is
 """
 
+_ACCOUNTS = """
+-- the account at the service that a batch belongs to, by the variable that holds its key; '': the usual one
+ALTER TABLE shards ADD COLUMN account TEXT NOT NULL DEFAULT '';
+"""
+
 MIGRATIONS: tuple[str, ...] = (
     *(_FIRST, _INBOX, _FACTS_READER, _ROUTES, _GROUNDS, _UPLOADS, _CORRECTIONS),
-    *(_PARTNERS, _LARGE, _INTAKE, _TURNED, _CORRECTED_FIELDS),
+    *(_PARTNERS, _LARGE, _INTAKE, _TURNED, _CORRECTED_FIELDS, _ACCOUNTS),
 )

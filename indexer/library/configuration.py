@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from indexer import providers
+from indexer.providers.accounts import TABLE, accounts
 from indexer.providers.options import defaults, read_options, refuse_unknown
 from indexer.storage.layout import SETTINGS_FILE
 from indexer.storage.settings import ENV_PREFIX, Config, read_config
@@ -36,6 +37,10 @@ def settings(folder: Path, environ: Mapping[str, str]) -> Iterator[Setting]:
         values = {**defaults(spec), **read_options(spec, table)}
         for option, value in values.items():
             yield Setting(f"{spec.name}.{option}", value, _own_source(spec.name, option, table, environ, file))
+    named = config.tables.get(TABLE, {})
+    for provider in named:
+        further = accounts(config.tables, provider)[1:]
+        yield Setting(f"{TABLE}.{provider}", further, _own_source(TABLE, provider, named, environ, file))
 
 
 def _source(name: str, told: Mapping[str, Any], environ: Mapping[str, str], file: Path) -> str:

@@ -32,8 +32,8 @@ def erase(run: Run, access: Access, upload: str, path: bytes) -> bool:
     sent = uploads.sent(run.ledger, path)
     for shard in {request.shard for request in sent}:
         _scrub(access.folder / BATCHES_FOLDER, shard, [request.key for request in sent if request.shard == shard])
-    for provider, handles in {(request.provider, request.handles) for request in sent}:
-        _discard(access, provider, handles)
+    for provider, account, handles in {(request.provider, request.account, request.handles) for request in sent}:
+        _discard(access, provider, account, handles)
     run.forget(scope)
     return True
 
@@ -50,11 +50,11 @@ def _scrub(batches: Path, shard: str, keys: Iterable[str]) -> None:
             stream.write(gzip.compress(text, 6, mtime=0) if path.suffix == ".gz" else text)
 
 
-def _discard(access: Access, provider: str, handles: Iterable[str]) -> None:
+def _discard(access: Access, provider: str, account: str, handles: Iterable[str]) -> None:
     """Delete the files of a batch at the service, which have served; a service that keeps them is told of."""
     for handle in handles:
         try:
-            service = access.provider(provider).batches
+            service = access.provider(provider, account).batches
             if service is not None:
                 service.discard(handle)
         except ProviderError as fault:

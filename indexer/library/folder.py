@@ -30,6 +30,7 @@ from indexer.pipeline.run import Run
 from indexer.pipeline.send.renditions import pictures
 from indexer.pipeline.session import Clock, Session, SystemClock, Watcher
 from indexer.providers import prices
+from indexer.providers.accounts import environ_of
 from indexer.providers.door import behind_door
 from indexer.providers.options import defaults, read_options, refuse_unknown
 from indexer.providers.pricing import Pricing
@@ -71,7 +72,7 @@ class Access:
         self.folder = folder
         self.seams = seams
         self.watcher = watcher
-        self._providers: dict[str, Provider] = {}
+        self._providers: dict[tuple[str, str], Provider] = {}
         self._per_day: float | None = None
 
     @classmethod
@@ -206,16 +207,19 @@ class Access:
         spec = self.spec(name)
         return {**defaults(spec), **read_options(spec, self.config().tables.get(name, {}))}
 
-    def provider(self, name: str) -> Provider:
-        """Open a provider by its name; what comes of it has passed the door that no key passes."""
-        if name not in self._providers or self.seams.provider is not None:
-            self._providers[name] = behind_door(self._open(name), secrets_of(self.seams.environ))
-        return self._providers[name]
+    def provider(self, name: str, account: str = "") -> Provider:
+        """Open an account of a provider, the usual one; what comes of it has passed the door that no key passes."""
+        opened = name, account
+        if opened not in self._providers or self.seams.provider is not None:
+            self._providers[opened] = behind_door(self._open(name, account), secrets_of(self.seams.environ))
+        return self._providers[opened]
 
-    def _open(self, name: str) -> Provider:
+    def _open(self, name: str, account: str) -> Provider:
         if self.seams.provider is not None:
             return self.seams.provider(name)
-        return self.spec(name).open(Opening(self.seams.environ, self.options(name), self.clock.sleep, self.clock.time))
+        spec = self.spec(name)
+        environ = environ_of(spec, self.seams.environ, account)
+        return spec.open(Opening(environ, self.options(name), self.clock.sleep, self.clock.time))
 
     def pricing(self, ledger: Ledger, config: Config) -> Pricing:
         """Return the prices of today, with those that were told for this library."""

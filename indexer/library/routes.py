@@ -23,6 +23,7 @@ from indexer.pipeline.index_options import IndexOptions
 from indexer.pipeline.plan.routing import Bounds, Market, Route, is_dead, remote, routes
 from indexer.pipeline.resolve import in_force
 from indexer.pipeline.run import Run
+from indexer.providers.accounts import accounts
 from indexer.providers.spec import Rank, Spec
 from indexer.storage.settings import Config
 
@@ -79,7 +80,7 @@ def market_of(ledger: Ledger, access: Access, config: Config) -> Market:
         access.pricing(ledger, config),
         access.seams.environ,
         access.clock.time(),
-        lambda question: _queue(access, question),
+        lambda question: _queue(access, question, accounts(config.tables, question.provider)),
         config.calls_at_once(),
     )
 
@@ -91,13 +92,13 @@ def candidates(access: Access, config: Config) -> list[Spec]:
     return remote([_able(access, access.spec(name)) for name in dict.fromkeys((*providers.BUILT_IN, *named))], named)
 
 
-def _queue(access: Access, question: Question) -> Limits | None:
-    """What binds the account's queue for the model; None: nobody knows without its key."""
+def _queue(access: Access, question: Question, own: Sequence[str]) -> Limits | None:
+    """What binds the queues of these accounts for the model; None: nobody knows without a key."""
     spec = access.spec(question.provider)
     if spec.key_variables and not spec.key(access.seams.environ):
         return None
     held = access.provider(spec.name).batches
-    return held.limits(question.model) if held else None
+    return held.limits(question.model).with_accounts(len(own)) if held else None
 
 
 def _able(access: Access, spec: Spec) -> Spec:

@@ -178,7 +178,7 @@ class Run:
     def _send(self, number: int, mode: Mode, waiting: int, sender: BatchSender) -> None:
         if mode is not Mode.BATCH:
             self._call(number, mode, sender)
-        elif not self._queue_full():
+        else:
             self._feed(number, waiting, sender)
 
     def _prepare(self, provider: str) -> None:
@@ -197,8 +197,6 @@ class Run:
             newest = shards.open_shards(self.ledger)[-1]
             self._session.watcher.progress(Progress("sending", newest.requests, waiting))
             sender.advance(newest)
-            if self._queue_full():
-                break
             allowed = canary.leave(self._session, number)
         if not sent and not shards.open_shards(self.ledger):
             self.stopped = allowed.stopped or budget.why_stopped(self._session, number, Mode.BATCH)
@@ -209,10 +207,6 @@ class Run:
         sender.moved |= done > 0
         if not done and not shards.open_shards(self.ledger):
             self.stopped = budget.why_stopped(self._session, number, mode)
-
-    def _queue_full(self) -> bool:
-        now = self._session.clock.time()
-        return any(shard.not_before > now for shard in shards.open_shards(self.ledger))
 
     def _unfinished(self) -> bool:
         """Whether something is left to be waited for; what lies at a provider that was given up is not."""
@@ -256,7 +250,7 @@ class Run:
         again = [*failed, *new]
         if not again:
             return
-        plan = retry_plan(self.ledger, question, mode, again, (self._session.pricing, self._session.limits(question)))
+        plan = retry_plan(self.ledger, question, mode, again, (self._session.pricing, self._session.queues(question)))
         covered = plan.most_usd <= approvals.retry_allowance(self.ledger)
         if not covered and not approve(plan):
             raise ApprovalRequired(plan)

@@ -14,6 +14,7 @@ from indexer.domain.progress import Progress
 from indexer.domain.question import Question
 from indexer.ledger.store import Ledger
 from indexer.media.rendition_cache import Spool
+from indexer.providers.accounts import accounts
 from indexer.providers.pricing import Pricing
 from indexer.providers.seam import BatchService, Provider
 from indexer.providers.spec import Spec
@@ -62,6 +63,14 @@ class Watcher:
     note: Callable[[str], None] = lambda _: None
 
 
+class OpenAccount(Protocol):
+    """Opens a provider by its name, for one of its accounts."""
+
+    def __call__(self, name: str, account: str = "", /) -> Provider:
+        """Return it; raises `KeyMissing` where that account has no key."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """What the steps share. `pause` waits without the library's lock, so that others may write meanwhile."""
@@ -70,7 +79,7 @@ class Session:
     spool: Spool
     batches: Path
     projector: Projector
-    provider: Callable[[str], Provider]
+    provider: OpenAccount
     spec: Callable[[str], Spec]
     options: Callable[[str], Mapping[str, Any]]
     clock: Clock
@@ -79,9 +88,13 @@ class Session:
     config: Config
     watcher: Watcher = field(default_factory=Watcher)
 
-    def batch_service(self, name: str) -> BatchService:
-        """Return the batch half of a provider; raises `UsageError` where it has none."""
-        held = self.provider(name).batches
+    def accounts(self, name: str) -> tuple[str, ...]:
+        """Return the accounts to which batches of a provider may go, the usual one first."""
+        return accounts(self.config.tables, name)
+
+    def batch_service(self, name: str, account: str = "") -> BatchService:
+        """Return the batch half of a provider, for one of its accounts; raises `UsageError` where it has none."""
+        held = self.provider(name, account).batches
         if held is None:
             raise UsageError(f"the provider {name} has no batch mode", hint="use --mode interactive")
         return held
@@ -90,3 +103,7 @@ class Session:
         """Return what binds one batch of `question`; nothing binds single calls."""
         held = self.provider(question.provider).batches
         return held.limits(question.model) if held else UNBOUND
+
+    def queues(self, question: Question) -> Limits:
+        """Return the same with the queues of all accounts together."""
+        return self.limits(question).with_accounts(len(self.accounts(question.provider)))

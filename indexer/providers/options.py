@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from indexer.domain.errors import BadSetting, UsageError
+from indexer.providers import accounts
 from indexer.providers.spec import Spec
 
 _TRUTH = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
@@ -33,6 +34,9 @@ _OWN = {"best": {"providers"}, "table": {"uri", "cache_gb"}, "objects": {"rendit
 def refuse_unknown(tables: Mapping[str, Mapping[str, Any]], find: Any) -> None:
     """Raise `BadSetting` for a table that belongs to no provider, and for settings that its provider lacks."""
     for name, table in tables.items():
+        if name == accounts.TABLE:
+            accounts.refuse_unfit(table, find)
+            continue
         if set(table) <= _OWN.get(name, set()):
             continue
         try:

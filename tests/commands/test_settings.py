@@ -40,6 +40,15 @@ def test_every_setting_says_where_it_comes_from(tmp_path: Path) -> None:
     assert "budget " in index("--library", tmp_path, "config", "show", env=env).out
 
 
+def test_further_accounts_are_told_by_their_variables(tmp_path: Path) -> None:
+    """And no key is."""
+    (tmp_path / "captionary.toml").write_text('[accounts]\nopenai = ["LAB_OPENAI_API_KEY"]\n')
+    done = index("--library", tmp_path, "config", "show", "--json", env={"LAB_OPENAI_API_KEY": "key-of-the-lab"})
+    found = {one["name"]: (one["value"], one["source"]) for one in done.json}
+    assert found["accounts.openai"] == (["LAB_OPENAI_API_KEY"], str(tmp_path / "captionary.toml"))
+    assert "key-of-the-lab" not in done.out
+
+
 def test_a_misspelt_setting_is_met_with_the_nearest(tmp_path: Path) -> None:
     """Exit 2, the name as it stands, and the one that was meant."""
     (tmp_path / "captionary.toml").write_text("budgt = 3\n")

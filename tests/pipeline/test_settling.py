@@ -13,7 +13,7 @@ from indexer.pipeline.send.settling import Step, Unsettled
 
 _SHARD = Shard(
     *("5" * 8, 1, 1, ShardState.CREATING, 1, 2, 1000, 400, 0.1, 0.0, "files/1", ("files/1",), 0.0, None, 0),
-    *(Refusal.NONE, 0.0, None, None, 0, "", JobState.INTENDED, (), None, None, "", None),
+    *(Refusal.NONE, 0.0, None, None, 0, "", JobState.INTENDED, (), None, None, "", None, ""),
 )
 _FRESH = Unsettled(_SHARD, looking=False, wanted=True, full=False, alone=True, held=True, expired=False)
 

@@ -25,11 +25,12 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class SentRequest:
-    """A request that carried an upload in a batch: its key, its shard, and the files of the batch at the provider."""
+    """A request that carried an upload in a batch: its key, its shard, and where its files lie."""
 
     key: str
     shard: str
     provider: str
+    account: str
     handles: tuple[str, ...]
 
 
@@ -234,10 +235,10 @@ def sent(ledger: Ledger, path: bytes) -> list[SentRequest]:
     """Return each request that carried the bytes at `path` in a batch."""
     rows = ledger.connection.execute(
         """
-        SELECT t.key, s.id, q.provider, s.uploads, s.output_file
+        SELECT t.key, s.id, q.provider, s.account, s.uploads, s.output_file
         FROM files f JOIN works w ON w.photo = f.photo JOIN attempts t ON t.work = w.key
         JOIN shards s ON s.id = t.shard JOIN questions q ON q.id = s.question WHERE f.path = ?
         """,
         (path,),
     )
-    return [SentRequest(row[0], row[1], row[2], (*handles.read(row[3]), *handles.read(row[4]))) for row in rows]
+    return [SentRequest(row[0], row[1], row[2], row[3], (*handles.read(row[4]), *handles.read(row[5]))) for row in rows]

@@ -59,7 +59,7 @@ class Shard:
     """A batch file on its way; see the module's states. Times are seconds since the epoch.
 
     `uploads` are all handles that it was ever uploaded under, `results` those of its result files; since `unsure_since`
-    nobody knows what became of the last create.
+    nobody knows what became of the last create. `account` is the one at the service that it belongs to, "" the usual.
     """
 
     id: str
@@ -89,6 +89,7 @@ class Shard:
     ended_at: float | None
     error: str
     running_at: float | None
+    account: str
 
 
 _KINDS = {
@@ -121,6 +122,7 @@ class Packed:
     bytes: int
     input_tokens: int
     canary: bool = False
+    account: str = ""
 
 
 def record_packed(ledger: Ledger, packed: Packed, lines: Sequence[Line]) -> None:
@@ -129,7 +131,7 @@ def record_packed(ledger: Ledger, packed: Packed, lines: Sequence[Line]) -> None
     with ledger.transaction("packed shard") as transaction:
         transaction.execute(
             "INSERT INTO shards (id, question, campaign, state, requests, bytes, input_tokens, high_usd, packed_at,"
-            " canary) VALUES (?, ?, ?, 'packed', ?, ?, ?, ?, ?, ?)",
+            " canary, account) VALUES (?, ?, ?, 'packed', ?, ?, ?, ?, ?, ?, ?)",
             (
                 packed.id,
                 packed.question,
@@ -140,6 +142,7 @@ def record_packed(ledger: Ledger, packed: Packed, lines: Sequence[Line]) -> None
                 sum(line.high_usd for line in lines),
                 now,
                 int(packed.canary),
+                packed.account,
             ),
         )
         transaction.executemany(
@@ -173,12 +176,12 @@ def _shard(row: Sequence[Any]) -> Shard:
     return Shard(**told)
 
 
-def queued_tokens(ledger: Ledger, provider: str, model: str) -> int:
-    """Return the tokens that all shards of a model hold in the service's queue, or are about to."""
+def queued_tokens(ledger: Ledger, provider: str, model: str, account: str) -> int:
+    """Return the tokens that all shards of a model hold in the queue of an account, or are about to."""
     row = ledger.connection.execute(
         f"SELECT total(s.input_tokens) FROM shards s JOIN questions q ON q.id = s.question"
-        f" WHERE q.provider = ? AND q.model = ? AND s.state IN ({','.join('?' * len(_QUEUED))})",
-        (provider, model, *_QUEUED),
+        f" WHERE q.provider = ? AND q.model = ? AND s.account = ? AND s.state IN ({','.join('?' * len(_QUEUED))})",
+        (provider, model, account, *_QUEUED),
     ).fetchone()
     return int(row[0])
 

@@ -36,7 +36,7 @@ class Approval:
         """Say what asking would do and cost, with a pilot of the wished size; `trusted` as in `Circumstances`."""
         session, ask = self._session, self._ask
         around = Circumstances(
-            limits=session.limits(ask.question),
+            limits=session.queues(ask.question),
             pilot=pilot,
             rendition_bytes=session.spool.mean_size(),
             concurrency=session.config.calls_at_once(),

@@ -79,7 +79,8 @@ class BatchSender:
 
     def advance(self, shard: Shard) -> None:
         """Take `shard` as far as it goes without waiting; what lasts is raised."""
-        service = self._session.batch_service(questions.question_of(self._ledger, shard.question).provider)
+        provider = questions.question_of(self._ledger, shard.question).provider
+        service = self._session.batch_service(provider, shard.account)
         while True:
             moved = self._step(shard, service)
             if moved.state is shard.state:
@@ -158,7 +159,10 @@ class BatchSender:
             looking=now < (shard.unsure_since or 0.0) + self._session.config.lookup_seconds,
             wanted=modes.wants_batch(self._ledger, shard.id),
             full=now < shard.not_before,
-            alone=not any(other.state is ShardState.SUBMITTED for other in shards.open_shards(self._ledger)),
+            alone=not any(
+                other.state is ShardState.SUBMITTED and other.account == shard.account
+                for other in shards.open_shards(self._ledger)
+            ),
             held=bool(shard.input_file) or self._is_whole(shard),
             expired=now - (shard.uploaded_at or 0.0) > self._spec(shard).file_seconds,
         )

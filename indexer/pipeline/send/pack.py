@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from indexer.domain.answer import Failure
 from indexer.domain.keys import line_key
@@ -13,6 +12,7 @@ from indexer.ledger.spend import approvals
 from indexer.ledger.work import items, modes, questions, shards
 from indexer.ledger.work.shards import Line, Packed
 from indexer.pipeline import budget
+from indexer.pipeline.send import lanes
 from indexer.pipeline.send.batch import shard_file
 from indexer.pipeline.send.canary import Leave
 from indexer.pipeline.send.framing import ShardWriter
@@ -23,31 +23,27 @@ from indexer.storage.atomic import SPARE_BYTES, require_space
 _MOST_BYTES = 128 << 20  # a shard is small enough that its first answers come early
 
 
-@dataclass(frozen=True, slots=True)
-class ShardRoom:
-    """What the next shard may hold: requests by budget, tokens by the queue."""
-
-    requests: int
-    tokens: int
-
-
 def pack_shard(session: Session, number: int, allowed: Leave) -> bool:
     """Pack one shard of the waiting works of a question; False when nothing waits or there is no room for one."""
     if allowed.lines == 0:
         return False
     question = questions.question_of(session.ledger, number)
+    account = lanes.next_account(session, question)
+    if account is None:
+        return False
     limits = session.limits(question)
     quote = session.pricing.quote(question, Mode.BATCH)
-    room = _room(session, number, quote.high_usd, limits.max_queued_tokens)
+    most_tokens = max(0, limits.max_queued_tokens - lanes.queued(session, question, account))
+    most_requests = max(0, budget.requests(session, quote.high_usd, items.unsent(session.ledger, number)))
     most = min(
-        room.requests,
-        room.tokens // max(quote.input_tokens, 1),
+        most_requests,
+        most_tokens // max(quote.input_tokens, 1),
         limits.max_lines,
         session.config.shard_lines,
         modes.room(session.ledger, question) or limits.max_lines,
         limits.max_lines if allowed.lines is None else allowed.lines,
     )
-    source = _lines(session, number, most)
+    source = _lines(session, number, account, most)
     first = next(source, None)
     if first is None:
         return False
@@ -66,21 +62,14 @@ def pack_shard(session: Session, number: int, allowed: Leave) -> bool:
             lines.append(entry[0])
             entry = next(source, None)
     campaign = approvals.current_campaign(session.ledger) or 0
-    packed = Packed(shard, number, campaign, writer.bytes, len(lines) * quote.input_tokens, allowed.canary)
+    packed = Packed(shard, number, campaign, writer.bytes, len(lines) * quote.input_tokens, allowed.canary, account)
     shards.record_packed(session.ledger, packed, lines)
     return True
 
 
-def _room(session: Session, number: int, high_usd: float, queue: int) -> ShardRoom:
-    requests = budget.requests(session, high_usd, items.unsent(session.ledger, number))
+def _lines(session: Session, number: int, account: str, most: int) -> Iterator[tuple[Line, bytes]]:
     question = questions.question_of(session.ledger, number)
-    queued = shards.queued_tokens(session.ledger, question.provider, question.model)
-    return ShardRoom(max(0, requests), max(0, queue - queued))
-
-
-def _lines(session: Session, number: int, most: int) -> Iterator[tuple[Line, bytes]]:
-    question = questions.question_of(session.ledger, number)
-    batches = session.batch_service(question.provider)
+    batches = session.batch_service(question.provider, account)
     for work, image in with_renditions(session, items.wanted(session.ledger, number, Mode.BATCH, most)):
         if isinstance(image, Failure):
             items.fail_unsent(session.ledger, work.key, image)
