@@ -31,13 +31,15 @@ def answering(
     query: Understood,
     sieves: Sequence[Sieve],
     sampled: Callable[[], Sample],
+    worded: Callable[[], Words],
     encoded: Callable[[], Sequence[Probe]],
 ) -> Iterator[FoundRow]:
     """Yield the rows that answer the text of `query` and pass any of `sieves`, each of which proposes its own.
 
-    `sampled` waits for a sample of the table, `encoded` for the vectors of the text, none where none says anything.
+    `sampled` waits for a sample of the table, `worded` for the weights of the words in it, `encoded` for the vectors of
+    the text, none where none says anything.
     """
-    yield from _ordered(view, query, _tiers(view, query, sieves, sampled, encoded))
+    yield from _ordered(view, query, _tiers(view, query, sieves, sampled, worded, encoded))
 
 
 def resembling(view: View, query: Understood, sieve: Sieve, example: tuple[str, Probe]) -> Iterator[FoundRow]:
@@ -76,6 +78,7 @@ def _tiers(
     query: Understood,
     sieves: Sequence[Sieve],
     sampled: Callable[[], Sample],
+    worded: Callable[[], Words],
     encoded: Callable[[], Sequence[Probe]],
 ) -> Iterator[list[Scored]]:
     """Yield ranked rows, a pool at a time; no row scores more than one before it."""
@@ -90,7 +93,7 @@ def _tiers(
         for probe in probes:
             near = (row for sieve in sieves for row in sieve.by_meaning(view, probe, int(pool * probe.share)))
             rows.update(dict.fromkeys(near))
-        words = Words.of(query.text, sample.statistics, date)
+        words = worded()
         fresh = [row for row in rows if row not in seen]
         candidates = view.candidates(fresh, probes, query.when)
         scored = ranking.rank(candidates, words, sample.statistics)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Any
@@ -88,12 +88,15 @@ class FoundRow:
         return self.scored is not None and self.scored.weak
 
 
-def page(found: Iterable[FoundRow], view: View, query: Understood, words: Words, *, counted: bool = False) -> Answered:
+def page(
+    found: Iterable[FoundRow], view: View, query: Understood, worded: Callable[[], Words], *, counted: bool = False
+) -> Answered:
     """Return the hits of the page that `query` asks for, from all that was found in order; all `counted` or not."""
     last = query.offset + query.limit if query.limit else None
     distinct = iter(_distinct(found, query))
     chosen = list(islice(distinct, query.offset, last))
     elsewhere = _elsewhere(view, query, [one.shown for one in chosen])
+    words = worded()
     hits = [_hit(one, elsewhere.get(one.shown.path, ()), query, words) for one in chosen]
     if not counted:
         return Answered(hits)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import partial
+from functools import cache, partial
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -158,7 +158,7 @@ class Index:
         text = query.text.strip()
         # The encoders load while the table opens: from a cold start each takes a good part of a second.
         asked = bool(text) and query.like is None
-        vectors = [self._background.submit(way, text) for way in (self._encode, self._imagine)] if asked else []
+        vectors = [self._background.submit(way, text) for way in self._ways()] if asked else []
         for _ in range(_TRIES):
             reader = self._table()
             try:
@@ -182,25 +182,26 @@ class Index:
         if when := query.when:
             then = Sieve.of(replace(filters, spans=when.spans, month=when.month), cameras, own)
         if vectors:
-            sampled = self._background.submit(reader.sample, view)
+            sampled = self._sampled(reader, view)
             sieves = [sieve, then] if then else [sieve]
-            encoded = partial(self._probes, text, [vector.result for vector in vectors], sampled.result)
-            found = answering(view, query, sieves, sampled.result, encoded)
-            answered = page(found, view, query, Words.of(text, sampled.result().statistics, said), counted=counted)
-            return replace(answered, unread=sampled.result().centre is not None and not encoded())
+            worded = cache(lambda: Words.of(text, sampled().statistics, said))
+            encoded = partial(self._probes, text, [vector.result for vector in vectors], sampled)
+            found = answering(view, query, sieves, sampled, worded, encoded)
+            answered = page(found, view, query, worded, counted=counted)
+            return replace(answered, unread=sampled().centre is not None and not encoded())
         if query.like is not None:
             found = resembling(view, query, sieve, self._example(reader, view, query.like))
         elif then is not None:
             found = dated(view, query, sieve, then)
         else:
             found = listed(view, query, sieve)
-        return page(found, view, query, Words.of(text, reader.sample(view).statistics, said), counted=counted)
+        return page(found, view, query, lambda: Words.of(text, reader.sample(view).statistics, said), counted=counted)
 
     def hit(self, path: str) -> Hit | None:
         """Return the photo at `path`, spelled as a hit spells it, as a search shows it; None where there is none."""
         view = self._table().view()
         found = map(FoundRow, view.shown(view.listing(among("path", [path]))))
-        return next(iter(page(found, view, Understood(limit=1), Words()).hits), None)
+        return next(iter(page(found, view, Understood(limit=1), Words).hits), None)
 
     def months(self) -> dict[str, int]:
         """Return how many files were taken in each month, such as {"2016-08": 12}, the newest month first."""
@@ -254,6 +255,17 @@ class Index:
                 self._reader = Reader(self._database)
             return self._reader
 
+    def _ways(self) -> list[Callable[[str], np.ndarray | None]]:
+        """The ways in which a text becomes a vector; where no image model is set, the second is not gone."""
+        pictured = (self._directory / IMAGE_ENCODER_FOLDER).is_dir()
+        return [self._encode, self._imagine] if pictured else [self._encode]
+
+    def _sampled(self, reader: Reader, view: View) -> Callable[[], Sample]:
+        """What waits for a sample: it is taken beside everything else, unless there is one, which takes no time."""
+        if reader.has_sample:
+            return cache(partial(reader.sample, view))
+        return self._background.submit(reader.sample, view).result
+
     def _encode(self, text: str) -> np.ndarray | None:
         """The vector of `text`, None where nothing is embedded yet, or where the encoder cannot read it."""
         encoder = self._loaded()
@@ -268,7 +280,7 @@ class Index:
         self, text: str, encoded: Sequence[Callable[[], np.ndarray | None]], sampled: Callable[[], Sample]
     ) -> list[Probe]:
         """What `text` is compared with; nothing where it is in a language that the default encoder does not know."""
-        said, imagined = (vector() for vector in encoded)
+        said, imagined = (*(vector() for vector in encoded), None)[:2]
         sample, found = sampled(), list[Probe]()
         english = self._encoder is not None and self._encoder.name == DEFAULT_NAME
         if (self._encoder is not None and said is None) or (english and unread(text, sample.statistics)):

@@ -110,6 +110,11 @@ class Reader:
                 self._orders = {}
             return View(self._database, self._dataset, self._orders)
 
+    @property
+    def has_sample(self) -> bool:
+        """Whether a sample was taken, which may have to be taken anew."""
+        return self._sample is not None
+
     def sample(self, view: View) -> Sample:
         """Return a sample that still fits the table."""
         rows = view.count()

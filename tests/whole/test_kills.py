@@ -48,7 +48,7 @@ def service(tmp_path: Path, rig: Rig) -> Iterator[Fake]:
 @pytest.fixture
 def every(rig: Rig) -> int:
     """Which points are tried: all, or every so many; fewer of providers that share what Gemini has proven."""
-    return 1 if ALL else EVERY * {"gemini": 1, "openai": 3}.get(rig.provider, 6)
+    return 1 if ALL else EVERY * {"gemini": 2, "openai": 4}.get(rig.provider, 6)
 
 
 def spread(count: int, every: int) -> range:
