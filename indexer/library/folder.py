@@ -211,7 +211,7 @@ class Access:
         """Open an account of a provider, the usual one; what comes of it has passed the door that no key passes."""
         opened = name, account
         if opened not in self._providers or self.seams.provider is not None:
-            self._providers[opened] = behind_door(self._open(name, account), secrets_of(self.seams.environ))
+            self._providers[opened] = behind_door(self._open(name, account), secrets_of(self.seams.environ), account)
         return self._providers[opened]
 
     def _open(self, name: str, account: str) -> Provider:

@@ -40,6 +40,7 @@ from indexer.pipeline.screenshots import unread
 from indexer.pipeline.send import canary, offline
 from indexer.pipeline.send.batch import BatchSender, sweep
 from indexer.pipeline.send.calls import CallSender
+from indexer.pipeline.send.lanes import Lanes
 from indexer.pipeline.send.pack import pack_shard
 from indexer.pipeline.session import Session
 from indexer.providers.seam import Prepared
@@ -61,6 +62,7 @@ class Run:
         self._given_up: frozenset[str] = frozenset()
         self._heir: Ask | None = None
         self._prepared: set[str] = set()
+        self._lanes = Lanes(session)
         self._deadline = Deadline(session)
         if not session.ledger.rehearsing:
             if moments.set_right(session.ledger):
@@ -125,6 +127,7 @@ class Run:
                 if not wait or patience.is_spent(fault, self._at_service()):
                     raise
             if not wait or self.stopped or not self._unfinished():
+                self._lanes.raise_stuck()
                 return
             if moved:
                 pause = self._session.config.poll_seconds
@@ -157,11 +160,11 @@ class Run:
     def _pass(self) -> bool:
         """One look at everything; True when something moved, so that another look may move more."""
         self._deadline.meet()
-        sender, faults = BatchSender(self._session), Faults()
+        sender, faults = BatchSender(self._session, self._lanes), Faults()
         for shard in shards.open_shards(self.ledger):
             if not faults.service_away:
                 with faults.held(given_up=self._is_given_up(shard.question)):
-                    sender.advance(shard)
+                    self._move(sender, shard)
         if sender.freed:
             shards.end_waits(self.ledger)
         sender.moved |= self._deadline.race()
@@ -190,16 +193,29 @@ class Run:
 
     def _feed(self, number: int, waiting: int, sender: BatchSender) -> None:
         sent = False
-        self._prepare(questions.question_of(self.ledger, number).provider)
+        question = questions.question_of(self.ledger, number)
+        self._prepare(question.provider)
         allowed = canary.leave(self._session, number)
-        while pack_shard(self._session, number, allowed):
-            sent = sender.moved = True
-            newest = shards.open_shards(self.ledger)[-1]
-            self._session.watcher.progress(Progress("sending", newest.requests, waiting))
-            sender.advance(newest)
+        while (account := self._lanes.next_account(question)) is not None:
+            with self._lanes.held(question.provider, account):
+                if not pack_shard(self._session, number, self._lanes, account, allowed):
+                    break
+                sent = sender.moved = True
+                newest = shards.open_shards(self.ledger)[-1]
+                self._session.watcher.progress(Progress("sending", newest.requests, waiting))
+                self._move(sender, newest)
             allowed = canary.leave(self._session, number)
         if not sent and not shards.open_shards(self.ledger):
             self.stopped = allowed.stopped or budget.why_stopped(self._session, number, Mode.BATCH)
+
+    def _move(self, sender: BatchSender, shard: Shard) -> None:
+        """Take a batch as far as it goes; where its account is dead and another one lives, what was never sent back."""
+        with self._lanes.held(self._lanes.provider_of(shard), shard.account):
+            sender.advance(shard)
+            return
+        for left in shards.open_shards(self.ledger):
+            if left.id == shard.id:
+                sender.advance(left)
 
     def _call(self, number: int, mode: Mode, sender: BatchSender) -> None:
         question = questions.question_of(self.ledger, number)
@@ -216,7 +232,7 @@ class Run:
     def _is_waited_for(self, shard: Shard) -> bool:
         """A provider that was given up is asked a little longer whether it has a job, and not how that goes."""
         if not self._is_given_up(shard.question):
-            return True
+            return not self._lanes.is_dead(shard)
         looked = self._session.clock.time() - (shard.unsure_since or 0.0)
         unsure = shard.state is ShardState.CREATING and looked < _LOOKS * self._session.config.lookup_seconds
         return shard.state in (*UNSENT, ShardState.COLLECTED) or unsure
@@ -271,7 +287,7 @@ class Run:
         """Let the work of a provider that was not sent go: another one does it."""
         with self.ledger.transaction("unsent batches given up") as transaction:
             modes.leave_unsent_batches(transaction, provider)
-        sender = BatchSender(self._session)
+        sender = BatchSender(self._session, self._lanes)
         for shard in shards.open_shards(self.ledger):
             asked = questions.question_of(self.ledger, shard.question)
             if asked.provider == provider and shard.state in UNSENT:

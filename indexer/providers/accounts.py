@@ -11,7 +11,8 @@ An account is called by its variable, the usual one "". A batch stays with the a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from indexer.domain.errors import BadSetting, KeyMissing, UsageError
@@ -19,6 +20,7 @@ from indexer.domain.mode import Mode
 from indexer.providers.spec import Spec
 
 TABLE = "accounts"
+_NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
 _KEY = "API_KEY"  # what a variable that holds a key is known by where keys are struck out
 
 
@@ -26,11 +28,14 @@ def accounts(tables: Mapping[str, Mapping[str, Any]], provider: str) -> tuple[st
     """Return the accounts to which batches of `provider` may go, the usual one first."""
     told = tables.get(TABLE, {}).get(provider, ())
     named = told.split(",") if isinstance(told, str) else told
-    return ("", *dict.fromkeys(name.strip() for name in named))
+    return ("", *dict.fromkeys(filter(None, map(str.strip, named))))
 
 
-def refuse_unfit(table: Mapping[str, Any], find: Callable[[str], Spec]) -> None:
-    """Raise `BadSetting` for accounts of a provider that cannot have several, or that no variable holds the key of."""
+def refuse_unfit(table: Mapping[str, Any], find: Callable[[str], Spec], usual_ones: Collection[str]) -> None:
+    """Raise `BadSetting` for accounts of a provider that cannot have several, or that no variable holds the key of.
+
+    `usual_ones` are the variables that hold the usual keys of providers.
+    """
     for provider in table:
         where = f"[{TABLE}] {provider}"
         try:
@@ -42,11 +47,11 @@ def refuse_unfit(table: Mapping[str, Any], find: Callable[[str], Spec]) -> None:
         usual, told = spec.key_variables[0], table[provider]
         ending = _KEY if usual.endswith(_KEY) else usual
         if not isinstance(told, str) and not (isinstance(told, list) and all(isinstance(name, str) for name in told)):
-            raise BadSetting(f"{where} = {told!r} is not a list of variables", hint=f'such as ["LAB_{usual}"]')
-        for name in accounts({TABLE: table}, provider)[1:]:
-            if not name.endswith(ending) or name in spec.key_variables:
-                raise BadSetting(
-                    f"{where}: {name!r} is not the variable of a further account",
+            raise BadSetting(f"{where} is not a list of variables", hint=f'such as ["LAB_{usual}"]')
+        for number, name in enumerate(accounts({TABLE: table}, provider)[1:], start=1):
+            if not _NAME.fullmatch(name) or not name.endswith(ending) or name in usual_ones:
+                raise BadSetting(  # without its words: a key may stand where its variable should
+                    f"{where}: the name at place {number} is not the variable of a further account",
                     hint=f"name a variable that ends in {ending}, such as LAB_{usual}",
                 )
 

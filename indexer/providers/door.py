@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from indexer.domain.answer import Answer, Row
-from indexer.domain.errors import CaptionaryError, Unreachable
+from indexer.domain.errors import CaptionaryError, KeyRefused, NoCredit, Unreachable
 from indexer.domain.job import Job, Limits
 from indexer.domain.question import Question, Request
 from indexer.providers.answer import clean, one_line
@@ -21,16 +21,21 @@ from indexer.providers.seam import BatchFile, BatchService, Catalogue, Match, Pr
 from indexer.providers.spec import Spec
 
 
-def behind_door(provider: Provider, secrets: tuple[str, ...]) -> Provider:
-    """Return `provider` with `secrets`, and whatever looks like a key, struck out of all that it returns or raises."""
-    return _CatalogueDoor(provider, secrets) if isinstance(provider, Catalogue) else _Door(provider, secrets)
+def behind_door(provider: Provider, secrets: tuple[str, ...], account: str = "") -> Provider:
+    """Return `provider` with `secrets`, and whatever looks like a key, struck out of all that it returns or raises.
+
+    `account` is named in what is raised because of its key or its credit; "" is the usual one.
+    """
+    keeper = _Keeper(secrets, account)
+    return _CatalogueDoor(provider, keeper) if isinstance(provider, Catalogue) else _Door(provider, keeper)
 
 
 class _Keeper:
     """Strikes keys out of what passes."""
 
-    def __init__(self, secrets: tuple[str, ...]) -> None:
+    def __init__(self, secrets: tuple[str, ...], account: str) -> None:
         self._secrets = secrets
+        self._account = account
 
     def text(self, text: str) -> str:
         return redacted(text, self._secrets)
@@ -46,6 +51,9 @@ class _Keeper:
                 behind.args = tuple(self.text(each) if isinstance(each, str) else each for each in behind.args)
                 behind.hint = self.text(behind.hint)
                 behind = behind.__cause__ or behind.__context__
+            if self._account and isinstance(fault, KeyRefused | NoCredit):
+                fault.args = (f"{fault} (account {self._account})",)
+                fault.hint = f"look at the account whose key is in {self._account}"
             raise
 
     def row(self, row: Row) -> Row:
@@ -84,9 +92,9 @@ class _Keeper:
 class _Door:
     """A provider behind the door."""
 
-    def __init__(self, provider: Provider, secrets: tuple[str, ...]) -> None:
+    def __init__(self, provider: Provider, keeper: _Keeper) -> None:
         self._provider = provider
-        self._keeper = _Keeper(secrets)
+        self._keeper = keeper
         inner = provider.batches
         self._batches = None if inner is None else _batch_door(inner, self._keeper)
 

@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from indexer.domain.errors import BadSetting, UsageError
-from indexer.providers import accounts
+from indexer.providers import BUILT_IN, accounts
 from indexer.providers.spec import Spec
 
 _TRUTH = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
@@ -35,7 +35,7 @@ def refuse_unknown(tables: Mapping[str, Mapping[str, Any]], find: Any) -> None:
     """Raise `BadSetting` for a table that belongs to no provider, and for settings that its provider lacks."""
     for name, table in tables.items():
         if name == accounts.TABLE:
-            accounts.refuse_unfit(table, find)
+            accounts.refuse_unfit(table, find, {each for known in BUILT_IN for each in find(known).key_variables})
             continue
         if set(table) <= _OWN.get(name, set()):
             continue

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from indexer.domain.errors import BadSetting, KeyMissing
+from indexer.domain.errors import BadSetting, KeyMissing, NoCredit, Unreachable
 from indexer.ledger.store import Ledger
 from indexer.ledger.work import shards
 from indexer.providers import spec
@@ -88,8 +88,64 @@ def test_a_batch_stays_with_its_account(tmp_path: Path, service: TwoAccounts) ->
     assert not [file for file in service.lab.all("file") if file["purpose"] == "batch"]
 
 
+@pytest.mark.parametrize("key", ["", "bad-key", "no-credit"])
+def test_a_dead_account_does_not_stop_the_others(
+    tmp_path: Path, service: TwoAccounts, key: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was never sent to it goes to the others, which describe everything; a note names the account."""
+    caplog.set_level("INFO", "captionary")
+    with opened(tmp_path / "library", RIG, service, environ={**TWO, LAB: key}) as library:
+        report = library.index([samples(tmp_path / "photos", PHOTOS)], **OPENAI)
+    assert report.files.described == PHOTOS
+    assert service.books()["served"] == {"batch": PHOTOS}
+    assert [record for record in caplog.records if LAB in record.message and "go on" in record.message]
+
+
+def test_a_batch_that_is_stuck_at_an_account_is_told_once_the_others_are_home(
+    tmp_path: Path, service: TwoAccounts
+) -> None:
+    """Whoever refused the create for want of credit may have made the job: it stays there until that is known."""
+    service.lab.fault("create", "429", code="insufficient_quota", message="You exceeded your current quota.")
+    with opened(tmp_path / "library", RIG, service, environ=TWO) as library:
+        with pytest.raises(NoCredit, match=LAB):
+            library.index([samples(tmp_path / "photos", PHOTOS)], **OPENAI)
+        assert library.status().files.described == PHOTOS - 2
+        service.lab.clear_faults()
+        assert library.collect(wait=True).files.described == PHOTOS
+    books = [each.books()["served"]["batch"] for each in (service, service.lab)]
+    assert sum(books) == PHOTOS
+
+
+def test_best_stays_with_a_provider_of_which_one_account_lives(tmp_path: Path, service: TwoAccounts) -> None:
+    """Nobody dearer is asked."""
+    with opened(tmp_path / "library", RIG, service, environ={**TWO, LAB: "bad-key"}) as library:
+        report = library.index([samples(tmp_path / "photos", PHOTOS)], **{**OPENAI, "provider": "best"})
+    assert (report.files.described, service.books()["served"]) == (PHOTOS, {"batch": PHOTOS})
+
+
+def test_an_account_that_left_frees_what_it_was_never_sent(tmp_path: Path, service: TwoAccounts) -> None:
+    """Without its key, and without the setting that named it."""
+    service.lab.fault("upload", "503")
+    with opened(tmp_path / "library", RIG, service, environ=TWO) as library, pytest.raises(Unreachable):
+        library.index([samples(tmp_path / "photos", PHOTOS)], wait=False, **OPENAI)
+    assert LAB in [shard.account for shard in _open(tmp_path / "library")]
+    with opened(tmp_path / "library", RIG, service) as library:
+        assert library.collect(wait=True).files.described == PHOTOS
+    assert (service.books()["served"], service.lab.books()["served"]) == ({"batch": PHOTOS}, {})
+
+
+def test_a_small_queue_makes_batches_smaller_for_its_account_alone(tmp_path: Path, service: TwoAccounts) -> None:
+    """The other one goes on as before."""
+    service.settings["enqueued_tokens"] = 100_000
+    service.lab.settings["enqueued_tokens"] = 1_200
+    with opened(tmp_path / "library", RIG, service, environ=TWO) as library:
+        report = library.index([samples(tmp_path / "photos", PHOTOS)], **OPENAI)
+    sizes = [{job["request_counts"]["total"] for job in each.all("job")} for each in (service, service.lab)]
+    assert (report.files.described, sizes) == (PHOTOS, [{2}, {0, 1}])
+
+
 def test_an_account_without_its_key_is_told_by_name(tmp_path: Path, service: TwoAccounts) -> None:
-    """Nothing is packed for it, nothing that it holds is given up, and with the key all goes on."""
+    """The others come home first; nothing that it holds is given up, and with the key all goes on."""
     with opened(tmp_path / "library", RIG, service, environ=TWO) as library:
         library.index([samples(tmp_path / "photos", PHOTOS)], wait=False, **OPENAI)
     with (
@@ -135,13 +191,16 @@ def test_a_plan_counts_the_queues_of_all_accounts(tmp_path: Path, service: TwoAc
         ({"opnai": [LAB]}, "no provider 'opnai'"),
         ({"openai": 3}, "not a list of variables"),
         ({"openai": ["OPENAI_API_KEY"]}, "not the variable of a further account"),
-        ({"openai": ["sk-1234567890abcdef"]}, "not the variable of a further account"),
+        ({"openai": ["GOOGLE_API_KEY"]}, "not the variable of a further account"),
+        ({"openai": [LAB, "sk-1234567890abcdef"]}, "name at place 2 is not the variable"),
+        ({"openai": {"a": "sk-1234567890abcdef"}}, "not a list of variables"),
     ],
 )
 def test_accounts_that_cannot_be_are_refused_in_words(table: dict[str, Any], words: str) -> None:
     """A key itself is no name of an account, nor is the usual key's variable."""
-    with pytest.raises(BadSetting, match=words):
-        refuse_unfit(table, spec)
+    with pytest.raises(BadSetting, match=words) as caught:
+        refuse_unfit(table, spec, ("OPENAI_API_KEY", "GOOGLE_API_KEY"))
+    assert "sk-" not in f"{caught.value} {caught.value.hint}"
 
 
 def test_an_account_is_the_environment_with_another_key() -> None:
@@ -150,12 +209,12 @@ def test_an_account_is_the_environment_with_another_key() -> None:
     found = environ_of(spec("openai"), environ, LAB)
     assert (found["OPENAI_API_KEY"], found["OPENAI_BASE_URL"]) == (LAB_KEY, "http://here")
     assert environ_of(spec("openai"), environ, "") is environ
-    assert accounts({"accounts": {"openai": f"{LAB}, {LAB}"}}, "openai") == ("", LAB)
+    assert accounts({"accounts": {"openai": f"{LAB}, {LAB},"}}, "openai") == ("", LAB)
 
 
 def test_an_account_of_a_cloud_is_a_project() -> None:
     """Whose credentials and bucket are those of the machine."""
-    refuse_unfit({"vertex": ["LAB_GOOGLE_CLOUD_PROJECT"]}, spec)
+    refuse_unfit({"vertex": ["LAB_GOOGLE_CLOUD_PROJECT"]}, spec, ())
     found = environ_of(spec("vertex"), {"LAB_GOOGLE_CLOUD_PROJECT": "lab-1"}, "LAB_GOOGLE_CLOUD_PROJECT")
     assert found["GOOGLE_CLOUD_PROJECT"] == "lab-1"
 

@@ -67,16 +67,20 @@ def leave_batch_for_flex(ledger: Ledger, campaign: int, question: int) -> None:
         )
 
 
-def remember_room(ledger: Ledger, question: Question, requests: int) -> None:
-    """Commit how many requests a batch may have at most, because the service's queue would not take more at once."""
+def remember_room(ledger: Ledger, question: Question, account: str, requests: int) -> None:
+    """Commit how many requests a batch may have at most, because an account's queue would not take more at once."""
     with ledger.transaction("room in the queue", uncounted=True) as transaction:
-        transaction.set_setting(f"{_ROOM}{question.provider} {question.model}", str(requests))
+        transaction.set_setting(_room_of(question, account), str(requests))
 
 
-def room(ledger: Ledger, question: Question) -> int | None:
+def room(ledger: Ledger, question: Question, account: str) -> int | None:
     """Return how many requests a batch may have at most, None where no queue has told."""
-    told = ledger.setting(f"{_ROOM}{question.provider} {question.model}")
+    told = ledger.setting(_room_of(question, account))
     return int(told) if told else None
+
+
+def _room_of(question: Question, account: str) -> str:
+    return f"{_ROOM}{question.provider} {question.model} {account}".rstrip()
 
 
 def in_other_mode(ledger: Ledger, question: int | None, mode: Mode) -> int:

@@ -28,9 +28,10 @@ from indexer.domain.job import Job, JobState
 from indexer.domain.keys import job_name
 from indexer.ledger.spend import approvals
 from indexer.ledger.work import modes, questions, shards
-from indexer.ledger.work.shards import Refusal, Shard, ShardState
+from indexer.ledger.work.shards import UNSENT, Refusal, Shard, ShardState
 from indexer.pipeline.send.collect import collect_results, end_without_results, looks_damaged, refusal_of_all
 from indexer.pipeline.send.framing import compress
+from indexer.pipeline.send.lanes import Lanes
 from indexer.pipeline.send.outcomes import LOST_JOB, LOST_RESULTS, NOT_SENT, REFUSED, ending_of
 from indexer.pipeline.send.settling import Step, Unsettled
 from indexer.pipeline.send.unknown_model import explained, forget_work
@@ -71,22 +72,36 @@ class BatchSender:
     `moved` tells that anything changed in it, `freed` that the service's queue got shorter.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, lanes: Lanes) -> None:
         self._session = session
+        self._lanes = lanes
         self._ledger = session.ledger
         self.moved = False
         self.freed = False
 
     def advance(self, shard: Shard) -> None:
         """Take `shard` as far as it goes without waiting; what lasts is raised."""
-        provider = questions.question_of(self._ledger, shard.question).provider
-        service = self._session.batch_service(provider, shard.account)
+        if self._goes_back(shard):
+            shard = end_without_results(self._session, shard, NOT_SENT)
+            self.moved = True
+        if shard.state is ShardState.COLLECTED and not shard.uploads:  # nothing of it is at the service
+            self._finish(shard)
+        if (shard.state is ShardState.COLLECTED and not shard.uploads) or self._lanes.is_dead(shard):
+            return
+        service = self._session.batch_service(self._lanes.provider_of(shard), shard.account)
         while True:
             moved = self._step(shard, service)
             if moved.state is shard.state:
                 return
             self.moved = True
             shard = moved
+
+    def _goes_back(self, shard: Shard) -> bool:
+        """Whether no job of it can exist, and none shall: its photos wait again."""
+        if shard.creates or shard.state not in (*UNSENT, ShardState.CREATING):
+            return False
+        unwanted = not shard.uploads and not modes.wants_batch(self._ledger, shard.id)
+        return unwanted or not self._lanes.takes(shard)
 
     def _step(self, shard: Shard, service: BatchService) -> Shard:
         match shard.state:
@@ -176,7 +191,7 @@ class BatchSender:
         self._session.watcher.note(
             f"the service's queue is full for {shard.requests} photos at once: going on in smaller batches"
         )
-        modes.remember_room(self._ledger, question, shard.requests // 2)
+        modes.remember_room(self._ledger, question, shard.account, shard.requests // 2)
         return end_without_results(self._session, shard, NOT_SENT)
 
     def _create(self, shard: Shard, service: BatchService) -> Shard:
@@ -319,13 +334,17 @@ class BatchSender:
         return collected
 
     def _close(self, shard: Shard, service: BatchService) -> Shard:
+        if not self._session.config.keep_batches:
+            for input_file in shard.uploads:
+                _discard(service, input_file)
+        return self._finish(shard)
+
+    def _finish(self, shard: Shard) -> Shard:
         results = results_file(self._session, shard.id)
         if results.exists():
             compress(results)
         if not self._session.config.keep_batches:
             shard_file(self._session, shard.id).unlink(missing_ok=True)
-            for input_file in shard.uploads:
-                _discard(service, input_file)
         return shards.close(self._ledger, shard)
 
 

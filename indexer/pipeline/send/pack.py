@@ -12,10 +12,10 @@ from indexer.ledger.spend import approvals
 from indexer.ledger.work import items, modes, questions, shards
 from indexer.ledger.work.shards import Line, Packed
 from indexer.pipeline import budget
-from indexer.pipeline.send import lanes
 from indexer.pipeline.send.batch import shard_file
 from indexer.pipeline.send.canary import Leave
 from indexer.pipeline.send.framing import ShardWriter
+from indexer.pipeline.send.lanes import Lanes
 from indexer.pipeline.send.renditions import request, with_renditions
 from indexer.pipeline.session import Session
 from indexer.storage.atomic import SPARE_BYTES, require_space
@@ -23,24 +23,21 @@ from indexer.storage.atomic import SPARE_BYTES, require_space
 _MOST_BYTES = 128 << 20  # a shard is small enough that its first answers come early
 
 
-def pack_shard(session: Session, number: int, allowed: Leave) -> bool:
-    """Pack one shard of the waiting works of a question; False when nothing waits or there is no room for one."""
+def pack_shard(session: Session, number: int, lanes: Lanes, account: str, allowed: Leave) -> bool:
+    """Pack one shard of a question's waiting works for an account; False when nothing waits or has no room there."""
     if allowed.lines == 0:
         return False
     question = questions.question_of(session.ledger, number)
-    account = lanes.next_account(session, question)
-    if account is None:
-        return False
     limits = session.limits(question)
     quote = session.pricing.quote(question, Mode.BATCH)
-    most_tokens = max(0, limits.max_queued_tokens - lanes.queued(session, question, account))
+    most_tokens = max(0, limits.max_queued_tokens - lanes.queued(question, account))
     most_requests = max(0, budget.requests(session, quote.high_usd, items.unsent(session.ledger, number)))
     most = min(
         most_requests,
         most_tokens // max(quote.input_tokens, 1),
         limits.max_lines,
         session.config.shard_lines,
-        modes.room(session.ledger, question) or limits.max_lines,
+        modes.room(session.ledger, question, account) or limits.max_lines,
         limits.max_lines if allowed.lines is None else allowed.lines,
     )
     source = _lines(session, number, account, most)
