@@ -165,7 +165,8 @@ def test_with_a_key_only_the_service_is_met(place: Path, emulator: Emulator) -> 
     library = ["--library", place / "library-with-key"]
     asked = ["--provider", "gemini", "--yes", "--workers", "1"]
     inbox = ["--checks", "avatars", "--provider", "gemini"]
-    one = next((place / "photos").iterdir())
+    soon = ["--within", "10m", "--budget-per-day", "5"]  # too soon for a batch, which would wait for company
+    one, other, *_ = (place / "photos").iterdir()
     told: dict[str, list[str | Path]] = {
         "left": [*library, place / "photos", *asked, "--no-wait"],
         "collect": [*library, "collect", "--wait"],
@@ -173,8 +174,9 @@ def test_with_a_key_only_the_service_is_met(place: Path, emulator: Emulator) -> 
         "doctor": [*library, "doctor"],
         "gallery": [*library, "gallery", "--no-open", "--port", "0"],
         "inbox add": [*library, "inbox", "add", "one", one, *inbox],
-        "inbox advance": [*library, "inbox", "advance", *inbox, "--budget-per-day", "5"],
-        "inbox serve": [*library, "inbox", "serve", *inbox, "--budget-per-day", "5", "--port", "0"],
+        "inbox advance": [*library, "inbox", "advance", *inbox, *soon],
+        "inbox add two": [*library, "inbox", "add", "two", other, *inbox],
+        "inbox serve": [*library, "inbox", "serve", *inbox, *soon, "--port", "0"],
     }
     whole: dict[str, list[str | Path]] = {"index": [*library, place / "photos", *asked]}
     port = f"sin_port=htons({urlsplit(emulator.url).port})"
