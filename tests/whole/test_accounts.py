@@ -53,6 +53,7 @@ def service(tmp_path: Path) -> Iterator[TwoAccounts]:
 
 def test_batches_go_to_the_account_with_room(tmp_path: Path, service: TwoAccounts) -> None:
     """Both serve a part in half the waves, each photo once, and the bill is the sum of both."""
+    service.settings["enqueued_tokens"] = service.lab.settings["enqueued_tokens"] = 2_200
     with opened(tmp_path / "alone", RIG, service, environ={"CAPTIONARY_SHARD_LINES": "2"}) as library:
         began = service.health()["now"]
         library.index([samples(tmp_path / "photos", PHOTOS)], **OPENAI)
@@ -68,7 +69,7 @@ def test_batches_go_to_the_account_with_room(tmp_path: Path, service: TwoAccount
     assert min(served) > 0
     spent = service.books()["usd"] - before["usd"] + service.lab.books()["usd"]
     assert report.cost.spent_usd == pytest.approx(spent, rel=1e-9)
-    assert both < alone
+    assert both < 0.8 * alone
     for path in (tmp_path / "library").rglob("*"):
         told = path.read_bytes() if path.is_file() else b""
         assert not {key for key in (KEY, LAB_KEY) if key.encode() in told}, path

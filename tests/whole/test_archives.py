@@ -398,7 +398,7 @@ def test_whoever_ends_a_run_gets_a_word_and_loses_nothing(
     archive: Archive, number: signal.Signals, code: int, word: str
 ) -> None:
     """What was read is in the ledger, although fewer files than a commit holds were read."""
-    large = picture(1, (2500, 1800))
+    large = picture(1, (4400, 3300))
     for place in range(250):
         archive.put(f"{place:03}.jpg", large + bytes([place]))
     command = [Path(sys.executable).with_name("index"), "--library", archive.home / "library", archive.photos]
