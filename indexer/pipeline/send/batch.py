@@ -86,7 +86,9 @@ class BatchSender:
             self.moved = True
         if shard.state is ShardState.COLLECTED and not shard.uploads:  # nothing of it is at the service
             self._finish(shard)
-        if (shard.state is ShardState.COLLECTED and not shard.uploads) or self._lanes.is_dead(shard):
+            self.moved = True
+            return
+        if self._lanes.is_dead(shard):
             return
         service = self._session.batch_service(self._lanes.provider_of(shard), shard.account)
         while True:
