@@ -263,10 +263,7 @@ class Projector:
         seen = self._seen({item.photo for item in composed})
         table, own = self._table(), prompts.own_fields(self._ledger)
         table.widen(own)
-        rows = [
-            replace(_row(item, vectors.get(item.document.digest), own), pixel_vector=seen.get(item.photo))
-            for item in composed
-        ]
+        rows = [_row(item, (vectors.get(item.document.digest), seen.get(item.photo)), own) for item in composed]
         gone = [to_text(source.path) for source in batch if not source.photo and source.row_digest]
         table.upsert(rows)
         table.delete(gone)
@@ -323,7 +320,10 @@ class Projector:
         return seen
 
 
-def _row(item: _Composed, vector: NDArray[np.float32] | None, own: Sequence[Field]) -> PhotoRow:
+def _row(
+    item: _Composed, vectors: tuple[NDArray[np.float32] | None, NDArray[np.float32] | None], own: Sequence[Field]
+) -> PhotoRow:
+    """The row of a photo with its vectors, of its text and of what is seen in it."""
     from indexer.table.photo_table import PhotoRow
 
     source, document, facts, answer = item.source, item.document, item.source.facts, item.answer
@@ -355,6 +355,7 @@ def _row(item: _Composed, vector: NDArray[np.float32] | None, own: Sequence[Fiel
         described=item.rank > Rank.PIXELS,
         cluster=source.burst,
         offline=source.offline,
-        vector=vector,
+        vector=vectors[0],
+        pixel_vector=vectors[1],
         own=values(own, answer.fields) if answer and own else {},
     )

@@ -58,7 +58,7 @@ _ACCENT = re.compile(r"[\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u06
 _SIGNS = r"\u0900-\u0963\u0971-\u0df3\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ece"
 _SIGNS += r"\u102b-\u103e\u1056-\u1059\u1082-\u108d\u17b4-\u17d3\u3099\u309a"
 _EMOJI = r"[\u2600-\u27bf\U0001f000-\U0001faff]"
-_TOKEN = re.compile(rf"(?:[^\W_]|[{_SIGNS}])+|{_EMOJI}")
+_TOKEN = re.compile(rf"(?:[^\W_]+|[{_SIGNS}])+|{_EMOJI}")
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
 _CLUSTER = re.compile(rf"[^\W_][{_SIGNS}]*|[{_SIGNS}]+")
 """A letter with its signs, near enough to the grapheme clusters of UAX 29 in scripts without spaces."""
