@@ -21,10 +21,12 @@ from indexer.library.folder import refuse_lost
 from indexer.media.text import text_installed
 from indexer.pipeline.screenshots import UNREAD
 from indexer.providers import names, spec
-from indexer.providers.spec import Opening
+from indexer.providers.accounts import TABLE, accounts, environ_of
+from indexer.providers.spec import Opening, Spec
 from indexer.storage.layout import ENCODER_FOLDER, IMAGE_ENCODER_FOLDER, TABLE_FOLDER
 from indexer.storage.private import open_to_others
 from indexer.storage.regular import read_regular
+from indexer.storage.settings import read_config
 from indexer.table.encoder.load import open_encoder
 from indexer.table.encoder.onnx import Manifest
 
@@ -51,13 +53,18 @@ def _provider(name: str, environ: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding(what, False, str(fault), fault.hint)
         return
     yield from map(_package, known.packages)
+    yield _opened(what, known, environ)
+
+
+def _opened(what: str, known: Spec, environ: Mapping[str, str], account: str = "") -> Finding:
+    """Whether a provider can be opened; a further account that the settings name has to have its key."""
     try:
-        known.open(Opening(environ))
-        yield Finding(what, True, "can be used")
+        known.open(Opening(environ_of(known, environ, account)))
     except (KeyMissing, UsageError) as fault:
-        yield Finding(what, True, f"cannot be used yet: {fault}", fault.hint)
+        return Finding(what, not account, f"cannot be used yet: {fault}", fault.hint)
     except CaptionaryError as fault:
-        yield Finding(what, False, str(fault), fault.hint)
+        return Finding(what, False, str(fault), fault.hint)
+    return Finding(what, True, "can be used")
 
 
 def _package(name: str) -> Finding:
@@ -69,7 +76,10 @@ def _package(name: str) -> Finding:
 
 def examine_library(folder: Path, environ: Mapping[str, str], *, deep: bool = False) -> Iterator[Finding]:
     """Look at the library in `folder`: settings, disk, ledger, table, encoder; `deep` reads every byte of it."""
-    yield _settings(folder, environ)
+    told = _settings(folder, environ)
+    yield told
+    if told.good:
+        yield from _accounts(folder, environ)
     yield from disk(folder)
     yield _modes(folder)
     ledger = None
@@ -118,6 +128,13 @@ def _settings(folder: Path, environ: Mapping[str, str]) -> Finding:
     except CaptionaryError as fault:
         return Finding("settings", False, str(fault), fault.hint)
     return Finding("settings", True, ", ".join(told) or "all by default")
+
+
+def _accounts(folder: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
+    tables = read_config(folder, environ).tables
+    for provider in tables.get(TABLE, {}):
+        for account in accounts(tables, provider)[1:]:
+            yield _opened(f"account {account} of {provider}", spec(provider), environ, account)
 
 
 def _modes(folder: Path) -> Finding:

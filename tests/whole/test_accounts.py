@@ -11,6 +11,7 @@ import pytest
 from indexer.domain.errors import BadSetting, KeyMissing, NoCredit, Unreachable
 from indexer.ledger.store import Ledger
 from indexer.ledger.work import shards
+from indexer.library.doctor import examine_library
 from indexer.providers import spec
 from indexer.providers.accounts import accounts, environ_of, refuse_unfit
 from tests.fakes.faults import Fault
@@ -158,6 +159,13 @@ def test_an_account_without_its_key_is_told_by_name(tmp_path: Path, service: Two
         report = library.collect(wait=True)
     books = service.books()["served"]["batch"] + service.lab.books()["served"]["batch"]
     assert (report.files.described, books) == (PHOTOS, PHOTOS)
+
+
+@pytest.mark.parametrize(("key", "good"), [(LAB_KEY, True), ("", False)])
+def test_doctor_says_whether_each_account_has_its_key(tmp_path: Path, key: str, good: bool) -> None:
+    """By the names of their variables, whose values it does not tell; without one, batches of that account wait."""
+    [found] = [one for one in examine_library(tmp_path, {**TWO, LAB: key}) if one.what == f"account {LAB} of openai"]
+    assert (found.good, LAB in found.words, LAB_KEY in f"{found.words} {found.fix}") == (good, not good, False)
 
 
 @pytest.mark.parametrize("kind", ["drop", "503", "garbage"])
