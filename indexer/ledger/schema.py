@@ -378,7 +378,16 @@ _ACCOUNTS = """
 ALTER TABLE shards ADD COLUMN account TEXT NOT NULL DEFAULT '';
 """
 
+_FROM_PHOTOS = """
+-- CROSS JOIN and +: who holds an answer is looked for from the photo, not among all answers of a provider or a question
+DROP VIEW photo_answers;
+CREATE VIEW photo_answers AS
+    SELECT photo AS holder, 0 AS inherited, * FROM answers
+    UNION ALL
+    SELECT i.photo, 1, a.* FROM inherited i CROSS JOIN answers a ON a.photo = i.source AND +a.question = i.question;
+"""
+
 MIGRATIONS: tuple[str, ...] = (
     *(_FIRST, _INBOX, _FACTS_READER, _ROUTES, _GROUNDS, _UPLOADS, _CORRECTIONS),
-    *(_PARTNERS, _LARGE, _INTAKE, _TURNED, _CORRECTED_FIELDS, _ACCOUNTS),
+    *(_PARTNERS, _LARGE, _INTAKE, _TURNED, _CORRECTED_FIELDS, _ACCOUNTS, _FROM_PHOTOS),
 )

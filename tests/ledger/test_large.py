@@ -39,7 +39,28 @@ def statements() -> Iterator[list[str]]:
 
 def walks(ledger: Path, asked: list[str]) -> list[str]:
     """Return those of the statements that go through all rows of a large table."""
-    found = []
+    return [
+        f"{step}: {statement}"
+        for statement, step, table, index in steps(ledger, asked)
+        if step.startswith("SCAN") and table in LARGE.split() and index not in SMALL_INDEXES.split()
+        if not _is_an_end(statement)
+    ]
+
+
+def walks_for_each(ledger: Path, asked: list[str]) -> list[str]:
+    """Return those that go through all answers or work of a provider or a question once for each of other rows."""
+    coarse = re.compile(r"SEARCH .*\((provider|question|mode|state)=\?\)")
+    found: list[str] = []
+    outer = ""
+    for statement, step, _, index in steps(ledger, asked):
+        if statement == outer and coarse.match(step) and index not in SMALL_INDEXES.split():
+            found.append(f"{step}: {statement}")
+        outer = statement if "CORRELATED" in step else outer if statement == outer else ""
+    return found
+
+
+def steps(ledger: Path, asked: list[str]) -> Iterator[tuple[str, str, str, str]]:
+    """Yield the steps of SQLite's plans for the statements, each with its statement, table and index."""
     with closing(sqlite3.connect(ledger)) as connection:
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         for statement in dict.fromkeys(asked):
@@ -53,12 +74,9 @@ def walks(ledger: Path, asked: list[str]) -> list[str]:
                 alias: table for table, alias in re.findall(r"\b(\w+)(?: AS)? (\w)\b", statement) if table in tables
             }
             for *_, step in plan:
-                scan = re.match(r"SCAN (\w+)(?: USING (?:COVERING )?INDEX (\w+))?", step)
-                if not scan or (scan[2] or "") in SMALL_INDEXES.split():
-                    continue
-                if names.get(scan[1], scan[1]) in LARGE.split() and not _is_an_end(statement):
-                    found.append(f"{step}: {' '.join(statement.split())}")
-    return found
+                found = re.match(r"(?:SCAN|SEARCH) (\w+)(?: USING (?:COVERING )?INDEX (\w+))?", step)
+                at, index = found.groups() if found else ("", "")
+                yield " ".join(statement.split()), step, names.get(at, at), index or ""
 
 
 def _is_an_end(statement: str) -> bool:
@@ -87,6 +105,23 @@ def test_an_unchanged_run_and_a_status_walk_through_no_large_table(library: Libr
         library.status()
     assert len(asked) > 20
     assert walks(tmp_path / "library" / "ledger.sqlite3", asked) == []
+
+
+def test_no_count_goes_through_all_answers_for_each_photo(library: Library, tmp_path: Path) -> None:
+    """When something has changed, counting takes as many steps as there are photos, not as many times as many."""
+    with statements() as asked:
+        library.index([samples(tmp_path / "three", 5)], provider="gemini", workers=0, approve=True)
+        library.status()
+        library.status([tmp_path / "two"])
+        library.index([tmp_path / "three"], provider="local", workers=0)
+        library.failures()
+        library.retry()
+        library.tags()
+        library.quote([tmp_path])
+        library.export("jsonl", tmp_path / "out.jsonl")
+        library.photo(str(next((tmp_path / "one").iterdir())))
+    assert len(asked) > 100
+    assert walks_for_each(tmp_path / "library" / "ledger.sqlite3", asked) == []
 
 
 def test_counts_that_are_kept_are_those_that_are_counted(library: Library, tmp_path: Path) -> None:
