@@ -3,7 +3,7 @@ BIN = .venv/bin
 PIP = $(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt
 DEMO = .venv/demo
 
-.PHONY: cluster demo docs places screenshots prices test lint types install faults kills routes inbox hostile crawl-million clean
+.PHONY: cluster swift demo docs places screenshots prices test lint types install faults kills routes inbox hostile crawl-million clean
 .DEFAULT_GOAL := help
 
 help:
@@ -71,6 +71,14 @@ kills: install ## killed with signal 9 at every commit, around every remote call
 cluster: install ## 2,000 pictures of a bucket through a Ray cluster of two nodes here, whose workers and nodes die
 	@$(PIP) --no-compile -e '.[ray]'
 	CAPTIONARY_TEST_CLUSTER=1 $(BIN)/pytest -q tests/crawl/test_ray.py tests/whole/test_cluster.py
+
+SWIFT = .venv/swift
+
+swift: install ## the tests of object storage against OpenStack Swift's S3 door, started here
+	@$(PYTHON) -m venv $(SWIFT)
+	@$(SWIFT)/bin/pip install -qq --disable-pip-version-check swift==2.38.3
+	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.support.swift $(SWIFT) \
+		$(BIN)/pytest -q tests/whole/test_object_storage.py tests/whole/test_far_renditions.py
 
 RUNS = 1000
 

@@ -1,34 +1,30 @@
-"""An S3 server on this machine, and buckets in it."""
+"""An S3 server on this machine, and buckets in it: moto's, or the one at the address in `TEST_S3_ADDRESS`."""
 
 from __future__ import annotations
 
 import itertools
 import logging
+import os
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-SECRET = "a-secret-that-must-never-be-written"
+ADDRESS = "TEST_S3_ADDRESS"
+ACCESS, SECRET = "archive:reader", "a-secret-that-must-never-be-written"
 _NUMBERS = itertools.count()
 
 
 class Store:
-    """moto's S3 server, and the environment in which it is Amazon's."""
+    """An S3 server, and the environment in which it is Amazon's."""
 
-    def __init__(self) -> None:
-        from moto.server import ThreadedMotoServer
-
-        logging.getLogger("werkzeug").setLevel(logging.ERROR)
-        self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-        self._server.start()
-        host, port = self._server.get_host_and_port()
+    def __init__(self, address: str) -> None:
         self.environ: Mapping[str, str] = {
-            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-            "AWS_ACCESS_KEY_ID": "an-access-key",
+            "AWS_ENDPOINT_URL": address,
+            "AWS_ACCESS_KEY_ID": ACCESS,
             "AWS_SECRET_ACCESS_KEY": SECRET,
             "AWS_REGION": "us-east-1",
         }
@@ -44,14 +40,10 @@ class Store:
         return boto3.client(
             "s3",
             endpoint_url=self.environ["AWS_ENDPOINT_URL"],
-            aws_access_key_id="an-access-key",
+            aws_access_key_id=ACCESS,
             aws_secret_access_key=SECRET,
             region_name="us-east-1",
         )
-
-    def stop(self) -> None:
-        """End the server."""
-        self._server.stop()
 
 
 class Bucket:
@@ -111,13 +103,26 @@ def careless() -> Iterator[str]:
 
 
 @contextmanager
+def moto() -> Iterator[str]:
+    """Run moto's server in a thread of this process; gives its address."""
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    try:
+        yield f"http://{host}:{port}"
+    finally:
+        server.stop()
+
+
+@contextmanager
 def serving() -> Iterator[Store]:
     """An S3 server that this process and its children take for Amazon's."""
-    store = Store()
-    with pytest.MonkeyPatch.context() as patch:
+    running = nullcontext(os.environ[ADDRESS]) if ADDRESS in os.environ else moto()
+    with running as address, pytest.MonkeyPatch.context() as patch:
+        store = Store(address)
         for name, value in store.environ.items():
             patch.setenv(name, value)
-        try:
-            yield store
-        finally:
-            store.stop()
+        yield store

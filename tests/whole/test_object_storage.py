@@ -30,7 +30,7 @@ from tests.export.test_sidecar import alt
 from tests.fakes.clouds import cloud
 from tests.fakes.gemini import Emulator
 from tests.media.test_metadata import packet
-from tests.support.buckets import SECRET, Bucket, Store, careless, serving
+from tests.support.buckets import ACCESS, ADDRESS, SECRET, Bucket, Store, careless, serving
 from tests.support.commands import SAMPLES, index, search
 from tests.support.virtual import opened
 
@@ -231,7 +231,7 @@ def test_credentials_are_written_nowhere(store: Store, bucket: Bucket, tmp_path:
     refused = index("--library", tmp_path / "library", "s3://none-at-all", "--provider", "local")
     assert refused.code == 2
     held = b"".join(path.read_bytes() for path in (tmp_path / "library").rglob("*") if path.is_file())
-    for text in (SECRET, "an-access-key"):
+    for text in (SECRET, ACCESS):
         assert text.encode() not in held
         assert text not in refused.out + refused.err
 
@@ -240,7 +240,7 @@ def test_keys_of_amazons_own_files_are_found(store: Store, bucket: Bucket, tmp_p
     """A profile in ~/.aws/credentials serves where the environment names none."""
     (tmp_path / ".aws").mkdir()
     (tmp_path / ".aws" / "credentials").write_text(
-        f"[work]\naws_access_key_id = an-access-key\naws_secret_access_key = {SECRET}\n"
+        f"[work]\naws_access_key_id = {ACCESS}\naws_secret_access_key = {SECRET}\n"
     )
     told = {"HOME": str(tmp_path), "AWS_PROFILE": "work", "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
     code = "from indexer.storage.objects import _of_amazon; print(sorted(_of_amazon()))"
@@ -420,6 +420,7 @@ def test_two_libraries_do_not_write_one_table(bucket: Bucket, published: Path, t
     assert Index.open(second).coverage().rows == 2
 
 
+@pytest.mark.skipif(ADDRESS in os.environ, reason="the store that lacks them is moto with its conditions taken away")
 def test_a_store_without_conditional_writes_is_told(
     bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
