@@ -22,8 +22,7 @@ from tests.support.buckets import ACCESS, ADDRESS, SECRET
 
 PARTS = ("account", "container", "object")
 _TOO_LONG = 60.0
-_MIDDLEWARE = "catch_errors gatekeeper proxy-logging listing_formats s3api tempauth copy slo dlo versioned_writes symlink"
-_FILTERS = {
+_FILTERS = {  # in the order in which a request meets them
     "catch_errors": "swift#catch_errors",
     "gatekeeper": "swift#gatekeeper",
     "proxy-logging": "swift#proxy_logging",
@@ -48,7 +47,7 @@ def settings(home: Path, ports: dict[str, int]) -> dict[str, str]:
     files = {
         "swift.conf": "[swift-hash]\nswift_hash_path_prefix = a\nswift_hash_path_suffix = b\n",
         "proxy-server.conf": f"{shared}bind_port = {ports['proxy']}\n[pipeline:main]\n"
-        f"pipeline = {_MIDDLEWARE} proxy-server\n[app:proxy-server]\n{proxy}{filters}",
+        f"pipeline = {' '.join(_FILTERS)} proxy-server\n[app:proxy-server]\n{proxy}{filters}",
     }
     for part in PARTS:
         disks = f"bind_port = {ports[part]}\ndevices = {home}/disks\nmount_check = false\n"
