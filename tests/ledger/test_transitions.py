@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -21,6 +23,9 @@ from indexer.ledger.work import answers, items, modes, questions, shards
 from indexer.ledger.work.answers import Booking
 from indexer.ledger.work.items import Work
 from indexer.ledger.work.shards import Line, Packed, Refusal, Shard
+from indexer.pipeline.send.batch import BatchSender
+from indexer.pipeline.send.lanes import Lanes
+from indexer.storage.settings import Config
 
 QUESTION = Question("gemini", "gemini-3.5-flash-lite", "Describe it.", "{}")
 PHOTOS = [f"1-{number:040x}" for number in range(4)]
@@ -200,6 +205,19 @@ def test_a_full_queue_gives_the_job_another_name(ledger: Ledger) -> None:
     assert (held.state, held.job, held.attempt, held.refusal) == ("creating", "", 2, Refusal.QUEUE)
     shards.end_waits(ledger)
     assert [waited.not_before for waited in shards.open_shards(ledger)] == [0]
+
+
+def test_what_was_taken_back_and_not_closed_counts_as_moved(ledger: Ledger, tmp_path: Path) -> None:
+    """Whoever was killed in between had no time for the table: it follows once the batch is closed."""
+    held = packed(ledger)
+    with ledger.transaction("taken back") as transaction:
+        for line in shards.out_attempts(ledger, held.id).values():
+            items.void(transaction, line.attempt, line.work)
+        held = shards.record_collected(transaction, held)
+    session: Any = SimpleNamespace(ledger=ledger, batches=tmp_path, config=Config())
+    sender = BatchSender(session, Lanes(session))
+    sender.advance(held)
+    assert (shards.open_shards(ledger), sender.moved) == ([], True)
 
 
 def test_a_campaign_ends_when_nothing_waits_or_is_out(ledger: Ledger) -> None:
