@@ -28,7 +28,7 @@ from indexer.domain.answer import Answer
 from indexer.domain.keys import digest
 from indexer.domain.mode import Mode
 from indexer.domain.photo import Facts, Rendition
-from indexer.domain.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE
+from indexer.domain.prompts import DEFAULT_SCHEMA, FIRST_TEMPLATE
 from indexer.domain.question import Question
 from indexer.ledger.photos import dirty_rows, files
 from indexer.ledger.photos.files import Known, Sighting
@@ -38,6 +38,7 @@ from indexer.ledger.work import answers, items
 from indexer.ledger.work.answers import Booking
 from indexer.library.api import Library
 from indexer.media.rendition import DIGEST_VERSION
+from indexer.media.versions import FACTS_READER
 from indexer.providers.local.adapter import Local
 from indexer.storage.layout import TABLE_FOLDER
 
@@ -65,7 +66,7 @@ def forge(home: Path, root: Path) -> None:
     with Library.open(home):
         (home / TABLE_FOLDER).mkdir()
     ledger = Ledger.open(home)
-    question = Question("local", Local().spec.default_model, DEFAULT_TEMPLATE, DEFAULT_SCHEMA)
+    question = Question("local", Local().spec.default_model, FIRST_TEMPLATE, DEFAULT_SCHEMA)
     found = (file for folder in walk([os.fsencode(root)]) for file in folder.files)
     with ledger.transaction("campaign") as transaction:
         campaign = approvals.begin_campaign(transaction)
@@ -85,9 +86,8 @@ def _sighting(file: Found) -> Sighting:
     drawn = Rendition(digest(file.path), "0" * 16, 4032, 3024, "jpeg", b"")
     facts = Facts(taken_at="2024-05-01T12:00:00", camera="Camera 1")
     stat = Known(file.size, file.mtime_ns, file.sidecar_mtime_ns, file.ctime_ns, "present")
-    return Sighting(
-        file.path, file.path.rpartition(b"/")[0], stat, True, digest(b"bytes", file.path), facts, None, drawn, None
-    )
+    told = (file.path, file.path.rpartition(b"/")[0], stat, True, digest(b"bytes", file.path), facts, None, drawn, None)
+    return Sighting(*told, facts_reader=FACTS_READER)
 
 
 def _answer(ledger: Ledger, keys: Sequence[str], photos: Sequence[str]) -> None:
