@@ -71,7 +71,7 @@ def forge(home: Path, root: Path) -> None:
     with ledger.transaction("campaign") as transaction:
         campaign = approvals.begin_campaign(transaction)
     while batch := list(islice(found, _BATCH)):
-        files.record_sightings(ledger, 1, [_sighting(file) for file in batch], DIGEST_VERSION)
+        files.record_sightings(ledger, 0, [_sighting(file) for file in batch], DIGEST_VERSION)
         with ledger.transaction("answers") as transaction:
             photos = [row[0] for row in ledger.connection.execute("SELECT photo FROM files WHERE row_digest IS NULL")]
             items.want(transaction, question, photos, campaign, Mode.INTERACTIVE)
