@@ -48,15 +48,15 @@ FILTERS: dict[str, dict[str, object]] = {
 }
 
 
-def build(rows: int) -> tuple[Path, list[str]]:
-    """Make the library; returns it and queries of both kinds."""
+def build(rows: int, image_model: str = "") -> tuple[Path, list[str]]:
+    """Make the library, seen by an image model where one is named; returns it and queries of both kinds."""
     photos = read_captions(captions_file())
     home = Path(tempfile.mkdtemp(prefix="captionary-bench-"))
     started = time.perf_counter()
     table = PhotoTable.open(home / "lancedb")
     made = synthetic_rows(rows_of(photos, encoder_in(home)), rows)
-    if len(sys.argv) > 3:
-        encoder = ensure_image_encoder(home / "image_encoder", sys.argv[3])
+    if image_model:
+        encoder = ensure_image_encoder(home / "image_encoder", image_model)
         table.see(encoder.dimension)
         made = seen(made, encoder.dimension)
     table.upsert(made)
@@ -150,7 +150,7 @@ def recall(home: Path, index: Index, queries: Sequence[str]) -> bool:
 def main() -> int:
     """Measure, print, and return 1 when a claim does not hold."""
     rows = int(sys.argv[2]) if len(sys.argv) > 2 else 100_000
-    home, queries = build(rows)
+    home, queries = build(rows, *sys.argv[3:])
     index = Index.open(home)
     held = [
         processes(home, queries),
