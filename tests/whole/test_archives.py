@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -403,9 +402,10 @@ def test_whoever_ends_a_run_gets_a_word_and_loses_nothing(
     for place in range(250):
         archive.put(f"{place:03}.jpg", large + bytes([place]))
     command = [Path(sys.executable).with_name("index"), "--library", archive.home / "library", archive.photos]
-    heard = partial(signal.signal, number, signal.SIG_DFL)  # under nohup, a run is not hung up on
     asked = [*command, "--provider", "local", "--workers", "1"]
-    with subprocess.Popen(asked, stderr=subprocess.PIPE, env=commands.environment(), preexec_fn=heard) as run:
+    before = signal.signal(number, signal.SIG_DFL)  # under nohup, a run is not hung up on
+    with subprocess.Popen(asked, stderr=subprocess.PIPE, env=commands.environment()) as run:
+        signal.signal(number, before)
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and not _count(archive, "files"):
             time.sleep(0.05)
