@@ -78,7 +78,7 @@ swift: install ## the tests of object storage against OpenStack Swift's S3 door,
 	@$(PYTHON) -m venv $(SWIFT)
 	@$(SWIFT)/bin/pip install -qq --disable-pip-version-check swift==2.38.3
 	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.support.swift $(SWIFT) \
-		$(BIN)/pytest -q tests/whole/test_object_storage.py tests/whole/test_far_renditions.py
+		$(BIN)/pytest -q -rs tests/whole/test_object_storage.py tests/whole/test_far_renditions.py
 
 RUNS = 1000
 
