@@ -35,7 +35,7 @@ _loading = threading.Lock()
 Place = tuple[int, int, int, int]
 
 
-class Engines(NamedTuple):
+class _Engines(NamedTuple):
     """What looks whether there is text, what reads a single line, and what reads a picture."""
 
     glance: Any
@@ -87,14 +87,14 @@ def _pixels(picture: Image) -> Any:
     return np.ascontiguousarray(np.asarray(picture)[:, :, ::-1])
 
 
-def _engines() -> Engines:
+def _engines() -> _Engines:
     with _loading:
         return _loaded()
 
 
 @cache
-def _loaded() -> Engines:
+def _loaded() -> _Engines:
     engine = import_module("rapidocr").RapidOCR
     looks = {"Global.use_rec": False, "Det.limit_side_len": _GLANCE, "Det.limit_type": "max"}
     reads = {"Det.limit_side_len": _WHOLE, "Det.limit_type": "max"}
-    return Engines(*(engine(params={**_QUIET, **own}) for own in (looks, {"Global.use_det": False}, reads)))
+    return _Engines(*(engine(params={**_QUIET, **own}) for own in (looks, {"Global.use_det": False}, reads)))

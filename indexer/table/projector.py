@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from indexer.table.encoder.onnx import Encoder
     from indexer.table.photo_table import PhotoRow, PhotoTable
 
+    _Vector = NDArray[np.float32] | None
+
 Cluster = Callable[[], AbstractContextManager[Any]]
 """What joins a Ray cluster."""
 _BATCH = 4096
@@ -263,7 +265,7 @@ class Projector:
         seen = self._seen({item.photo for item in composed})
         table, own = self._table(), prompts.own_fields(self._ledger)
         table.widen(own)
-        rows = [_row(item, (vectors.get(item.document.digest), seen.get(item.photo)), own) for item in composed]
+        rows = [_row(item, vectors.get(item.document.digest), seen.get(item.photo), own) for item in composed]
         gone = [to_text(source.path) for source in batch if not source.photo and source.row_digest]
         table.upsert(rows)
         table.delete(gone)
@@ -320,9 +322,7 @@ class Projector:
         return seen
 
 
-def _row(
-    item: _Composed, vectors: tuple[NDArray[np.float32] | None, NDArray[np.float32] | None], own: Sequence[Field]
-) -> PhotoRow:
+def _row(item: _Composed, meant: _Vector, seen: _Vector, own: Sequence[Field]) -> PhotoRow:
     """The row of a photo with its vectors, of its text and of what is seen in it."""
     from indexer.table.photo_table import PhotoRow
 
@@ -355,7 +355,7 @@ def _row(
         described=item.rank > Rank.PIXELS,
         cluster=source.burst,
         offline=source.offline,
-        vector=vectors[0],
-        pixel_vector=vectors[1],
+        vector=meant,
+        pixel_vector=seen,
         own=values(own, answer.fields) if answer and own else {},
     )

@@ -79,19 +79,18 @@ def swift(programs: Path) -> Iterator[str]:
             rings = [programs / "swift-ring-builder", home / f"{part}.builder"]
             for step in (["create", "4", "1", "0"], ["add", f"r1z1-127.0.0.1:{ports[part]}/sda", "1"], ["rebalance"]):
                 subprocess.run([*rings, *step], check=True, stdout=subprocess.DEVNULL)
-        for part in (*PARTS, "proxy"):
-            command = [programs / f"swift-{part}-server", home / f"{part}-server.conf"]
-            with (home / f"{part}.log").open("wb") as log:
+        for part, port in ports.items():
+            command, told = [programs / f"swift-{part}-server", home / f"{part}-server.conf"], home / f"{part}.log"
+            with told.open("wb") as log:
                 process = running.enter_context(subprocess.Popen(command, stdout=log, stderr=log))
             running.callback(process.terminate)
-        for part, port in ports.items():
-            _wait_for(port, home / f"{part}.log")
+            _wait_for(process, port, told)
         yield f"http://127.0.0.1:{ports['proxy']}"
 
 
-def _wait_for(port: int, log: Path) -> None:
+def _wait_for(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
     end = time.monotonic() + _TOO_LONG
-    while time.monotonic() < end:
+    while process.poll() is None and time.monotonic() < end:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
