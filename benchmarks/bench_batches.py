@@ -39,7 +39,7 @@ from indexer.domain.photo import Facts, Rendition
 from indexer.domain.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE, fill
 from indexer.domain.question import Question, Request
 from indexer.ledger.photos import files
-from indexer.ledger.photos.files import Known, Sighting
+from indexer.ledger.photos.files import Sighting, Stat
 from indexer.ledger.spend import approvals
 from indexer.ledger.spend.approvals import Yes
 from indexer.ledger.store import Ledger
@@ -102,7 +102,7 @@ def forge(home: Path, count: int, question: Question = _QUESTION, mode: Mode = M
 def _sighting(number: int) -> Sighting:
     path = f"/photos/{number // 500:03}/{number:06}.jpg".encode()
     drawn = Rendition(digest(path), "0" * 16, 4032, 3024, "jpeg", b"")
-    stat = Known(1000, 1, 0, 0, "present")
+    stat = Stat(1000, 1, 0, 0)
     return Sighting(path, path.rpartition(b"/")[0], stat, True, digest(b"b", path), Facts(), None, drawn, None)
 
 

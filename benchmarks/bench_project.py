@@ -25,7 +25,7 @@ from indexer.domain.photo import Facts, Rendition
 from indexer.domain.prompts import DEFAULT_SCHEMA, DEFAULT_TEMPLATE
 from indexer.domain.question import Question
 from indexer.ledger.photos import files
-from indexer.ledger.photos.files import Known, Sighting
+from indexer.ledger.photos.files import Sighting, Stat
 from indexer.ledger.spend import approvals
 from indexer.ledger.store import Ledger
 from indexer.ledger.work import answers, items
@@ -71,7 +71,7 @@ def crawl(ledger: Ledger, rows: int) -> list[str]:
 def _sighting(path: bytes) -> Sighting:
     drawn = Rendition(digest(path), "0" * 16, 4032, 3024, "jpeg", b"")
     facts = Facts(taken_at="2024-05-01T12:00:00", camera="Camera 1")
-    stat = Known(1000, 0, 0, 0, "present")
+    stat = Stat(1000, 0, 0, 0)
     return Sighting(path, path.rpartition(b"/")[0], stat, True, digest(b"bytes", path), facts, None, drawn, None)
 
 

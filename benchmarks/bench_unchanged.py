@@ -31,7 +31,7 @@ from indexer.domain.photo import Facts, Rendition
 from indexer.domain.prompts import DEFAULT_SCHEMA, FIRST_TEMPLATE
 from indexer.domain.question import Question
 from indexer.ledger.photos import dirty_rows, files
-from indexer.ledger.photos.files import Known, Sighting
+from indexer.ledger.photos.files import Sighting, Stat
 from indexer.ledger.spend import approvals
 from indexer.ledger.store import Ledger
 from indexer.ledger.work import answers, items
@@ -85,7 +85,7 @@ def forge(home: Path, root: Path) -> None:
 def _sighting(file: Found) -> Sighting:
     drawn = Rendition(digest(file.path), "0" * 16, 4032, 3024, "jpeg", b"")
     facts = Facts(taken_at="2024-05-01T12:00:00", camera="Camera 1")
-    stat = Known(file.size, file.mtime_ns, file.sidecar_mtime_ns, file.ctime_ns, "present")
+    stat = Stat(file.size, file.mtime_ns, file.sidecar_mtime_ns, file.ctime_ns)
     told = (file.path, file.path.rpartition(b"/")[0], stat, True, digest(b"bytes", file.path), facts, None, drawn, None)
     return Sighting(*told, facts_reader=FACTS_READER)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import os
@@ -120,6 +121,8 @@ class Call:
         """Open the library, whose progress and notes this screen shows."""
         from indexer.library.api import Library
 
+        gc.freeze()  # what was imported stays, and need not be looked through again and again
+        gc.enable()
         return Library.open(self.folder, create=create, progress=self.screen.progress, note=self.screen.note)
 
     def check(self, roots: Sequence[bytes]) -> None:

@@ -15,7 +15,11 @@ _STDIN, _STDOUT, _STDERR = 0, 1, 2
 
 
 def index() -> None:
-    """The `index` command."""
+    """The `index` command.
+
+    No rubbish is collected while its modules are imported: there is none. It is once a library is opened.
+    """
+    gc.disable()
     _start("indexer.commands.index")
 
 

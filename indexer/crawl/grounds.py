@@ -6,8 +6,6 @@ the file is opened again; "" never holds: a permission may have been granted, a 
 
 from __future__ import annotations
 
-from importlib import metadata
-
 from indexer.media.versions import PICTURE_READER
 
 _DECODERS = ("pillow", "pillow-heif")
@@ -42,6 +40,8 @@ class Grounds:
 
 
 def _version(package: str) -> str:
+    from importlib import metadata  # only a run that meets refused files asks
+
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

@@ -201,8 +201,10 @@ class _Listing:
                         self._take_file(entry, lower)
                     else:
                         status = entry.stat()
-                        stamps = storable(status.st_mtime_ns), 0, storable(status.st_ctime_ns)
-                        files.append(_new(Found, (entry.path, status.st_size, *stamps, False, "", ())))
+                        told, changed = status.st_mtime_ns, status.st_ctime_ns
+                        if not (-_MOST <= told < _MOST and -_MOST <= changed < _MOST):
+                            told, changed = storable(told), storable(changed)
+                        files.append(_new(Found, (entry.path, status.st_size, told, 0, changed, False, "", ())))
                 elif entry.is_dir(follow_symlinks=False):
                     self._take_folder(entry, self._below)
                 elif self._follow and entry.is_symlink():

@@ -17,7 +17,6 @@ from collections import deque
 from collections.abc import Generator, Iterable
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
-from multiprocessing.connection import wait
 from pathlib import Path
 
 from indexer.crawl.inspect import Examined, Examiner, WorkOptions
@@ -127,6 +126,8 @@ class _Pool:
                 self._due += 1
                 yield self._done.pop(self._due - 1)
             elif busy := {seat.worker.connection: seat for seat in self._seats if seat.tasks}:
+                from multiprocessing.connection import wait  # a run without new files waits for nobody
+
                 ready = wait(list(busy))
                 for connection, seat in busy.items():
                     if connection in ready:

@@ -75,7 +75,7 @@ def look_at(group: list[Found], options: WorkOptions, examiners: Examiners) -> L
 def own_version() -> str:
     """Return the version of this Captionary, as far as workers must share it."""
     from indexer import __version__
-    from indexer.media.rendition import DIGEST_VERSION
+    from indexer.media.versions import DIGEST_VERSION
 
     return f"{__version__} (photo ids of kind {DIGEST_VERSION})"
 

@@ -13,7 +13,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from multiprocessing.connection import Connection
 from typing import Any, Generic, TypeVar
 
 from indexer.crawl.inspect import Examined, WorkOptions
@@ -37,6 +36,8 @@ class Worker(Generic[Told]):
     """A process that opens files; `connection` becomes readable when it has something to say or is dead."""
 
     def __init__(self, examiners: Callable[[WorkOptions], Callable[[Any], Told]], options: WorkOptions) -> None:
+        from multiprocessing.connection import Connection  # most runs start no worker
+
         # Two pipes, because a run without a key opens no socket, not even to itself.
         asked, asking = os.pipe()
         telling, told = os.pipe()
@@ -115,6 +116,8 @@ def _interpreter(asked: int, told: int, environ: Mapping[str, str]) -> subproces
 
 def serve(asked: int, told: int) -> None:
     """Be a worker: examine what comes in over the pipe `asked`, answer over `told`, until the first is closed."""
+    from multiprocessing.connection import Connection
+
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     with Connection(asked, writable=False) as source, Connection(told, readable=False) as answers:
         examiners, options = source.recv()

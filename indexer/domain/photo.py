@@ -8,6 +8,14 @@ RENDITION_SIDE = 768
 """The longest side of what is uploaded, in pixels."""
 
 
+def fitted(size: tuple[int, int], side: int = RENDITION_SIDE) -> tuple[int, int]:
+    """Return `size` in pixels shrunk, never grown, so that its longer side is at most `side` and no side vanishes."""
+    longest = max(size)
+    if longest <= side:
+        return size
+    return max(1, round(size[0] * side / longest)), max(1, round(size[1] * side / longest))
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What a file says of itself, before anybody describes it.

@@ -28,7 +28,6 @@ from indexer.ledger.views import counts
 from indexer.library.compare import chosen_routes
 from indexer.library.curation import Curation
 from indexer.library.folder import REFILL, Access, Seams, refuse_roots
-from indexer.library.inbox import Inbox, InboxOptions, open_inbox
 from indexer.library.opened import scope_of
 from indexer.library.reading import FailedPhoto, Reading
 from indexer.library.routes import BEST, Best, Offer, bounded, bounds_of, offer, offer_for
@@ -44,6 +43,7 @@ from indexer.storage.paths import AnyPath, resolve_new, resolve_root
 from indexer.storage.settings import Config
 
 if TYPE_CHECKING:
+    from indexer.library.inbox import Inbox
     from indexer.providers.seam import LineFault
 
 __all__ = ["Approve", "Comparison", "FailedPhoto", "Library", "Report", "Seams", "check_batch_file", "refuse_roots"]
@@ -134,6 +134,8 @@ class Library(Reading, Curation):
         `within` is how long a verdict may take, "30m", "6h" or seconds; `budget_per_day` is in US dollars, of a day in
         UTC. Raises `UsageError` for checks that cannot be meant.
         """
+        from indexer.library.inbox import InboxOptions, open_inbox
+
         checked_amount("budget_per_day", budget_per_day)
         return open_inbox(self._access, checks, InboxOptions(provider, read_duration(within), budget_per_day))
 

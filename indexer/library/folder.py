@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,6 @@ from typing import Any
 from platformdirs import user_cache_path
 
 from indexer import providers
-from indexer.crawl.ray_pool import joined
 from indexer.crawl.walk import refuse_inside
 from indexer.domain.errors import LedgerLost, LibraryMissing, LibraryUnwritable, UsageError
 from indexer.domain.tags import Policy
@@ -168,7 +167,7 @@ class Access:
             lock.acquire(_LOCK_PATIENCE)
 
         cache = user_cache_path("captionary", appauthor=False)
-        cluster = partial(joined, workers) if isinstance(workers, str) else None
+        cluster = partial(_cluster, workers) if isinstance(workers, str) else None
         embedding = Embedding(cache, config.text_model, cluster)
         batches = self.folder / BATCHES_FOLDER
         batches.mkdir(mode=0o700, exist_ok=True)
@@ -227,6 +226,12 @@ class Access:
         table = prices.TABLE.with_tariffs(prices.read_tariffs(told)) if told else prices.TABLE
         today = datetime.datetime.fromtimestamp(self.clock.time(), datetime.UTC).date()
         return Pricing(self.spec, today, table, self.options)
+
+
+def _cluster(where: str) -> AbstractContextManager[Any]:
+    from indexer.crawl.ray_pool import joined
+
+    return joined(where)
 
 
 def refuse_lost(folder: Path, ledger: Ledger | None = None) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from indexer.crawl.decoders import Decoders
 from indexer.crawl.inspect import WorkOptions
 from indexer.domain.errors import MissingPath, UsageError
 from indexer.domain.plan import Cost
 from indexer.domain.progress import Progress
-from indexer.export.rows import ExportOptions, export
-from indexer.export.sidecars import Exported
 from indexer.ledger.photos import files
 from indexer.ledger.scope import Scope
 from indexer.ledger.spend import accounts
@@ -24,6 +23,9 @@ from indexer.library.backup import Backup, back_up
 from indexer.library.opened import Opened, scope_of
 from indexer.pipeline.report import Report, RunFacts
 from indexer.storage.paths import AnyPath, is_address, resolve_new, resolve_root, to_bytes, to_text
+
+if TYPE_CHECKING:
+    from indexer.export.sidecars import Exported
 
 _PATIENCE = 30.0
 """Seconds that somebody who looks at a page waits for one picture."""
@@ -95,6 +97,8 @@ class Reading(Opened):
         byte order mark, which some spreadsheets need.
         Raises `UsageError` where `to` is in the way, `Unwritable` where it cannot be written.
         """
+        from indexer.export.rows import ExportOptions, export
+
         watcher = self._access.watcher
         scope = scope_of(paths)
         if is_address(resolve_root(to)):

@@ -24,7 +24,7 @@ from PIL import Image, ImageOps
 
 from indexer.domain.answer import Reason
 from indexer.domain.keys import digest
-from indexer.domain.photo import RENDITION_SIDE, Rendition
+from indexer.domain.photo import RENDITION_SIDE, Rendition, fitted
 from indexer.media import boxes, colour, jpeg, raw_preview, tiff_pixels, told_colours
 from indexer.media.memory import room
 from indexer.media.perceptual_hash import phash
@@ -53,7 +53,6 @@ __all__ = [
     "PictureLimits",
     "decode",
     "render",
-    "rendition_size",
     "shrink",
 ]
 
@@ -117,11 +116,6 @@ def decode(jpeg: bytes) -> Image.Image:
     image = Image.open(io.BytesIO(jpeg), formats=("JPEG",))
     image.load()
     return image
-
-
-def rendition_size(width: int, height: int) -> tuple[int, int]:
-    """Return the size in pixels of the rendition of a picture of this size."""
-    return _fitted((width, height), RENDITION_SIDE)
 
 
 def brightness(jpeg: bytes) -> float:
@@ -210,7 +204,7 @@ def _from_image(image: Image.Image, stream: BinaryIO, kind: Kind, orientation: i
 
 
 def _analysed(seen: Image.Image) -> Image.Image:
-    return seen.resize(_fitted(seen.size, ANALYSIS_SIDE), Image.Resampling.BOX)
+    return seen.resize(fitted(seen.size, ANALYSIS_SIDE), Image.Resampling.BOX)
 
 
 def _digest(analysis: Image.Image, size: tuple[int, int]) -> str:
@@ -247,13 +241,13 @@ def _decoded(image: Image.Image, stream: BinaryIO, side: int) -> Image.Image:
     if image.format not in ("JPEG", "MPO"):
         image.load()
         return image
-    fitted = _fitted(image.size, side)
-    image.draft(None, fitted)
+    within = fitted(image.size, side)
+    image.draft(None, within)
     info = image.info
 
     def again(data: bytes) -> Image.Image:
         other = Image.open(io.BytesIO(data), formats=("JPEG",))
-        other.draft(None, fitted)
+        other.draft(None, within)
         other.load()
         return other
 
@@ -308,16 +302,8 @@ def _frames(image: Image.Image) -> str:
 
 
 def _fit(image: Image.Image, side: int) -> Image.Image:
-    size = _fitted(image.size, side)
+    size = fitted(image.size, side)
     return image if size == image.size else image.resize(size, Image.Resampling.LANCZOS, reducing_gap=1.0)
-
-
-def _fitted(size: tuple[int, int], side: int) -> tuple[int, int]:
-    """Return `size` shrunk, never grown, so that its longer side is at most `side` and no side vanishes."""
-    longest = max(size)
-    if longest <= side:
-        return size
-    return max(1, round(size[0] * side / longest)), max(1, round(size[1] * side / longest))
 
 
 def _encoded(image: Image.Image, quality: int) -> bytes:

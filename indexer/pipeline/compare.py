@@ -14,7 +14,6 @@ from typing import Any
 from indexer.domain.errors import ApprovalRequired, ProviderError
 from indexer.domain.mode import Mode
 from indexer.domain.plan import Cost, Plan
-from indexer.export.contact_sheet import Card, write_sheet
 from indexer.ledger.scope import Scope
 from indexer.ledger.spend import approvals
 from indexer.ledger.spend.approvals import Yes
@@ -191,6 +190,8 @@ def _measured(ask: Ask, told: Sequence[ComparedAnswer], fault: str) -> Compared:
 def _write(
     target: Any, routes: Sequence[Compared], rows: Sequence[tuple[str, Sequence[ComparedAnswer | None]]]
 ) -> None:
+    from indexer.export.contact_sheet import Card, write_sheet
+
     cards = [
         Card(
             path=path,

@@ -25,7 +25,7 @@ from indexer.ledger.scope import Scope
 from indexer.ledger.store import Ledger
 from indexer.ledger.views import counts, prompts
 from indexer.ledger.work import questions
-from indexer.media.rendition import DIGEST_VERSION
+from indexer.media.versions import DIGEST_VERSION
 from indexer.pipeline.gates import parse_gates
 from indexer.pipeline.index_options import IndexOptions
 from indexer.pipeline.request import Ask

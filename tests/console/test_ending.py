@@ -124,6 +124,21 @@ def test_an_interrupt_while_a_finished_command_ends_changes_nothing(library: Pat
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
+def test_a_run_without_new_photos_loads_nothing_that_opens_them(library: Path) -> None:
+    """Neither decoders nor the table, and not even what waits for workers; and rubbish is collected again."""
+    heavy = {"PIL", "lxml", "numpy", "lancedb", "multiprocessing", "importlib.metadata", "indexer.media.metadata"}
+    told = f"atexit.register(lambda: print(gc.isenabled(), {heavy} & set(sys.modules), file=sys.stderr))"
+    code = f"import atexit, gc, sys; {told}; from indexer.console.start import index; index()"
+    ended = subprocess.run(
+        [sys.executable, "-c", code, "--quiet", "--library", library, SAMPLES],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr.splitlines()[-1]) == (0, "True set()")
+
+
 def test_a_closed_stdin_answers_no_question(library: Path) -> None:
     """Who cannot be asked has not said yes: exit 2 with what to do, and nothing is forgotten."""
     program = Path(sys.executable).with_name("index")

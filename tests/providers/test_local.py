@@ -17,8 +17,8 @@ from indexer.domain.question import Question, Request
 from indexer.media.rendition import render
 from indexer.media.text import text_installed
 from indexer.providers import local
-from indexer.providers.local import adapter
-from indexer.providers.local.adapter import Local, labels, pixels
+from indexer.providers.local import describe, labels, pixels
+from indexer.providers.local.adapter import Local
 from indexer.providers.seam import Provider
 from tests.support.hostile import saved, scene
 
@@ -172,7 +172,7 @@ def test_no_socket_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_it_imports_no_network_and_no_numpy() -> None:
     """The keyless path stays light: only Pillow and the standard library."""
-    source = (Path(pixels.__file__).read_text(), Path(adapter.__file__).read_text())
+    source = (Path(pixels.__file__).read_text(), Path(describe.__file__).read_text())
     roots = {
         (node.module or "").split(".")[0] if isinstance(node, ast.ImportFrom) else node.names[0].name.split(".")[0]
         for text in source

@@ -1,4 +1,4 @@
-"""What the ledger knows of files and photos: the transitions of a crawl, and the questions it asks."""
+"""What the ledger knows of files and photos: the transitions of a crawl, and most of the questions it asks."""
 
 from __future__ import annotations
 
@@ -13,32 +13,18 @@ from indexer.ledger.scope import Scope
 from indexer.ledger.store import Ledger, Transaction
 from indexer.storage.paths import is_inside, parent
 
-_KNOWN = (
-    "path, size, mtime_ns, sidecar_ns, ctime_ns, state, grounds, coalesce(photo, ''), coalesce(reason, ''),"
-    " facts_reader < ? AND facts IS NOT NULL AND reason IS NULL"
-)
 _OFFLINE_COPIES = "INSERT OR IGNORE INTO dirty SELECT path FROM files WHERE state = 'offline' AND photo IN ({})"
 """What changes of a photo: its offline paths stand in the table only while it has no living one."""
-_new = tuple.__new__  # the constructor of a named tuple takes three times as long
 
 
-class Known(NamedTuple):
-    """A file as the ledger remembers it; `outdated` says that its facts were read by an older reader."""
+class Stat(NamedTuple):
+    """A file as it looked when it was opened, and what a refusal to read it depended on (see `crawl.grounds`)."""
 
     size: int
     mtime_ns: int
     sidecar_ns: int
     ctime_ns: int
-    state: str
     grounds: str = ""
-    photo: str = ""
-    reason: str = ""
-    outdated: bool = False
-
-    @property
-    def photo_read(self) -> bool:
-        """Whether the file, as it was seen last, could be read and is a photo."""
-        return bool(self.photo) and not self.reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +37,7 @@ class Sighting:
 
     path: bytes
     folder: bytes
-    stat: Known
+    stat: Stat
     picture: bool
     sha256: str
     facts: Facts | None
@@ -60,21 +46,6 @@ class Sighting:
     failure: Failure | None
     facts_reader: int = 0
     left_out: str = ""
-
-
-def known_in(ledger: Ledger, folder: bytes, facts_reader: int) -> dict[bytes, Known]:
-    """Return what is known of the files directly in `folder`, by path; `facts_reader` is the version of today's."""
-    rows = ledger.connection.execute(f"SELECT {_KNOWN} FROM files WHERE folder = ?", (facts_reader, folder))
-    return {path: _new(Known, stat) for path, *stat in rows}
-
-
-def failed_for(ledger: Ledger, reasons: Sequence[str]) -> Iterator[tuple[bytes, Known]]:
-    """Yield the present files that could not be read for one of `reasons`."""
-    marks = ",".join("?" * len(reasons))
-    rows = ledger.connection.execute(
-        f"SELECT {_KNOWN} FROM files WHERE reason IN ({marks}) AND state = 'present' ORDER BY path", (0, *reasons)
-    )
-    return ((path, _new(Known, stat)) for path, *stat in rows)
 
 
 def knows(ledger: Ledger, scope: Scope) -> bool:

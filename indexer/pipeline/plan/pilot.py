@@ -11,12 +11,10 @@ from indexer.domain.answer import Reason
 from indexer.domain.errors import GateFailed
 from indexer.domain.mode import Mode
 from indexer.domain.plan import Cost, Measured, Plan, Sampled
-from indexer.export.contact_sheet import Card, write_sheet
 from indexer.ledger.spend import approvals
 from indexer.ledger.views import pilot_sample
 from indexer.ledger.views.pilot_sample import PilotPhoto
 from indexer.ledger.work import items, questions
-from indexer.media.rendition import brightness
 from indexer.pipeline import budget
 from indexer.pipeline.gates import failing
 from indexer.pipeline.plan.approval import Approval
@@ -122,6 +120,8 @@ def _middle(cost: Cost) -> float:
 
 
 def _write(target: Path, plan: Plan) -> None:
+    from indexer.export.contact_sheet import Card, write_sheet
+
     cards = [
         Card(
             path=one.path,
@@ -142,6 +142,8 @@ def _spread(session: Session, found: Sequence[PilotPhoto], count: int) -> list[s
     `found` has like beside like, so that equal steps through it give every kind its share; of three neighbours at
     each step the light decides. A photo without a rendition at hand is taken as it comes.
     """
+    from indexer.media.rendition import brightness
+
     step = len(found) / count if count else 0.0
     taken = []
     for place in range(count):

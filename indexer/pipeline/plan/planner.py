@@ -9,7 +9,7 @@ from statistics import fmean
 
 from indexer.domain.job import Limits
 from indexer.domain.mode import Mode
-from indexer.domain.photo import RENDITION_SIDE
+from indexer.domain.photo import RENDITION_SIDE, fitted
 from indexer.domain.plan import Cost, Plan, Wait
 from indexer.domain.prompts import facts_asked
 from indexer.domain.question import Question
@@ -23,7 +23,6 @@ from indexer.ledger.work import answers, bursts, items, modes, questions
 from indexer.ledger.work.bursts import Split
 from indexer.ledger.work.items import Work
 from indexer.ledger.work.prompt_facts import given_now, outdated
-from indexer.media.rendition import rendition_size
 from indexer.pipeline.plan.estimate import LEAST, extrapolate, priced
 from indexer.pipeline.turnaround import Next, expect
 from indexer.providers.pricing import Pricing, Quote
@@ -197,7 +196,7 @@ def _kinds(ledger: Ledger, question: Question, photos: Sequence[str]) -> Counter
     Some photos are looked at, spread over all.
     """
     seen = photos[:: max(1, len(photos) // _LOOKED_AT)]
-    sizes = [rendition_size(*size) for size in sizes_of(ledger, seen)]
+    sizes = [fitted(size) for size in sizes_of(ledger, seen)]
     found = Counter(zip((given_now(ledger, question, photo) for photo in seen), sizes, strict=True))
     return found or Counter([("{}", (RENDITION_SIDE, RENDITION_SIDE))])
 

@@ -19,7 +19,6 @@ from indexer.ledger.work.items import Work
 from indexer.pipeline.send.framing import read_lines
 from indexer.pipeline.send.renditions import request, with_renditions
 from indexer.pipeline.session import Session
-from indexer.providers.compatible.offline import decode, encode
 from indexer.storage.atomic import whole_file
 
 PROVIDER = "vllm"
@@ -37,6 +36,8 @@ class TakenIn:
 
 def write_requests(session: Session, question: Question, scope: Scope, to: Path) -> int:
     """Write a request for every photo of `scope` that `question` was not asked about, and return how many."""
+    from indexer.providers.compatible.offline import encode
+
     ledger, written = session.ledger, 0
     with ledger.transaction("question of a file") as transaction:
         number = questions.question_id(transaction, question)
@@ -56,6 +57,8 @@ def write_requests(session: Session, question: Question, scope: Scope, to: Path)
 
 def take_in(session: Session, provider: str, results: Path) -> TakenIn:
     """Keep the answers in `results` to requests that `write_requests` wrote; taking them in twice changes nothing."""
+    from indexer.providers.compatible.offline import decode
+
     told = TakenIn()
     waiting = _waiting(session, provider)
     rows = (decode(line) for line in read_lines(results))

@@ -16,8 +16,8 @@ from indexer.domain.question import Question, Request
 from indexer.ledger.photos import files
 from indexer.ledger.store import Ledger
 from indexer.ledger.work.items import Work
-from indexer.media.rendition import DIGEST_VERSION
 from indexer.media.rendition_cache import Spool
+from indexer.media.versions import DIGEST_VERSION
 from indexer.pipeline.session import Session
 from indexer.storage.paths import is_address
 
