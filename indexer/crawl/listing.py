@@ -197,7 +197,9 @@ class _Listing:
                 if (name[0] == _DOT and not hidden) or lower in JUNK or lower.startswith(JUNK_STARTS):
                     self._ignored += not entry.is_dir(follow_symlinks=False)
                 elif entry.is_file(follow_symlinks=False):
-                    if ruled or not _is_plain(lower.rpartition(b".")[2]):
+                    if ruled and self._rules.ignores(entry.path, folder=False):
+                        self._ignored += 1
+                    elif not _is_plain(lower.rpartition(b".")[2]):
                         self._take_file(entry, lower)
                     else:
                         status = entry.stat()
@@ -217,11 +219,7 @@ class _Listing:
                 self._unseen.append(f"{name!r}: {fault.strerror}")
 
     def _take_file(self, entry: os.DirEntry[bytes], lower: bytes) -> None:
-        path = entry.path
-        if self._rules and self._rules.ignores(path, folder=False):
-            self._ignored += 1
-            return
-        status = entry.stat()
+        path, status = entry.path, entry.stat()
         if lower.endswith(SIDECAR_END):
             self._sidecars[path[: -len(SIDECAR_END)]] = status.st_mtime_ns
             self._ignored += 1
@@ -242,7 +240,7 @@ class _Listing:
         try:
             if entry.is_dir():
                 self._take_folder(entry, self._links)
-            elif entry.is_file():
+            elif entry.is_file() and not (self._rules and self._rules.ignores(entry.path, folder=False)):
                 self._take_file(entry, lower)
             else:
                 self._ignored += 1

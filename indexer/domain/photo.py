@@ -43,7 +43,10 @@ class Facts:
     @property
     def precision(self) -> str | None:
         """How coarse `taken_at` is: "year", "month" or "day", None where it has a time or is not known."""
-        return next((name for name in PRECISIONS if (self.taken_source or "").endswith(f" ({name})")), None)
+        source = self.taken_source or ""
+        return (
+            next((name for name in PRECISIONS if source.endswith(f" ({name})")), None) if source[-1:] == ")" else None
+        )
 
     @property
     def taken(self) -> str:

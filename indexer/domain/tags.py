@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from indexer.domain.characters import normal
 from indexer.domain.errors import UsageError
@@ -100,8 +101,13 @@ def distinct(*groups: Iterable[str]) -> tuple[str, ...]:
 
     That is in lower case, with single spaces, and with an accent in one character with its letter (NFC).
     """
-    spelled = (normal("NFC", " ".join(tag.split()).lower()) for group in groups for tag in group)
-    return tuple(dict.fromkeys(tag for tag in spelled if tag))
+    return tuple(dict.fromkeys(plain for group in groups for tag in group if (plain := _plain(tag))))
+
+
+@lru_cache(maxsize=65536)
+def _plain(tag: str) -> str:
+    """Few tags make up most answers."""
+    return normal("NFC", " ".join(tag.split()).lower())
 
 
 def make_rule(act: Act, tags: Iterable[str], target: str = "") -> Rule:

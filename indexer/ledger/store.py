@@ -20,10 +20,12 @@ from indexer.storage.atomic import Log
 from indexer.storage.file_system import journal
 from indexer.storage.layout import LEDGER_FILE
 
-_CACHE_KB = 32_000
+_CACHE_KB = 64_000
 """Pages that the writer keeps in memory: keys are digests, so a transaction touches pages all over the file."""
-_MANY_PAGES = 4_000
-"""Pages of the log after which small commits are brought into the ledger's file."""
+_LOG_PAGES = 16_000
+"""Pages of the log after which it is brought into the ledger's file: sooner, most of them would be written twice."""
+_LOG_PAGES_TOGETHER = 4_000
+"""The same for small commits, which wait for it."""
 _RESTORE = f"restore {LEDGER_FILE} from a backup, or move it away and run: index rebuild --from-table"
 _GENERATION = "generation"
 _NEXT_GENERATION = (
@@ -100,6 +102,7 @@ class Ledger:
             connection.execute(f"PRAGMA journal_mode={journal(folder)}")
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute(f"PRAGMA cache_size={-_CACHE_KB}")
+            connection.execute(f"PRAGMA wal_autocheckpoint={_LOG_PAGES}")
             _migrate(connection, path)
         except (sqlite3.OperationalError, OSError) as fault:
             raise LibraryUnwritable.at(folder, fault) from fault
@@ -109,7 +112,7 @@ class Ledger:
         made = cls(path, connection, step, now, writes=True)
         if together and connection.execute("PRAGMA journal_mode").fetchone() == ("wal",):
             connection.execute("PRAGMA synchronous=NORMAL")
-            connection.execute(f"PRAGMA wal_autocheckpoint={_MANY_PAGES}")
+            connection.execute(f"PRAGMA wal_autocheckpoint={_LOG_PAGES_TOGETHER}")
             made._log = Log(path.with_name(f"{path.name}-wal"))
         return made
 

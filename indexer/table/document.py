@@ -24,6 +24,7 @@ LABELS_FIELD = "labels"
 _FOLDERS = 3
 _LONGEST_VISIBLE_TEXT = 500
 _BETWEEN = re.compile(r"(?<=[.!?…])\s+|(?<=[。！？])|\n+")
+_ENDS_WITHIN = re.compile(r"[.!?…。！？\n].", re.DOTALL)  # a text of one sentence, which many are, is not worth cutting
 _LEAST_WORDS = 3
 
 
@@ -84,7 +85,9 @@ def _guesses(answer: Answer) -> tuple[tuple[str, float], ...]:
 
 def _cut(text: str) -> list[str]:
     """The sentences of a text that say something."""
-    return [one for one in _BETWEEN.split(text.strip()) if one.count(" ") >= _LEAST_WORDS - 1]
+    text = text.strip()
+    parts = _BETWEEN.split(text) if _ENDS_WITHIN.search(text) else [text]
+    return [one for one in parts if one.count(" ") >= _LEAST_WORDS - 1]
 
 
 def _meant(described: Answer | None) -> str:

@@ -35,16 +35,7 @@ def vectors(encoder: Encoder, documents: Sequence[Document], *, threads: int = 1
     readable = [bool(document.text) and encoder.reads(document.text) for document in documents]
     parts = [_parts(document) if readable[number] else [] for number, document in enumerate(documents)]
     encoded = encoder.encode([text for texts in parts for text in texts], threads=threads)
-    found: list[np.ndarray | None] = []
-    start = 0
-    for texts in parts:
-        own = encoded[start : start + len(texts)]
-        start += len(texts)
-        if len(texts) > 1:
-            whole = own[0] + own[1:].mean(axis=0)
-            found.append((whole / np.linalg.norm(whole)).astype(np.float32))
-        else:
-            found.append(own[0] if texts else None)
+    found = _between(encoded, [len(texts) for texts in parts])
     names = list(dict.fromkeys(name for document in documents for name, _ in document.guesses))
     of_name = dict(zip(names, encoder.encode(names, threads=threads), strict=True))
     for number, document in enumerate(documents):
@@ -52,6 +43,22 @@ def vectors(encoder: Encoder, documents: Sequence[Document], *, threads: int = 1
             mean = np.sum([share * of_name[name] for name, share in document.guesses], axis=0)
             found[number] = (GUESSED * mean / np.linalg.norm(mean)).astype(np.float32)
     return found
+
+
+def _between(encoded: np.ndarray, counts: Sequence[int]) -> list[np.ndarray | None]:
+    """The vectors of documents with so many texts each, the whole first; None for one with none."""
+    import numpy as np
+
+    held = np.array([count for count in counts if count], dtype=np.intp)
+    starts = np.cumsum(held) - held
+    whole = encoded[starts]
+    several = held > 1
+    if several.any():
+        sentences = np.add.reduceat(encoded, starts, axis=0)[several] - whole[several]
+        sums = whole[several] + sentences / (held[several, None] - 1)
+        whole[several] = sums / np.linalg.norm(sums, axis=1, keepdims=True)
+    found = iter(whole)
+    return [next(found) if count else None for count in counts]
 
 
 def _parts(document: Document) -> list[str]:

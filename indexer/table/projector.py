@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from indexer.domain.answer import Answer
 from indexer.domain.answer_fields import Field, values
-from indexer.domain.correction import corrected
+from indexer.domain.correction import Correction, corrected
 from indexer.domain.errors import CaptionaryError
 from indexer.domain.tags import Tagging
 from indexer.ledger.photos import dirty_rows
@@ -260,7 +260,9 @@ class Projector:
 
     def _project(self, batch: Sequence[Source]) -> None:
         tagging = tags.tagging(self._ledger)
-        composed = [self._compose(source, source.photo, tagging) for source in batch if source.photo]
+        photos = [source.photo for source in batch if source.photo]
+        told = corrections.corrections_of(self._ledger, photos)
+        composed = [self._compose(one, one.photo, tagging, told.get(one.photo)) for one in batch if one.photo]
         vectors = self._vectors(composed)
         seen = self._seen({item.photo for item in composed})
         table, own = self._table(), prompts.own_fields(self._ledger)
@@ -277,12 +279,11 @@ class Projector:
         digests.update((item.source.path, item.document.digest) for item in composed)
         dirty_rows.clear(self._ledger, digests)
 
-    def _compose(self, source: Source, photo: str, tagging: Tagging) -> _Composed:
+    def _compose(self, source: Source, photo: str, tagging: Tagging, correction: Correction | None) -> _Composed:
         best = answers.best_answer(self._ledger, photo)
         answer = replace(best.answer, tags=tagging.of(best.answer.tags)) if best else None
         rank = best.rank if best else 0
         measured = best is not None and rank <= Rank.PIXELS
-        correction = corrections.correction_of(self._ledger, photo)
         if correction is not None:
             answer = corrected(answer, correction, measured=measured)
             rank, measured = Rank.PERSON, False

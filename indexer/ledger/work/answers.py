@@ -9,7 +9,7 @@ from indexer.domain.answer import Answer, Failure, Usage
 from indexer.domain.keys import canonical_json
 from indexer.ledger.photos import dirty_rows
 from indexer.ledger.store import Ledger, Transaction
-from indexer.ledger.work.items import fail, photos_of
+from indexer.ledger.work.items import fail
 from indexer.ledger.work.prompt_facts import set_aside
 from indexer.ledger.work.questions import CHOSEN_LAST, CHOSEN_PROMPT, CHOSEN_SCHEMA
 
@@ -47,7 +47,12 @@ def stored(answer: Answer) -> tuple[str, ...]:
 def record_answer(transaction: Transaction, booking: Booking, answer: Answer, standing: int) -> None:
     """Keep an answer and what it cost, mark the rows of its photo."""
     _book(transaction, booking, "answered", None, None)
-    set_aside(transaction, booking.work)
+    photo, renewing = transaction.execute(
+        "UPDATE works SET state = 'answered', reason = NULL, detail = NULL WHERE key = ? RETURNING photo, renewing",
+        (booking.work,),
+    ).fetchall()[0]
+    if renewing:
+        set_aside(transaction, booking.work)
     transaction.execute(
         f"INSERT OR IGNORE INTO answers SELECT w.key, w.photo, w.question, q.provider, ? - {_CAME_SECOND},"
         " ?, ?, ?, ?, ?, ?, w.given"
@@ -59,10 +64,7 @@ def record_answer(transaction: Transaction, booking: Booking, answer: Answer, st
             booking.work,
         ),
     )
-    transaction.execute(
-        "UPDATE works SET state = 'answered', reason = NULL, detail = NULL WHERE key = ?", (booking.work,)
-    )
-    dirty_rows.mark_photo(transaction, photos_of(transaction.ledger, [booking.work])[0])
+    dirty_rows.mark_photo(transaction, photo)
 
 
 def record_failure(transaction: Transaction, booking: Booking, failure: Failure) -> None:

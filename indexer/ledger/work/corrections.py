@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from indexer.domain.correction import Correction
 from indexer.domain.keys import canonical_json
@@ -19,6 +20,15 @@ def correction_of(ledger: Ledger, photo: str) -> Correction | None:
         f"SELECT description, tags, fields FROM corrections WHERE id = {LAST.format(photo='?')}", (photo,)
     ).fetchone()
     return read_correction(*row) if row else None
+
+
+def corrections_of(ledger: Ledger, photos: Sequence[str]) -> dict[str, Correction]:
+    """Return the corrections that hold of those of `photos` that somebody has corrected."""
+    found: dict[str, Correction] = {}
+    if ledger.connection.execute("SELECT 1 FROM corrections LIMIT 1").fetchone():
+        every = ((photo, correction_of(ledger, photo)) for photo in photos)
+        found.update((photo, correction) for photo, correction in every if correction)
+    return found
 
 
 def read_correction(description: str | None, tags: str | None, fields: str | None) -> Correction | None:

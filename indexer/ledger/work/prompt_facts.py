@@ -50,8 +50,6 @@ def renew(transaction: Transaction, works: Iterable[tuple[str, str]], campaign: 
 
 def set_aside(transaction: Transaction, work: str) -> None:
     """Make room for the answer of a work that was asked anew; the old answer is kept."""
-    if not transaction.execute("SELECT renewing FROM works WHERE key = ?", (work,)).fetchone()[0]:
-        return
     transaction.execute(
         "INSERT INTO replaced_answers (work, model, description, tags, visible_text, fields, given, answered_at)"
         " SELECT work, model, description, tags, visible_text, fields, given, answered_at FROM answers WHERE work = ?",
