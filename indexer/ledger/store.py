@@ -20,7 +20,7 @@ from indexer.storage.atomic import Log
 from indexer.storage.file_system import journal
 from indexer.storage.layout import LEDGER_FILE
 
-_CACHE_KB = 64_000
+_CACHE_KB = 32_000
 """Pages that the writer keeps in memory: keys are digests, so a transaction touches pages all over the file."""
 _LOG_PAGES = 16_000
 """Pages of the log after which it is brought into the ledger's file: sooner, most of them would be written twice."""
