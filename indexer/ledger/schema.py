@@ -387,7 +387,14 @@ CREATE VIEW photo_answers AS
     SELECT i.photo, 1, a.* FROM inherited i CROSS JOIN answers a ON a.photo = i.source AND +a.question = i.question;
 """
 
+_ENDED = """-- what is under way has no end, so that it need not be moved within these when it ends
+DROP INDEX attempts_of_calls;
+DROP INDEX attempts_by_end;
+CREATE INDEX attempts_of_calls ON attempts (question, mode, ended_at) WHERE shard IS NULL AND ended_at IS NOT NULL;
+CREATE INDEX attempts_by_end ON attempts (ended_at) WHERE ended_at IS NOT NULL;
+"""
+
 MIGRATIONS: tuple[str, ...] = (
     *(_FIRST, _INBOX, _FACTS_READER, _ROUTES, _GROUNDS, _UPLOADS, _CORRECTIONS),
-    *(_PARTNERS, _LARGE, _INTAKE, _TURNED, _CORRECTED_FIELDS, _ACCOUNTS, _FROM_PHOTOS),
+    *(_PARTNERS, _LARGE, _INTAKE, _TURNED, _CORRECTED_FIELDS, _ACCOUNTS, _FROM_PHOTOS, _ENDED),
 )

@@ -47,7 +47,7 @@ def calls(ledger: Ledger, question: Question, mode: Mode) -> list[float]:
     """Return how many seconds the latest answered calls of this provider, model and mode took, sorted."""
     rows = ledger.connection.execute(
         "SELECT t.ended_at - t.started_at FROM questions q JOIN attempts t ON t.question = q.id AND t.mode = ?"
-        " WHERE q.provider = ? AND q.model = ? AND t.shard IS NULL AND t.state = 'answered'"
+        " WHERE q.provider = ? AND q.model = ? AND t.shard IS NULL AND t.ended_at IS NOT NULL AND t.state = 'answered'"
         " ORDER BY t.ended_at DESC LIMIT ?",
         (str(mode), question.provider, question.model, _LATEST),
     )
