@@ -17,7 +17,7 @@ _STDIN, _STDOUT, _STDERR = 0, 1, 2
 def index() -> None:
     """The `index` command.
 
-    No rubbish is collected while its modules are imported: there is none. It is once a library is opened.
+    No rubbish is collected while its modules are imported, for there is none, but from when a library is opened.
     """
     gc.disable()
     _start("indexer.commands.index")

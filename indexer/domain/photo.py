@@ -44,9 +44,9 @@ class Facts:
     def precision(self) -> str | None:
         """How coarse `taken_at` is: "year", "month" or "day", None where it has a time or is not known."""
         source = self.taken_source or ""
-        return (
-            next((name for name in PRECISIONS if source.endswith(f" ({name})")), None) if source[-1:] == ")" else None
-        )
+        if not source.endswith(")"):
+            return None
+        return next((name for name in PRECISIONS if source.endswith(f" ({name})")), None)
 
     @property
     def taken(self) -> str:

@@ -106,7 +106,7 @@ def distinct(*groups: Iterable[str]) -> tuple[str, ...]:
 
 @lru_cache(maxsize=65536)
 def _plain(tag: str) -> str:
-    """Few tags make up most answers."""
+    """The plain spelling of a tag, kept because few tags make up most answers."""
     return normal("NFC", " ".join(tag.split()).lower())
 
 

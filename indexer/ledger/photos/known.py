@@ -1,4 +1,4 @@
-"""Files as the ledger remembers them, which a crawl compares with those it finds: every file of every run."""
+"""Files as the ledger remembers them; a crawl compares every file of every run with them."""
 
 from __future__ import annotations
 
